@@ -1,0 +1,4 @@
+//! runlet: an OCI container runtime for machines with no room for one.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;

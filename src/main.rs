@@ -1,0 +1,3 @@
+//! Seal check, dispatch, exit status.
+#![forbid(unsafe_code)]
+fn main() {}
