@@ -1,2 +1,47 @@
-//! The build-host tool behind the cargo aliases. Never part of the runtime binary.
-fn main() {}
+//! The build-host tool behind the cargo aliases: `dist`, `demo`, `verify`, `vm`, `image`.
+//!
+//! This file only dispatches. It is never part of the runtime binary, so it may use std freely, but it stays light:
+//! it is built before anything else on a fresh machine.
+
+mod dist;
+#[allow(dead_code)]
+mod host;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo <dist|demo|verify|vm|image> [arguments]
+
+  dist [--target TRIPLE]   build the static musl binary into target/dist
+  demo                     build, make a bundle, run a container and show that it is one
+  verify                   format, lints, all tests, budgets, the QEMU matrix
+  vm -- shell              boot the test image and give a prompt
+  image -o FILE BUNDLE...  make an initramfs that boots straight into a container
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let result = match command.as_str() {
+        "dist" => dist::main(&rest),
+        "-h" | "--help" | "help" => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            if !command.is_empty() {
+                eprintln!("unknown command {command:?} {rest:?}");
+            }
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{command}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
