@@ -4,60 +4,61 @@
 //! they are written to the kernel is `compile::cgroup`. The same types read the file that `update -r` takes.
 //! Everything is optional; an absent object equals an empty one. Strings borrow the JSON buffer.
 
-use alloc::borrow::Cow;
+use super::json::nullable;
+use super::{Map, Str};
 use alloc::vec::Vec;
-use core::fmt;
-use core::marker::PhantomData;
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 /// `linux.resources`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub struct Resources<'a> {
     /// Device access rules, in order, on top of deny-all.
-    #[serde(borrow)]
+    #[serde(deserialize_with = "nullable")]
     pub devices: Vec<DeviceRule<'a>>,
     /// Memory limits.
+    #[serde(deserialize_with = "nullable")]
     pub memory: Memory,
     /// Processor time and placement.
-    #[serde(borrow)]
+    #[serde(deserialize_with = "nullable")]
     pub cpu: Cpu<'a>,
     /// Number of tasks.
+    #[serde(deserialize_with = "nullable")]
     pub pids: Pids,
     /// Block device weights and throttles.
-    #[serde(rename = "blockIO")]
+    #[serde(rename = "blockIO", deserialize_with = "nullable")]
     pub block_io: BlockIo,
     /// Huge page limits, one for each page size.
-    #[serde(borrow)]
+    #[serde(deserialize_with = "nullable")]
     pub hugepage_limits: Vec<HugepageLimit<'a>>,
     /// Network class and priorities (cgroup v1 only).
-    #[serde(borrow)]
+    #[serde(deserialize_with = "nullable")]
     pub network: Network<'a>,
     /// RDMA limits by device name.
-    #[serde(borrow)]
+    #[serde(deserialize_with = "nullable")]
     pub rdma: Map<'a, Rdma>,
     /// cgroup v2 files and the values to write to them, verbatim.
-    #[serde(borrow)]
-    pub unified: Map<'a, Text<'a>>,
+    #[serde(deserialize_with = "nullable")]
+    pub unified: Map<'a, Str<'a>>,
 }
 
 /// One device rule.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct DeviceRule<'a> {
     /// Whether the rule grants or takes away.
+    #[serde(deserialize_with = "nullable")]
     pub allow: bool,
     /// `a`, `b` or `c`; empty means `a`.
-    #[serde(borrow, rename = "type")]
-    pub kind: Cow<'a, str>,
+    #[serde(rename = "type", deserialize_with = "nullable")]
+    pub kind: Str<'a>,
     /// Device major; absent or negative means any.
     pub major: Option<i64>,
     /// Device minor; absent or negative means any.
     pub minor: Option<i64>,
     /// Of `r`, `w` and `m`; empty means all three.
-    #[serde(borrow)]
-    pub access: Cow<'a, str>,
+    #[serde(deserialize_with = "nullable")]
+    pub access: Str<'a>,
 }
 
 /// Memory limits in bytes; -1 means unlimited.
@@ -88,7 +89,7 @@ pub struct Memory {
 
 /// Processor limits; times in microseconds.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub struct Cpu<'a> {
     /// Relative share, 2..262144; 0 is unset.
     pub shares: Option<u64>,
@@ -103,11 +104,11 @@ pub struct Cpu<'a> {
     /// Real-time period (cgroup v1 only).
     pub realtime_period: Option<u64>,
     /// Processor list, empty is unset.
-    #[serde(borrow)]
-    pub cpus: Cow<'a, str>,
+    #[serde(deserialize_with = "nullable")]
+    pub cpus: Str<'a>,
     /// Memory node list, empty is unset.
-    #[serde(borrow)]
-    pub mems: Cow<'a, str>,
+    #[serde(deserialize_with = "nullable")]
+    pub mems: Str<'a>,
     /// 1 makes the group SCHED_IDLE.
     pub idle: Option<i64>,
 }
@@ -129,16 +130,19 @@ pub struct BlockIo {
     /// Weight against the group's own children (cgroup v1's cfq only).
     pub leaf_weight: Option<u16>,
     /// Weights by device.
+    #[serde(deserialize_with = "nullable")]
     pub weight_device: Vec<WeightDevice>,
     /// Bytes a second read.
+    #[serde(deserialize_with = "nullable")]
     pub throttle_read_bps_device: Vec<ThrottleDevice>,
     /// Bytes a second written.
+    #[serde(deserialize_with = "nullable")]
     pub throttle_write_bps_device: Vec<ThrottleDevice>,
     /// Operations a second read.
-    #[serde(rename = "throttleReadIOPSDevice")]
+    #[serde(rename = "throttleReadIOPSDevice", deserialize_with = "nullable")]
     pub throttle_read_iops_device: Vec<ThrottleDevice>,
     /// Operations a second written.
-    #[serde(rename = "throttleWriteIOPSDevice")]
+    #[serde(rename = "throttleWriteIOPSDevice", deserialize_with = "nullable")]
     pub throttle_write_iops_device: Vec<ThrottleDevice>,
 }
 
@@ -171,33 +175,32 @@ pub struct ThrottleDevice {
 
 /// Limit of one huge page size.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub struct HugepageLimit<'a> {
     /// `2MB`, `1GB` and the like, as the kernel spells its files.
-    #[serde(borrow)]
-    pub page_size: Cow<'a, str>,
+    pub page_size: Str<'a>,
     /// Bytes.
     pub limit: u64,
 }
 
 /// Network class and priorities.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct Network<'a> {
     /// net_cls class identifier; 0 is unset.
     #[serde(rename = "classID")]
     pub class_id: Option<u32>,
     /// net_prio priorities.
-    #[serde(borrow)]
+    #[serde(deserialize_with = "nullable")]
     pub priorities: Vec<InterfacePriority<'a>>,
 }
 
 /// Priority of one interface.
 #[derive(Debug, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 pub struct InterfacePriority<'a> {
     /// Interface name in the runtime's network namespace.
-    #[serde(borrow)]
-    pub name: Cow<'a, str>,
+    pub name: Str<'a>,
     /// Priority.
     pub priority: u32,
 }
@@ -212,48 +215,11 @@ pub struct Rdma {
     pub hca_objects: Option<u32>,
 }
 
-/// A string that borrows the JSON buffer where it can, also inside a container type.
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
-
-/// A JSON object with free names, in the order written; a name that appears twice is an error.
-#[derive(Debug)]
-pub struct Map<'a, V>(pub Vec<(Cow<'a, str>, V)>);
-
-impl<V> Default for Map<'_, V> {
-    fn default() -> Self {
-        Map(Vec::new())
-    }
-}
-
-impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Map<'a, V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<'a, V>(PhantomData<(&'a (), V)>);
-        impl<'de: 'a, 'a, V: Deserialize<'de>> Visitor<'de> for Entries<'a, V> {
-            type Value = Map<'a, V>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-                let mut entries: Vec<(Cow<'a, str>, V)> = Vec::new();
-                while let Some((Text(name), value)) = access.next_entry::<Text<'a>, V>()? {
-                    if entries.iter().any(|(known, _)| *known == name) {
-                        return Err(A::Error::custom("duplicate name in an object"));
-                    }
-                    entries.push((name, value));
-                }
-                Ok(Map(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries(PhantomData))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use alloc::borrow::Cow;
 
     #[test]
     fn reads_every_property_of_the_section() {
@@ -283,13 +249,13 @@ mod tests {
         assert_eq!(read.pids.limit, Some(0));
         assert_eq!(read.block_io.throttle_read_bps_device[0].rate, 600);
         assert_eq!(read.block_io.throttle_write_iops_device[0].minor, 16);
-        assert_eq!(read.hugepage_limits[0].page_size, "2MB");
+        assert_eq!(read.hugepage_limits[0].page_size.0, "2MB");
         assert_eq!(read.network.class_id, Some(0x100001));
-        assert_eq!(read.rdma.0[0].1.hca_objects, Some(10000));
-        let unified: Vec<_> = read.unified.0.iter().map(|(name, Text(value))| (&**name, &**value)).collect();
-        assert_eq!(unified, [("memory.high", "1"), ("io.max", "8:0 rbps=1")]);
-        assert!(matches!(read.cpu.cpus, Cow::Borrowed(_)));
-        assert!(matches!(read.unified.0[0].1, Text(Cow::Borrowed(_))));
+        assert_eq!(read.rdma.get("mlx5_1").unwrap().hca_objects, Some(10000));
+        let unified: Vec<_> = read.unified.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(unified, [("io.max", "8:0 rbps=1"), ("memory.high", "1")]);
+        assert!(matches!(read.cpu.cpus.0, Cow::Borrowed(_)));
+        assert!(matches!(*read.unified.get("io.max").unwrap(), Str(Cow::Borrowed(_))));
     }
 
     #[test]
