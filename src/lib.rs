@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod compile;
 pub mod config;
 pub mod error;

@@ -1,0 +1,691 @@
+//! Device rules -> the smallest eBPF program with their meaning (BPF_PROG_TYPE_CGROUP_DEVICE, Linux 4.15).
+//!
+//! Pure. `compile::cgroup` calls it; `cgroup::device` loads what comes out. The meaning is kept bit by bit: an access
+//! is granted when, for each of read, write and mknod that it asks for, the last rule that speaks of that device and
+//! that bit is one that allows. Before the first rule everything is denied; after the last one the default devices of
+//! runtime-spec (config-linux.md, "Default Devices") are granted.
+//!
+//! The rules are first folded into a table (type, major, minor) -> granted bits, in which order no longer matters; the
+//! program is written from the table. So rules that say nothing new cost no instruction.
+
+use crate::config::resources::DeviceRule;
+use alloc::vec::Vec;
+
+/// Access bits, as the kernel passes them (BPF_DEVCG_ACC_*, linux/bpf.h).
+pub const MKNOD: u8 = 1;
+/// Reading.
+pub const READ: u8 = 2;
+/// Writing.
+pub const WRITE: u8 = 4;
+const ALL: u8 = MKNOD | READ | WRITE;
+
+/// Types (BPF_DEVCG_DEV_*, linux/bpf.h).
+const BLOCK: u8 = 1;
+const CHAR: u8 = 2;
+
+/// Always granted, character devices, `None` for any minor: null, zero, full, random, urandom, tty, ptmx and the pseudo
+/// terminals of /dev/pts.
+const DEFAULTS: [(u32, Option<u32>); 8] = [
+    (1, Some(3)),
+    (1, Some(5)),
+    (1, Some(7)),
+    (1, Some(8)),
+    (1, Some(9)),
+    (5, Some(0)),
+    (5, Some(2)),
+    (136, None),
+];
+
+/// A rule that is not one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// Which rule.
+    pub index: usize,
+    /// The property and what is wrong with it.
+    pub what: &'static str,
+}
+
+/// One rule, checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rule {
+    allow: bool,
+    /// BLOCK, CHAR or both.
+    kinds: u8,
+    major: Option<u32>,
+    minor: Option<u32>,
+    access: u8,
+}
+
+impl Rule {
+    fn speaks_of(&self, kind: u8, major: Option<u32>, minor: Option<u32>) -> bool {
+        self.kinds & kind != 0
+            && (self.major.is_none() || self.major == major)
+            && (self.minor.is_none() || self.minor == minor)
+    }
+}
+
+/// Granted bits of one major (or of all that have no row of their own).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    /// For minors that are not listed.
+    other: u8,
+    /// Listed minors, ascending, each with bits that differ from `other`.
+    minors: Vec<(u32, u8)>,
+}
+
+/// Granted bits of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Table {
+    other: Row,
+    /// Listed majors, ascending, each with a row that differs from `other`.
+    majors: Vec<(u32, Row)>,
+}
+
+/// What the rules come to.
+#[derive(Debug)]
+pub struct Devices {
+    block: Table,
+    char: Table,
+}
+
+/// Folds the rules of config.json, with deny-all before and the default devices after them.
+pub fn fold(rules: &[DeviceRule<'_>]) -> Result<Devices, Invalid> {
+    let mut checked = Vec::with_capacity(rules.len().saturating_add(DEFAULTS.len()));
+    for (index, rule) in rules.iter().enumerate() {
+        checked.push(check(rule).map_err(|what| Invalid { index, what })?);
+    }
+    let default = |(major, minor)| Rule { allow: true, kinds: CHAR, major: Some(major), minor, access: ALL };
+    checked.extend(DEFAULTS.map(default));
+    Ok(Devices { block: table(&checked, BLOCK), char: table(&checked, CHAR) })
+}
+
+/// Whether any rule grants something: a list without such a rule says no more than deny-all does.
+pub fn grants(rules: &[DeviceRule<'_>]) -> bool {
+    rules.iter().any(|rule| rule.allow)
+}
+
+fn check(rule: &DeviceRule<'_>) -> Result<Rule, &'static str> {
+    let kinds = match &*rule.kind {
+        "" | "a" => BLOCK | CHAR,
+        "b" => BLOCK,
+        "c" | "u" => CHAR,
+        _ => return Err("type: must be a, b, c or u"),
+    };
+    let number = |value: Option<i64>, what| match value {
+        None => Ok(None),
+        Some(any) if any < 0 => Ok(None),
+        Some(value) => u32::try_from(value).ok().filter(|n| *n <= i32::MAX as u32).map(Some).ok_or(what),
+    };
+    let mut access = 0;
+    for letter in rule.access.bytes() {
+        access |= match letter {
+            b'r' => READ,
+            b'w' => WRITE,
+            b'm' => MKNOD,
+            _ => return Err("access: must be made of r, w and m"),
+        };
+    }
+    Ok(Rule {
+        allow: rule.allow,
+        kinds,
+        major: number(rule.major, "major: out of range")?,
+        minor: number(rule.minor, "minor: out of range")?,
+        access: if access == 0 { ALL } else { access },
+    })
+}
+
+fn granted(rules: &[Rule], kind: u8, major: Option<u32>, minor: Option<u32>) -> u8 {
+    rules
+        .iter()
+        .filter(|rule| rule.speaks_of(kind, major, minor))
+        .fold(0, |bits, rule| if rule.allow { bits | rule.access } else { bits & !rule.access })
+}
+
+fn row(rules: &[Rule], kind: u8, major: Option<u32>) -> Row {
+    let other = granted(rules, kind, major, None);
+    let mut minors: Vec<u32> = rules
+        .iter()
+        .filter(|rule| rule.kinds & kind != 0 && (rule.major.is_none() || rule.major == major))
+        .filter_map(|rule| rule.minor)
+        .collect();
+    minors.sort_unstable();
+    minors.dedup();
+    let listed = minors.into_iter().map(|minor| (minor, granted(rules, kind, major, Some(minor))));
+    Row { other, minors: listed.filter(|(_, bits)| *bits != other).collect() }
+}
+
+fn table(rules: &[Rule], kind: u8) -> Table {
+    let other = row(rules, kind, None);
+    let mut majors: Vec<u32> =
+        rules.iter().filter(|rule| rule.kinds & kind != 0).filter_map(|rule| rule.major).collect();
+    majors.sort_unstable();
+    majors.dedup();
+    let listed = majors.into_iter().map(|major| (major, row(rules, kind, Some(major))));
+    let majors = listed.filter(|(_, row)| *row != other).collect();
+    Table { other, majors }
+}
+
+/// One eBPF instruction (linux/bpf.h, struct bpf_insn).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Insn {
+    /// Operation.
+    pub code: u8,
+    /// Destination register.
+    pub dst: u8,
+    /// Source register.
+    pub src: u8,
+    /// Jump distance or memory offset.
+    pub off: i16,
+    /// Immediate value.
+    pub imm: i32,
+}
+
+impl Insn {
+    /// The eight bytes that bpf(2) takes, as one word in this machine's byte order. The register nibbles are bit fields,
+    /// whose order follows the byte order.
+    pub fn encode(self) -> u64 {
+        let registers = match cfg!(target_endian = "big") {
+            true => (self.dst & 15) << 4 | self.src & 15,
+            false => (self.src & 15) << 4 | self.dst & 15,
+        };
+        let [off0, off1] = self.off.to_ne_bytes();
+        let [imm0, imm1, imm2, imm3] = self.imm.to_ne_bytes();
+        u64::from_ne_bytes([self.code, registers, off0, off1, imm0, imm1, imm2, imm3])
+    }
+}
+
+// Operations used (linux/bpf.h and bpf_common.h): class | size or operation | source.
+const LOAD_HALF: u8 = 0x69;
+const LOAD_WORD: u8 = 0x61;
+const MOV: u8 = 0xb7;
+const EXIT: u8 = 0x95;
+const JA: u8 = 0x05;
+const JEQ: u8 = 0x15;
+const JNE: u8 = 0x55;
+const JSET: u8 = 0x45;
+const JLT: u8 = 0xa5;
+const JLE: u8 = 0xb5;
+
+/// Registers: r0 the verdict, r1 the context, then what the program loads from it.
+const VERDICT: u8 = 0;
+const CONTEXT: u8 = 1;
+const TYPE: u8 = 2;
+const ACCESS: u8 = 3;
+const MAJOR: u8 = 4;
+const MINOR: u8 = 5;
+
+/// Where a jump goes before distances are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// Nowhere: not a jump, or one that is final.
+    None,
+    /// The verdict on these granted bits.
+    Leaf(u8),
+    /// A label.
+    Label(usize),
+}
+
+/// Code being written.
+struct Assembler {
+    code: Vec<(Insn, Target)>,
+    /// Position of each label.
+    labels: Vec<usize>,
+    /// Bits that were granted by the first test and need no further one.
+    floor: u8,
+}
+
+impl Assembler {
+    fn push(&mut self, code: u8, dst: u8, imm: u32, target: Target) {
+        self.code.push((Insn { code, dst, src: 0, off: 0, imm: imm.cast_signed() }, target));
+    }
+
+    fn load(&mut self, code: u8, dst: u8, off: i16) {
+        self.code.push((Insn { code, dst, src: CONTEXT, off, imm: 0 }, Target::None));
+    }
+
+    fn label(&mut self) -> usize {
+        self.labels.push(usize::MAX);
+        self.labels.len().saturating_sub(1)
+    }
+
+    fn place(&mut self, label: usize) {
+        let here = self.code.len();
+        if let Some(position) = self.labels.get_mut(label) {
+            *position = here;
+        }
+    }
+
+    /// Goes to the verdict on `bits`, which is what all that is left comes to.
+    fn finish(&mut self, bits: u8) {
+        match self.code.last() {
+            // The jump that stands here already serves those who come by a label, too.
+            Some((Insn { code: JA, .. }, Target::Leaf(same))) if *same == bits => {
+                let here = self.code.len();
+                self.labels.iter_mut().filter(|at| **at == here).for_each(|at| *at = here.saturating_sub(1));
+            }
+            _ => self.push(JA, 0, 0, Target::Leaf(bits)),
+        }
+    }
+
+    /// Tests of the minor, one for each run of neighbours with the same bits, then the row's other bits.
+    fn row(&mut self, row: &Row) {
+        let mut rest = row.minors.as_slice();
+        while let Some(&(first, bits)) = rest.first() {
+            let run = rest
+                .iter()
+                .zip(first..)
+                .take_while(|((minor, same), expected)| minor == expected && *same == bits)
+                .count();
+            let last = first.saturating_add(u32::try_from(run).unwrap_or(1)).saturating_sub(1);
+            match (first, run) {
+                (_, 1) => self.push(JEQ, MINOR, first, Target::Leaf(bits)),
+                (0, _) => self.push(JLE, MINOR, last, Target::Leaf(bits)),
+                _ => {
+                    let below = self.label();
+                    self.push(JLT, MINOR, first, Target::Label(below));
+                    self.push(JLE, MINOR, last, Target::Leaf(bits));
+                    self.place(below);
+                }
+            }
+            rest = rest.get(run..).unwrap_or_default();
+        }
+        self.finish(row.other);
+    }
+
+    /// Majors of one verdict first, one test each; then those with minors, the last of which falls through.
+    fn table(&mut self, table: &Table) {
+        for (major, row) in table.majors.iter().filter(|(_, row)| row.minors.is_empty()) {
+            self.push(JEQ, MAJOR, *major, Target::Leaf(row.other));
+        }
+        for (major, row) in table.majors.iter().filter(|(_, row)| !row.minors.is_empty()) {
+            let next = self.label();
+            self.push(JNE, MAJOR, *major, Target::Label(next));
+            self.row(row);
+            self.place(next);
+        }
+        self.row(&table.other);
+    }
+
+    /// Writes the verdicts behind the code and fills in the distances.
+    ///
+    /// Verdicts on some bits come first, each a block that denies if one more bit is asked for; then the denial, which falls
+    /// into the exit. r0 is 1 from the start, so that a grant is the exit alone.
+    fn link(mut self) -> Result<Vec<Insn>, TooLong> {
+        let denied = |bits: u8, floor: u8| bits == 0 || bits == floor;
+        let mut partial: Vec<u8> = Vec::new();
+        for (_, target) in &self.code {
+            if let Target::Leaf(bits) = *target
+                && !denied(bits, self.floor)
+                && bits != ALL
+                && !partial.contains(&bits)
+            {
+                partial.push(bits);
+            }
+        }
+        // The verdict that the code ends with goes next, so that it needs no jump.
+        if let Some((Insn { code: JA, .. }, Target::Leaf(bits))) = self.code.last().copied() {
+            let last = partial.iter().position(|other| *other == bits);
+            if let Some(at) = last {
+                partial.swap(0, at);
+            }
+            if last.is_some() || (denied(bits, self.floor) && partial.is_empty()) {
+                while matches!(self.code.last(), Some((Insn { code: JA, .. }, Target::Leaf(same))) if *same == bits)
+                {
+                    self.code.pop();
+                }
+            }
+        }
+        let end = self.code.len();
+        // What falls off the end is denied, unless a block of a verdict stands there.
+        let falls = !matches!(self.code.last(), Some((Insn { code: JA, .. }, _)));
+        let mut blocks = [0; ALL as usize];
+        for bits in &partial {
+            if let Some(block) = blocks.get_mut(usize::from(*bits)) {
+                *block = self.code.len();
+            }
+            self.push(JSET, ACCESS, u32::from(ALL & !bits), Target::Leaf(0));
+            self.finish(ALL);
+        }
+        let denial = self.code.len();
+        let denies = |target: &Target| matches!(target, Target::Leaf(bits) if denied(*bits, self.floor));
+        if falls || end < denial || self.code.iter().any(|(_, target)| denies(target)) {
+            self.push(MOV, VERDICT, 0, Target::None);
+        }
+        let grant = self.code.len();
+        self.push(EXIT, 0, 0, Target::None);
+
+        let mut linked = Vec::with_capacity(self.code.len());
+        for (at, (mut insn, target)) in self.code.iter().copied().enumerate() {
+            let to = match target {
+                Target::None => None,
+                Target::Label(label) => self.labels.get(label).map(|to| (*to).min(end)),
+                Target::Leaf(ALL) => Some(grant),
+                Target::Leaf(bits) if denied(bits, self.floor) => Some(denial),
+                Target::Leaf(bits) => blocks.get(usize::from(bits)).copied(),
+            };
+            if let Some(to) = to {
+                insn.off = i16::try_from(to.saturating_sub(at).saturating_sub(1)).map_err(|_| TooLong)?;
+            }
+            linked.push(insn);
+        }
+        Ok(linked)
+    }
+}
+
+/// More rules than one program can hold.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+impl Devices {
+    /// Whether every access to every device is granted, so that no program is needed.
+    pub fn is_everything(&self) -> bool {
+        let all = |table: &Table| {
+            table.majors.is_empty() && table.other.minors.is_empty() && table.other.other == ALL
+        };
+        all(&self.block) && all(&self.char)
+    }
+
+    /// The program: r0 is 1 to grant, 0 to deny.
+    pub fn program(&self) -> Result<Vec<Insn>, TooLong> {
+        let rows = |table: &Table| {
+            let rows = core::iter::once(&table.other).chain(table.majors.iter().map(|(_, row)| row));
+            rows.fold(ALL, |bits, row| {
+                row.minors.iter().fold(bits & row.other, |bits, (_, more)| bits & more)
+            })
+        };
+        let floor = rows(&self.block) & rows(&self.char);
+        let mut asm = Assembler { code: Vec::new(), labels: Vec::new(), floor };
+        if floor == ALL {
+            asm.push(MOV, VERDICT, 1, Target::None);
+            asm.push(EXIT, 0, 0, Target::None);
+            return Ok(asm.code.into_iter().map(|(insn, _)| insn).collect());
+        }
+        let split = self.block != self.char;
+        let plain = |table: &Table| table.other.minors.is_empty() && table.majors.is_empty();
+        let tables: &[&Table] = if split { &[&self.block, &self.char] } else { &[&self.char] };
+        let minors = tables.iter().any(|table| {
+            !table.other.minors.is_empty() || table.majors.iter().any(|(_, row)| !row.minors.is_empty())
+        });
+        let partial = floor != 0
+            || tables.iter().any(|table| {
+                let rows = core::iter::once(&table.other).chain(table.majors.iter().map(|(_, row)| row));
+                let mut bits =
+                    rows.flat_map(|row| row.minors.iter().map(|(_, bits)| *bits).chain([row.other]));
+                bits.any(|bits| bits != 0 && bits != ALL)
+            });
+
+        // struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; }, access in the upper half of access_type.
+        let (upper, lower) = if cfg!(target_endian = "big") { (0, 2) } else { (2, 0) };
+        if split {
+            asm.load(LOAD_HALF, TYPE, lower);
+        }
+        if partial {
+            asm.load(LOAD_HALF, ACCESS, upper);
+        }
+        if tables.iter().any(|table| !table.majors.is_empty()) {
+            asm.load(LOAD_WORD, MAJOR, 4);
+        }
+        if minors {
+            asm.load(LOAD_WORD, MINOR, 8);
+        }
+        asm.push(MOV, VERDICT, 1, Target::None);
+        match floor {
+            0 => {}
+            MKNOD => asm.push(JLE, ACCESS, MKNOD.into(), Target::Leaf(ALL)),
+            _ => {
+                let beyond = asm.label();
+                asm.push(JSET, ACCESS, u32::from(ALL & !floor), Target::Label(beyond));
+                asm.finish(ALL);
+                asm.place(beyond);
+            }
+        }
+        match split {
+            false => asm.table(&self.char),
+            true if plain(&self.block) => {
+                asm.push(JNE, TYPE, CHAR.into(), Target::Leaf(self.block.other.other));
+                asm.table(&self.char);
+            }
+            true if plain(&self.char) => {
+                asm.push(JNE, TYPE, BLOCK.into(), Target::Leaf(self.char.other.other));
+                asm.table(&self.block);
+            }
+            true => {
+                let block = asm.label();
+                asm.push(JNE, TYPE, CHAR.into(), Target::Label(block));
+                asm.table(&self.char);
+                asm.place(block);
+                asm.table(&self.block);
+            }
+        }
+        asm.link()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    fn rules(json: &str) -> Vec<DeviceRule<'_>> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn program(json: &str) -> Vec<Insn> {
+        fold(&rules(json)).unwrap().program().unwrap()
+    }
+
+    fn listing(program: &[Insn]) -> String {
+        let register = |n: u8| ["r0", "r1", "type", "access", "major", "minor"][usize::from(n)];
+        let mut text = String::new();
+        for (at, insn) in program.iter().enumerate() {
+            let to = at as i64 + i64::from(insn.off) + 1;
+            let (dst, imm) = (register(insn.dst), insn.imm);
+            text += &match insn.code {
+                LOAD_HALF | LOAD_WORD => format!("{at}: {dst} = ctx[{}]\n", insn.off),
+                MOV => format!("{at}: {dst} = {imm}\n"),
+                EXIT => format!("{at}: exit\n"),
+                JA => format!("{at}: goto {to}\n"),
+                JEQ => format!("{at}: if {dst} == {imm} goto {to}\n"),
+                JNE => format!("{at}: if {dst} != {imm} goto {to}\n"),
+                JSET => format!("{at}: if {dst} & {imm} goto {to}\n"),
+                JLT => format!("{at}: if {dst} < {imm} goto {to}\n"),
+                JLE => format!("{at}: if {dst} <= {imm} goto {to}\n"),
+                other => panic!("unknown operation {other:#x}"),
+            };
+        }
+        text
+    }
+
+    /// Runs a program as the kernel would, and refuses what its verifier would: jumps out of the program, backwards, and
+    /// instructions that nothing reaches.
+    fn run(program: &[Insn], kind: u8, access: u8, major: u32, minor: u32) -> bool {
+        let mut registers = [0xdead_beef_dead_beef_u64; 6];
+        let mut at = 0usize;
+        loop {
+            let insn = program[at];
+            at += 1;
+            let (dst, imm) = (usize::from(insn.dst), i64::from(insn.imm).cast_unsigned());
+            let jump = match insn.code {
+                LOAD_HALF if insn.off == 0 => {
+                    registers[dst] = kind.into();
+                    false
+                }
+                LOAD_HALF if insn.off == 2 => {
+                    registers[dst] = access.into();
+                    false
+                }
+                LOAD_WORD => {
+                    registers[dst] = if insn.off == 4 { major.into() } else { minor.into() };
+                    false
+                }
+                MOV => {
+                    registers[dst] = imm;
+                    false
+                }
+                EXIT => return registers[0] == 1,
+                JA => true,
+                JEQ => registers[dst] == imm,
+                JNE => registers[dst] != imm,
+                JSET => registers[dst] & imm != 0,
+                JLT => registers[dst] < imm,
+                JLE => registers[dst] <= imm,
+                other => panic!("unknown operation {other:#x}"),
+            };
+            if jump {
+                assert!(insn.off >= 0, "a jump backwards");
+                at += usize::try_from(insn.off).unwrap();
+            }
+        }
+    }
+
+    fn every_instruction_is_reached(program: &[Insn]) -> bool {
+        let mut reached = alloc::vec![false; program.len()];
+        let mut open = alloc::vec![0usize];
+        while let Some(at) = open.pop() {
+            if core::mem::replace(&mut reached[at], true) {
+                continue;
+            }
+            let to = at + 1 + usize::try_from(program[at].off).unwrap();
+            match program[at].code {
+                EXIT => {}
+                JA => open.push(to),
+                JEQ | JNE | JSET | JLT | JLE => open.extend([at + 1, to]),
+                _ => open.push(at + 1),
+            }
+        }
+        reached.iter().all(|reached| *reached)
+    }
+
+    /// The meaning, told slowly: bit by bit, the last rule that speaks of it decides.
+    fn oracle(rules: &[DeviceRule<'_>], kind: char, access: u8, major: u32, minor: u32) -> bool {
+        [(MKNOD, 'm'), (READ, 'r'), (WRITE, 'w')].iter().filter(|(bit, _)| access & bit != 0).all(
+            |(_, letter)| {
+                let default = match (kind, major, minor) {
+                    ('c', 1, 3 | 5 | 7 | 8 | 9) | ('c', 5, 0 | 2) | ('c', 136, _) => Some(true),
+                    _ => None,
+                };
+                let listed = rules.iter().rev().find(|rule| {
+                    (matches!(&*rule.kind, "" | "a") || rule.kind.starts_with(kind))
+                        && rule.major.is_none_or(|any| any < 0 || any == i64::from(major))
+                        && rule.minor.is_none_or(|any| any < 0 || any == i64::from(minor))
+                        && (rule.access.is_empty() || rule.access.contains(*letter))
+                });
+                default.or(listed.map(|rule| rule.allow)).unwrap_or(false)
+            },
+        )
+    }
+
+    const DEFAULT: &str = r#"[{"allow": false, "access": "rwm"}]"#;
+    const DOCKER: &str = r#"[{"allow": false, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 1, "minor": 8, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 1, "minor": 7, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 5, "minor": 0, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 1, "minor": 5, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 1, "minor": 9, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 5, "minor": 1, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 136, "access": "rwm"},
+        {"allow": true, "type": "c", "major": 5, "minor": 2, "access": "rwm"}]"#;
+    const MKNOD_ANY: &str =
+        r#"[{"allow": true, "type": "c", "access": "m"}, {"allow": true, "type": "b", "access": "m"}]"#;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_default_rules_become_this_program() {
+        let expected = "0: type = ctx[0]\n1: major = ctx[4]\n2: minor = ctx[8]\n3: r0 = 1\n\
+            4: if type != 2 goto 15\n5: if major == 136 goto 16\n6: if major != 1 goto 12\n\
+            7: if minor == 3 goto 16\n8: if minor == 5 goto 16\n9: if minor < 7 goto 11\n10: if minor <= 9 goto 16\n\
+            11: goto 15\n12: if major != 5 goto 15\n13: if minor == 0 goto 16\n14: if minor == 2 goto 16\n\
+            15: r0 = 0\n16: exit\n";
+        assert_eq!(listing(&program(DEFAULT)), expected);
+        assert_eq!(listing(&program("[]")), expected);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_device_that_grants_some_bits_gets_a_block_of_its_own() {
+        let text =
+            listing(&program(r#"[{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"}]"#));
+        let tail = "17: if major != 10 goto 19\n18: if minor == 229 goto 20\n19: goto 22\n\
+            20: if access & 5 goto 22\n21: goto 23\n22: r0 = 0\n23: exit\n";
+        assert!(text.ends_with(tail), "{text}");
+    }
+
+    #[test]
+    fn the_rules_that_engines_send_stay_under_thirty_instructions() {
+        for rules in [DEFAULT, DOCKER, MKNOD_ANY] {
+            let program = program(rules);
+            assert!(program.len() < 30, "{}:\n{}", program.len(), listing(&program));
+        }
+    }
+
+    #[test]
+    fn everything_granted_needs_no_program() {
+        assert!(fold(&rules(r#"[{"allow": true, "access": "rwm"}]"#)).unwrap().is_everything());
+        assert!(fold(&rules(r#"[{"allow": false}, {"allow": true}]"#)).unwrap().is_everything());
+        let almost = r#"[{"allow": true}, {"allow": false, "type": "b", "major": 8, "access": "w"}]"#;
+        assert!(!fold(&rules(almost)).unwrap().is_everything());
+    }
+
+    #[test]
+    fn a_rule_that_is_not_one_is_refused_by_its_place() {
+        let refused = |json: &str| fold(&rules(json)).unwrap_err();
+        let access = r#"[{"allow": true}, {"allow": true, "access": "rx"}]"#;
+        assert_eq!(refused(access), Invalid { index: 1, what: "access: must be made of r, w and m" });
+        assert_eq!(refused(r#"[{"type": "p"}]"#), Invalid { index: 0, what: "type: must be a, b, c or u" });
+        assert_eq!(refused(r#"[{"major": 4294967296}]"#).what, "major: out of range");
+        assert_eq!(refused(r#"[{"minor": 4294967295}]"#).what, "minor: out of range");
+    }
+
+    #[test]
+    fn every_program_means_what_its_rules_say() {
+        // xorshift64*, seeded: the same rule lists in every run.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: u64| {
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % below
+        };
+        let numbers = [0, 1, 2, 3, 4, 5, 7, 8, 9, 136, 200];
+        for _ in 0..400 {
+            let list: Vec<DeviceRule<'_>> = (0..random(9))
+                .map(|_| DeviceRule {
+                    allow: random(3) > 0,
+                    kind: ["", "a", "b", "c"][random(4) as usize].into(),
+                    major: (random(3) > 0).then(|| numbers[random(11) as usize]),
+                    minor: (random(3) > 0).then(|| numbers[random(11) as usize]),
+                    access: ["", "r", "w", "m", "rw", "rm", "wm", "rwm"][random(8) as usize].into(),
+                })
+                .collect();
+            let devices = fold(&list).unwrap();
+            let program = devices.program().unwrap();
+            assert!(every_instruction_is_reached(&program), "{}", listing(&program));
+            for (letter, kind) in [('b', BLOCK), ('c', CHAR)] {
+                for major in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 136, 200, 4095] {
+                    for minor in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 136, 200, 1_048_575] {
+                        for access in 1..=7 {
+                            assert_eq!(
+                                run(&program, kind, access, major, minor),
+                                oracle(&list, letter, access, major, minor),
+                                "{letter} {major}:{minor} access {access} of {list:?}\n{}",
+                                listing(&program)
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn an_instruction_is_encoded_as_the_kernel_lays_it_out() {
+        let insn = Insn { code: LOAD_WORD, dst: 4, src: 1, off: 4, imm: 0 };
+        assert_eq!(insn.encode().to_le_bytes(), [0x61, 0x14, 4, 0, 0, 0, 0, 0]);
+        let insn = Insn { code: JNE, dst: 2, src: 0, off: 10, imm: -2 };
+        assert_eq!(insn.encode().to_le_bytes(), [0x55, 0x02, 10, 0, 0xfe, 0xff, 0xff, 0xff]);
+    }
+}

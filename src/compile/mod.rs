@@ -1,0 +1,3 @@
+//! Config -> Plan, pure.
+
+pub mod device;
