@@ -1,3 +1,4 @@
 //! Config -> Plan, pure.
 
+pub mod cgroup;
 pub mod device;
