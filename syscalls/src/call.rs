@@ -1,0 +1,139 @@
+//! From Rust's values to registers, and from the kernel's register to a `Result`.
+//!
+//! # Safety
+//!
+//! `sys!` is as unsafe as the number and the addresses given to it: its users pass addresses only from references that
+//! outlive the call, with the length the kernel is told. `ret_fd` needs a descriptor that the kernel has just made.
+
+use core::ffi::CStr;
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::io::{Errno, Result};
+
+/// A value that fits one register.
+pub(crate) trait Arg {
+    fn arg(self) -> usize;
+}
+impl Arg for usize {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self
+    }
+}
+impl Arg for u32 {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self as usize
+    }
+}
+impl Arg for i32 {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self as isize as usize // sign-extended: AT_FDCWD is -100
+    }
+}
+impl Arg for BorrowedFd<'_> {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self.as_raw_fd().arg()
+    }
+}
+impl Arg for &CStr {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self.as_ptr() as usize
+    }
+}
+impl Arg for Option<&CStr> {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self.map_or(0, |s| s.as_ptr() as usize)
+    }
+}
+impl<T> Arg for *const T {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self as usize
+    }
+}
+impl<T> Arg for *mut T {
+    #[inline(always)]
+    fn arg(self) -> usize {
+        self as usize
+    }
+}
+
+/// `sys!(number, argument...)`: the call with its arguments turned into registers. The result is the kernel's register.
+macro_rules! sys {
+    ($nr:expr) => {
+        $crate::arch::syscall0($nr)
+    };
+    ($nr:expr, $a:expr) => {
+        $crate::arch::syscall1($nr, $crate::call::Arg::arg($a))
+    };
+    ($nr:expr, $a:expr, $b:expr) => {
+        $crate::arch::syscall2($nr, $crate::call::Arg::arg($a), $crate::call::Arg::arg($b))
+    };
+    ($nr:expr, $a:expr, $b:expr, $c:expr) => {
+        $crate::arch::syscall3(
+            $nr,
+            $crate::call::Arg::arg($a),
+            $crate::call::Arg::arg($b),
+            $crate::call::Arg::arg($c),
+        )
+    };
+    ($nr:expr, $a:expr, $b:expr, $c:expr, $d:expr) => {
+        $crate::arch::syscall4(
+            $nr,
+            $crate::call::Arg::arg($a),
+            $crate::call::Arg::arg($b),
+            $crate::call::Arg::arg($c),
+            $crate::call::Arg::arg($d),
+        )
+    };
+    ($nr:expr, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr) => {
+        $crate::arch::syscall5(
+            $nr,
+            $crate::call::Arg::arg($a),
+            $crate::call::Arg::arg($b),
+            $crate::call::Arg::arg($c),
+            $crate::call::Arg::arg($d),
+            $crate::call::Arg::arg($e),
+        )
+    };
+    ($nr:expr, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr) => {
+        $crate::arch::syscall6(
+            $nr,
+            $crate::call::Arg::arg($a),
+            $crate::call::Arg::arg($b),
+            $crate::call::Arg::arg($c),
+            $crate::call::Arg::arg($d),
+            $crate::call::Arg::arg($e),
+            $crate::call::Arg::arg($f),
+        )
+    };
+}
+
+/// The kernel's convention on every architecture: -4095..-1 is an error number, all else a value.
+#[inline]
+pub(crate) fn ret(raw: isize) -> Result<usize> {
+    if (-4095..0).contains(&raw) { Err(Errno::from_raw_os_error(-(raw as i32))) } else { Ok(raw as usize) }
+}
+
+#[inline]
+pub(crate) fn ret_unit(raw: isize) -> Result<()> {
+    ret(raw).map(|_| ())
+}
+
+#[inline]
+pub(crate) fn ret_i32(raw: isize) -> Result<i32> {
+    ret(raw).map(|v| v as i32)
+}
+
+/// # Safety
+///
+/// `raw` is the result of a call whose success is a new descriptor that nobody else owns.
+#[inline]
+pub(crate) unsafe fn ret_fd(raw: isize) -> Result<OwnedFd> {
+    // SAFETY: new and unowned by this function's contract.
+    ret(raw).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}

@@ -1,0 +1,99 @@
+//! `argv` and `envp`: a NULL-terminated array of pointers to C strings, built in the parent and read by the kernel.
+//!
+//! # Safety
+//!
+//! Each pointer but the last comes from `CString::into_raw` and is turned back exactly once, in `drop`. The last is NULL.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char};
+
+/// Owned C strings in the form that execve wants. The only type of this crate that allocates.
+pub struct CStrArray {
+    pointers: Vec<*mut c_char>,
+}
+
+impl CStrArray {
+    /// No strings yet.
+    pub fn new() -> Self {
+        CStrArray::with_capacity(0)
+    }
+
+    /// No strings yet, and room for `strings` of them.
+    pub fn with_capacity(strings: usize) -> Self {
+        let mut pointers = Vec::with_capacity(strings.saturating_add(1));
+        pointers.push(core::ptr::null_mut());
+        CStrArray { pointers }
+    }
+
+    /// Appends one.
+    pub fn push(&mut self, string: CString) {
+        let last = self.len();
+        self.pointers.push(core::ptr::null_mut());
+        if let Some(slot) = self.pointers.get_mut(last) {
+            *slot = string.into_raw();
+        }
+    }
+
+    /// How many strings.
+    pub fn len(&self) -> usize {
+        self.pointers.len().saturating_sub(1)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The strings in order.
+    pub fn iter(&self) -> impl Iterator<Item = &CStr> {
+        // SAFETY: all but the last are live strings, borrowed from `self`.
+        self.pointers.iter().take(self.len()).map(|&p| unsafe { CStr::from_ptr(p) })
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const *mut c_char {
+        self.pointers.as_ptr()
+    }
+}
+
+impl Default for CStrArray {
+    fn default() -> Self {
+        CStrArray::new()
+    }
+}
+
+impl Extend<CString> for CStrArray {
+    fn extend<I: IntoIterator<Item = CString>>(&mut self, strings: I) {
+        for string in strings {
+            self.push(string);
+        }
+    }
+}
+
+impl FromIterator<CString> for CStrArray {
+    fn from_iter<I: IntoIterator<Item = CString>>(strings: I) -> Self {
+        let mut array = CStrArray::new();
+        array.extend(strings);
+        array
+    }
+}
+
+impl Drop for CStrArray {
+    fn drop(&mut self) {
+        for &pointer in self.pointers.iter().take(self.len()) {
+            // SAFETY: from `into_raw`, and not used again.
+            drop(unsafe { CString::from_raw(pointer) });
+        }
+    }
+}
+
+impl core::fmt::Debug for CStrArray {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+// SAFETY: the strings are owned, and only read through a shared reference.
+unsafe impl Send for CStrArray {}
+// SAFETY: as above.
+unsafe impl Sync for CStrArray {}

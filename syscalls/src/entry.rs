@@ -1,0 +1,90 @@
+//! The program's start without the standard library's: `entry!` defines the C `main`.
+//!
+//! std's own start polls stdio, installs a stack-overflow handler and changes SIGPIPE: a dozen system calls of which a short-lived
+//! static program needs none. It also means that SIGPIPE keeps its default and closed stdio stays closed.
+//!
+//! # Safety
+//!
+//! [`Args::new`] is called by the `main` that `entry!` makes, with what the C library (glibc and musl alike) passes to main:
+//! NULL-terminated arrays of strings that live until the process ends and that nothing here changes.
+
+use core::ffi::{CStr, c_char};
+
+/// The arguments and the environment of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Args {
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+}
+
+impl Args {
+    /// For [`entry!`](crate::entry) only.
+    ///
+    /// # Safety
+    ///
+    /// Both are NULL-terminated arrays of C strings that are never freed or changed.
+    #[doc(hidden)]
+    pub unsafe fn new(argv: *const *const c_char, envp: *const *const c_char) -> Self {
+        Args { argv, envp }
+    }
+
+    /// The arguments, the program's name first (which a caller may have left out).
+    pub fn args(&self) -> Strings {
+        Strings(self.argv)
+    }
+
+    /// The environment: `NAME=value`, as it came.
+    pub fn env(&self) -> Strings {
+        Strings(self.envp)
+    }
+
+    /// The value of the first variable of that name.
+    pub fn var(&self, name: &[u8]) -> Option<&'static CStr> {
+        self.env().find_map(|pair| {
+            let rest = pair.to_bytes_with_nul().strip_prefix(name)?.strip_prefix(b"=")?;
+            CStr::from_bytes_with_nul(rest).ok()
+        })
+    }
+}
+
+/// Strings of [`Args`], in order.
+#[derive(Clone, Debug)]
+pub struct Strings(*const *const c_char);
+
+impl Iterator for Strings {
+    type Item = &'static CStr;
+
+    fn next(&mut self) -> Option<&'static CStr> {
+        // SAFETY: at or before the terminating NULL, by the contract of `Args::new`.
+        let string = unsafe { *self.0 };
+        if string.is_null() {
+            return None;
+        }
+        // SAFETY: not at the end; then a string that lives for ever.
+        unsafe {
+            self.0 = self.0.add(1);
+            Some(CStr::from_ptr(string))
+        }
+    }
+}
+
+/// `entry!(run)` makes `fn run(args: syscalls::Args) -> i32` the program. Once, in a binary with `#![no_main]`.
+///
+/// The value is the exit status. std works without its start but for `std::env::args`, which is empty on musl.
+#[macro_export]
+macro_rules! entry {
+    ($run:path) => {
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "C" fn main(
+                _argc: core::ffi::c_int,
+                argv: *const *const core::ffi::c_char,
+                envp: *const *const core::ffi::c_char,
+            ) -> core::ffi::c_int {
+                let run: fn($crate::Args) -> i32 = $run;
+                // SAFETY: the C library's arguments of main.
+                run(unsafe { $crate::Args::new(argv, envp) })
+            }
+        };
+    };
+}

@@ -1,0 +1,115 @@
+//! User and group ids.
+//!
+//! The raw calls change the calling thread only; the C library's change all threads. The runtime has one.
+//!
+//! # Safety
+//!
+//! Integers, and slices with their length.
+
+use crate::call::{ret_i32, ret_unit};
+use linux_raw_sys::general as k;
+use rustix::io::{Errno, Result};
+
+// The first calls of 32-bit x86, ARM and others took 16-bit ids; those have a second set. All else was born with 32 bits.
+#[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "m68k", target_arch = "sparc"))]
+mod nr {
+    pub use linux_raw_sys::general::{
+        __NR_getegid32 as GETEGID, __NR_geteuid32 as GETEUID, __NR_getgid32 as GETGID,
+        __NR_getresgid32 as GETRESGID, __NR_getresuid32 as GETRESUID, __NR_getuid32 as GETUID,
+        __NR_setgroups32 as SETGROUPS, __NR_setresgid32 as SETRESGID, __NR_setresuid32 as SETRESUID,
+    };
+}
+#[cfg(not(any(target_arch = "x86", target_arch = "arm", target_arch = "m68k", target_arch = "sparc")))]
+mod nr {
+    pub use linux_raw_sys::general::{
+        __NR_getegid as GETEGID, __NR_geteuid as GETEUID, __NR_getgid as GETGID, __NR_getresgid as GETRESGID,
+        __NR_getresuid as GETRESUID, __NR_getuid as GETUID, __NR_setgroups as SETGROUPS,
+        __NR_setresgid as SETRESGID, __NR_setresuid as SETRESUID,
+    };
+}
+
+/// Real, effective and saved id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triple {
+    /// Who started it.
+    pub real: u32,
+    /// Whose rights it has.
+    pub effective: u32,
+    /// Whose rights it may take back.
+    pub saved: u32,
+}
+
+/// setresuid(uid, uid, uid). `EINVAL` for `u32::MAX`, which the kernel takes as "leave it": success without effect.
+pub fn set_uid(uid: u32) -> Result<()> {
+    if uid == u32::MAX {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(nr::SETRESUID, uid, uid, uid) })
+}
+
+/// setresgid(gid, gid, gid). `EINVAL` for `u32::MAX`, which the kernel takes as "leave it": success without effect.
+pub fn set_gid(gid: u32) -> Result<()> {
+    if gid == u32::MAX {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(nr::SETRESGID, gid, gid, gid) })
+}
+
+/// setgroups: exactly these supplementary groups. `EPERM` without CAP_SETGID, or where a user namespace denies it.
+pub fn set_groups(groups: &[u32]) -> Result<()> {
+    // SAFETY: reads `len` ids.
+    ret_unit(unsafe { sys!(nr::SETGROUPS, groups.len(), groups.as_ptr()) })
+}
+
+/// getgroups: how many there are; as many as fit are in `groups`. `EINVAL` when they do not fit; an empty slice only counts.
+pub fn get_groups(groups: &mut [u32]) -> Result<usize> {
+    #[cfg(not(any(
+        target_arch = "x86",
+        target_arch = "arm",
+        target_arch = "m68k",
+        target_arch = "sparc"
+    )))]
+    use k::__NR_getgroups as GETGROUPS;
+    #[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "m68k", target_arch = "sparc"))]
+    use k::__NR_getgroups32 as GETGROUPS;
+    // SAFETY: writes at most `len` ids.
+    ret_i32(unsafe { sys!(GETGROUPS, groups.len(), groups.as_mut_ptr()) }).map(|n| n as usize)
+}
+
+/// getresuid.
+pub fn get_uids() -> Result<Triple> {
+    let mut t = Triple { real: 0, effective: 0, saved: 0 };
+    // SAFETY: writes three ids.
+    ret_unit(unsafe { sys!(nr::GETRESUID, &raw mut t.real, &raw mut t.effective, &raw mut t.saved) })?;
+    Ok(t)
+}
+
+/// getresgid.
+pub fn get_gids() -> Result<Triple> {
+    let mut t = Triple { real: 0, effective: 0, saved: 0 };
+    // SAFETY: writes three ids.
+    ret_unit(unsafe { sys!(nr::GETRESGID, &raw mut t.real, &raw mut t.effective, &raw mut t.saved) })?;
+    Ok(t)
+}
+
+macro_rules! get_id {
+    ($($(#[$doc:meta])* $name:ident $nr:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name() -> u32 {
+            // SAFETY: no arguments; cannot fail.
+            unsafe { sys!(nr::$nr) as u32 }
+        }
+    )*};
+}
+get_id! {
+    /// The real user id; 65534 when it has no number in this user namespace.
+    getuid GETUID;
+    /// The effective user id.
+    geteuid GETEUID;
+    /// The real group id.
+    getgid GETGID;
+    /// The effective group id.
+    getegid GETEGID;
+}

@@ -1,0 +1,201 @@
+//! Mounts: the old call, and the one with descriptors.
+//!
+//! # Safety
+//!
+//! Strings, descriptors and fixed-size structs.
+
+use crate::call::{ret_fd, ret_unit};
+use core::ffi::CStr;
+use linux_raw_sys::general as k;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Result;
+
+pub use linux_raw_sys::general::{
+    AT_RECURSIVE, FSPICK_EMPTY_PATH, FSPICK_NO_AUTOMOUNT, FSPICK_SYMLINK_NOFOLLOW, MNT_DETACH, MNT_EXPIRE,
+    MNT_FORCE, MOVE_MOUNT_BENEATH, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_F_SYMLINKS, MOVE_MOUNT_T_EMPTY_PATH,
+    MOVE_MOUNT_T_SYMLINKS, MS_BIND, MS_DIRSYNC, MS_I_VERSION, MS_LAZYTIME, MS_MANDLOCK, MS_MOVE, MS_NOATIME,
+    MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_NOSYMFOLLOW, MS_POSIXACL, MS_PRIVATE, MS_RDONLY,
+    MS_REC, MS_RELATIME, MS_REMOUNT, MS_SHARED, MS_SILENT, MS_SLAVE, MS_STRICTATIME, MS_SYNCHRONOUS,
+    MS_UNBINDABLE, OPEN_TREE_CLONE, UMOUNT_NOFOLLOW,
+};
+
+/// Read-only.
+pub const MOUNT_ATTR_RDONLY: u64 = k::MOUNT_ATTR_RDONLY as u64;
+/// Set-id bits and file capabilities do not count.
+pub const MOUNT_ATTR_NOSUID: u64 = k::MOUNT_ATTR_NOSUID as u64;
+/// Device nodes cannot be opened.
+pub const MOUNT_ATTR_NODEV: u64 = k::MOUNT_ATTR_NODEV as u64;
+/// Nothing can be executed.
+pub const MOUNT_ATTR_NOEXEC: u64 = k::MOUNT_ATTR_NOEXEC as u64;
+/// The field of access-time modes: clear it whole before setting one.
+pub const MOUNT_ATTR_ATIME: u64 = k::MOUNT_ATTR__ATIME as u64;
+/// Access times relative to modification (the value is 0).
+pub const MOUNT_ATTR_RELATIME: u64 = k::MOUNT_ATTR_RELATIME as u64;
+/// No access times.
+pub const MOUNT_ATTR_NOATIME: u64 = k::MOUNT_ATTR_NOATIME as u64;
+/// Every access time.
+pub const MOUNT_ATTR_STRICTATIME: u64 = k::MOUNT_ATTR_STRICTATIME as u64;
+/// No access times of directories.
+pub const MOUNT_ATTR_NODIRATIME: u64 = k::MOUNT_ATTR_NODIRATIME as u64;
+/// Ids are mapped by [`MountAttr::userns`]. Linux 5.12.
+pub const MOUNT_ATTR_IDMAP: u64 = k::MOUNT_ATTR_IDMAP as u64;
+/// Symbolic links are not followed. Linux 5.14.
+pub const MOUNT_ATTR_NOSYMFOLLOW: u64 = k::MOUNT_ATTR_NOSYMFOLLOW as u64;
+
+/// mount(2). `data` is the file system's comma-separated options, at most a page.
+pub fn mount(
+    source: Option<&CStr>,
+    target: &CStr,
+    fstype: Option<&CStr>,
+    flags: u32,
+    data: Option<&CStr>,
+) -> Result<()> {
+    // SAFETY: strings or null. The kernel copies up to a page from `data` and takes a fault at its end as the end.
+    ret_unit(unsafe { sys!(k::__NR_mount, source, target, fstype, flags, data) })
+}
+
+/// umount2 with `MNT_*` and `UMOUNT_NOFOLLOW`.
+pub fn umount(target: &CStr, flags: u32) -> Result<()> {
+    // SAFETY: a string. (The call is named umount2 on every architecture that has both.)
+    ret_unit(unsafe { sys!(k::__NR_umount2, target, flags) })
+}
+
+/// pivot_root: `("." , ".")` in the new root stacks the old one on top of it, to be unmounted.
+///
+/// `EINVAL` on a root that is ramfs (an initramfs), before Linux 7.0.
+pub fn pivot_root(new_root: &CStr, put_old: &CStr) -> Result<()> {
+    // SAFETY: strings.
+    ret_unit(unsafe { sys!(k::__NR_pivot_root, new_root, put_old) })
+}
+
+/// fsopen: a context in which a file system of this type is configured. Reading it gives the log. Linux 5.2.
+pub fn fsopen(fstype: &CStr) -> Result<OwnedFd> {
+    // SAFETY: a string, and a new descriptor.
+    unsafe { ret_fd(sys!(k::__NR_fsopen, fstype, k::FSOPEN_CLOEXEC)) }
+}
+
+/// fspick: the context of an existing mount's file system, to reconfigure it. Linux 5.2.
+pub fn fspick(dir: BorrowedFd<'_>, path: &CStr, flags: u32) -> Result<OwnedFd> {
+    // SAFETY: a string, and a new descriptor.
+    unsafe { ret_fd(sys!(k::__NR_fspick, dir, path, k::FSPICK_CLOEXEC | flags)) }
+}
+
+/// fsconfig(SET_FLAG): an option without a value.
+pub fn fsconfig_flag(fs: BorrowedFd<'_>, key: &CStr) -> Result<()> {
+    // SAFETY: a string.
+    ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, SET_FLAG, key, 0usize, 0usize) })
+}
+
+/// fsconfig(SET_STRING): an option with a value; `source` is one. At most 256 bytes.
+pub fn fsconfig_string(fs: BorrowedFd<'_>, key: &CStr, value: &CStr) -> Result<()> {
+    // SAFETY: strings.
+    ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, SET_STRING, key, value, 0usize) })
+}
+
+/// fsconfig(SET_FD): an option whose value is an open file.
+pub fn fsconfig_fd(fs: BorrowedFd<'_>, key: &CStr, value: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: a string and a descriptor.
+    ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, SET_FD, key, 0usize, value) })
+}
+
+/// fsconfig(CMD_CREATE): makes the superblock, or finds one.
+pub fn fsconfig_create(fs: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, CMD_CREATE, 0usize, 0usize, 0usize) })
+}
+
+/// fsconfig(CMD_RECONFIGURE): changes the superblock of an [`fspick`].
+pub fn fsconfig_reconfigure(fs: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, CMD_RECONFIGURE, 0usize, 0usize, 0usize) })
+}
+
+// enum fsconfig_command, include/uapi/linux/mount.h
+const SET_FLAG: u32 = 0;
+const SET_STRING: u32 = 1;
+const SET_FD: u32 = 5;
+const CMD_CREATE: u32 = 6;
+const CMD_RECONFIGURE: u32 = 7;
+
+/// fsmount: a detached mount of a created context, with `MOUNT_ATTR_*`. Linux 5.2.
+pub fn fsmount(fs: BorrowedFd<'_>, attributes: u64) -> Result<OwnedFd> {
+    // SAFETY: a new descriptor; all attributes that fsmount knows fit 32 bits, others become EINVAL.
+    unsafe { ret_fd(sys!(k::__NR_fsmount, fs, k::FSMOUNT_CLOEXEC, low(attributes)?)) }
+}
+
+/// open_tree: a mount by path, as it is, or a detached copy with `OPEN_TREE_CLONE` (and `AT_RECURSIVE`).
+/// Also `AT_EMPTY_PATH`, `AT_SYMLINK_NOFOLLOW`, `AT_NO_AUTOMOUNT`. Linux 5.2.
+pub fn open_tree(dir: BorrowedFd<'_>, path: &CStr, flags: u32) -> Result<OwnedFd> {
+    // SAFETY: a string, and a new descriptor.
+    unsafe { ret_fd(sys!(k::__NR_open_tree, dir, path, k::OPEN_TREE_CLOEXEC | flags)) }
+}
+
+/// open_tree_attr: [`open_tree`] and [`mount_setattr`] in one, which may also change an id-mapping. Linux 6.15.
+pub fn open_tree_attr(dir: BorrowedFd<'_>, path: &CStr, flags: u32, attr: &MountAttr<'_>) -> Result<OwnedFd> {
+    let raw = attr.raw();
+    let flags = k::OPEN_TREE_CLOEXEC | flags;
+    // SAFETY: a string, a struct with its size, and a new descriptor.
+    unsafe {
+        ret_fd(sys!(k::__NR_open_tree_attr, dir, path, flags, &raw const raw, size_of::<RawMountAttr>()))
+    }
+}
+
+/// move_mount: attaches or moves a mount. Symbolic links at the ends are followed only with `MOVE_MOUNT_*_SYMLINKS`. Linux 5.2.
+pub fn move_mount(
+    from: BorrowedFd<'_>,
+    from_path: &CStr,
+    to: BorrowedFd<'_>,
+    to_path: &CStr,
+    flags: u32,
+) -> Result<()> {
+    // SAFETY: strings.
+    ret_unit(unsafe { sys!(k::__NR_move_mount, from, from_path, to, to_path, flags) })
+}
+
+/// What [`mount_setattr`] changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MountAttr<'fd> {
+    /// `MOUNT_ATTR_*` to set.
+    pub set: u64,
+    /// `MOUNT_ATTR_*` to clear, before.
+    pub clear: u64,
+    /// `MS_SHARED`, `MS_PRIVATE`, `MS_SLAVE`, `MS_UNBINDABLE`, or 0 to leave it.
+    pub propagation: u32,
+    /// The user namespace whose maps are used with `MOUNT_ATTR_IDMAP`.
+    pub userns: Option<BorrowedFd<'fd>>,
+}
+
+impl MountAttr<'_> {
+    fn raw(&self) -> RawMountAttr {
+        use rustix::fd::AsRawFd;
+        RawMountAttr {
+            set: self.set,
+            clear: self.clear,
+            propagation: u64::from(self.propagation),
+            userns: self.userns.map_or(0, |fd| fd.as_raw_fd() as u64),
+        }
+    }
+}
+
+/// struct mount_attr, 32 bytes since Linux 5.12.
+#[repr(C)]
+pub(crate) struct RawMountAttr {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns: u64,
+}
+
+/// mount_setattr: changes one mount, or with `AT_RECURSIVE` a tree, all or nothing. Also `AT_EMPTY_PATH`,
+/// `AT_SYMLINK_NOFOLLOW`. `EINVAL` for a path that is no mount point. Linux 5.12.
+pub fn mount_setattr(dir: BorrowedFd<'_>, path: &CStr, flags: u32, attr: &MountAttr<'_>) -> Result<()> {
+    let raw = attr.raw();
+    // SAFETY: a string and a struct with its size.
+    ret_unit(unsafe {
+        sys!(k::__NR_mount_setattr, dir, path, flags, &raw const raw, size_of::<RawMountAttr>())
+    })
+}
+
+fn low(flags: u64) -> Result<u32> {
+    u32::try_from(flags).map_err(|_| rustix::io::Errno::INVAL)
+}

@@ -1,0 +1,247 @@
+//! Sockets: unix ones with descriptors over them, netlink ones, and the loopback interface.
+//!
+//! # Safety
+//!
+//! Message headers point to buffers of the same function. Control messages have the kernel's layout: a header of a long and two
+//! ints, padded to a long. Descriptors that arrive are new, and owned at once so that none leaks on an error path.
+
+use crate::call::{ret, ret_fd, ret_unit};
+use core::ffi::CStr;
+use linux_raw_sys::general as k;
+use linux_raw_sys::ioctl as io;
+use linux_raw_sys::net as n;
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::io::{Errno, Result};
+
+pub use linux_raw_sys::net::{AF_INET, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC};
+
+// MIPS has stream and datagram the other way round; the rest agrees.
+const MIPS: bool = cfg!(any(
+    target_arch = "mips",
+    target_arch = "mips32r6",
+    target_arch = "mips64",
+    target_arch = "mips64r6"
+));
+/// A stream of bytes.
+pub const SOCK_STREAM: u32 = if MIPS { 2 } else { 1 };
+/// Datagrams.
+pub const SOCK_DGRAM: u32 = if MIPS { 1 } else { 2 };
+/// What netlink uses.
+pub const SOCK_RAW: u32 = 3;
+/// Datagrams in order over a connection.
+pub const SOCK_SEQPACKET: u32 = 5;
+
+/// socket with `SOCK_CLOEXEC`.
+pub fn socket(family: u32, kind: u32, protocol: u32) -> Result<OwnedFd> {
+    // SAFETY: a new descriptor; SOCK_CLOEXEC is O_CLOEXEC by definition.
+    unsafe { ret_fd(sys!(k::__NR_socket, family, kind | k::O_CLOEXEC, protocol)) }
+}
+
+/// socketpair(AF_UNIX) with `SOCK_CLOEXEC`.
+pub fn socketpair(kind: u32) -> Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1i32; 2];
+    // SAFETY: the kernel writes two numbers.
+    ret_unit(unsafe { sys!(k::__NR_socketpair, AF_UNIX, kind | k::O_CLOEXEC, 0u32, fds.as_mut_ptr()) })?;
+    // SAFETY: both are new.
+    unsafe { Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))) }
+}
+
+#[repr(C)]
+struct SockAddrUn {
+    family: u16,
+    path: [u8; 108],
+}
+
+/// A path of at most 107 bytes, or an abstract name: a NUL and at most 107 bytes. `ENAMETOOLONG`, `EINVAL` for an empty one.
+fn address(path: &[u8]) -> Result<(SockAddrUn, usize)> {
+    let mut addr = SockAddrUn { family: AF_UNIX as u16, path: [0; 108] };
+    let first = path.first().ok_or(Errno::INVAL)?;
+    // A path is sent with its NUL; an abstract name is just its bytes.
+    let len = if *first == 0 { path.len() } else { path.len().saturating_add(1) };
+    let room = addr.path.get_mut(..len).and_then(|r| r.get_mut(..path.len())).ok_or(Errno::NAMETOOLONG)?;
+    room.copy_from_slice(path);
+    Ok((addr, len.saturating_add(size_of::<u16>())))
+}
+
+/// connect to a unix socket: a path, or an abstract name with a leading NUL.
+pub fn connect_unix(socket: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
+    let (addr, len) = address(path)?;
+    // SAFETY: an address with its length.
+    ret_unit(unsafe { sys!(k::__NR_connect, socket, &raw const addr, len) })
+}
+
+/// bind of a unix socket: a path, or an abstract name with a leading NUL.
+pub fn bind_unix(socket: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
+    let (addr, len) = address(path)?;
+    // SAFETY: an address with its length.
+    ret_unit(unsafe { sys!(k::__NR_bind, socket, &raw const addr, len) })
+}
+
+/// listen.
+pub fn listen(socket: BorrowedFd<'_>, backlog: u32) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_listen, socket, backlog) })
+}
+
+/// accept4 with `SOCK_CLOEXEC`.
+pub fn accept(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: no address is wanted; a new descriptor.
+    unsafe { ret_fd(sys!(k::__NR_accept4, socket, 0usize, 0usize, k::O_CLOEXEC)) }
+}
+
+/// sendto without an address: `MSG_NOSIGNAL` for `EPIPE` instead of SIGPIPE.
+pub fn send(socket: BorrowedFd<'_>, buf: &[u8], flags: u32) -> Result<usize> {
+    // SAFETY: reads `len` bytes.
+    ret(unsafe { sys!(k::__NR_sendto, socket, buf.as_ptr(), buf.len(), flags, 0usize, 0usize) })
+}
+
+/// recvfrom without an address. 0 is the end of a stream.
+pub fn recv(socket: BorrowedFd<'_>, buf: &mut [u8], flags: u32) -> Result<usize> {
+    // SAFETY: writes at most `len` bytes; with MSG_TRUNC the result may be more than that.
+    ret(unsafe { sys!(k::__NR_recvfrom, socket, buf.as_mut_ptr(), buf.len(), flags, 0usize, 0usize) })
+}
+
+/// How many descriptors one message carries here (the kernel's limit is 253).
+pub const MAX_FDS: usize = 16;
+
+const HEADER: usize = size_of::<CmsgHeader>().next_multiple_of(size_of::<usize>());
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct CmsgHeader {
+    len: usize,
+    level: i32,
+    kind: i32,
+}
+
+const SCM_RIGHTS: i32 = 1;
+
+#[repr(C)]
+struct Control {
+    header: CmsgHeader,
+    fds: [i32; MAX_FDS],
+}
+
+/// struct user_msghdr.
+#[repr(C)]
+struct MsgHeader {
+    name: *const u8,
+    name_len: i32,
+    iov: *const [usize; 2],
+    iov_len: usize,
+    control: *mut Control,
+    control_len: usize,
+    flags: u32,
+}
+
+/// sendmsg: `buf` (not empty on a stream) with up to [`MAX_FDS`] descriptors. `EINVAL` for more.
+pub fn send_with_fds(
+    socket: BorrowedFd<'_>,
+    buf: &[u8],
+    fds: &[BorrowedFd<'_>],
+    flags: u32,
+) -> Result<usize> {
+    let mut control =
+        Control { header: CmsgHeader { len: 0, level: sol_socket(), kind: SCM_RIGHTS }, fds: [-1; MAX_FDS] };
+    if fds.len() > MAX_FDS {
+        return Err(Errno::INVAL);
+    }
+    for (slot, fd) in control.fds.iter_mut().zip(fds) {
+        *slot = fd.as_raw_fd();
+    }
+    let used = HEADER.saturating_add(fds.len().saturating_mul(size_of::<i32>()));
+    control.header.len = used;
+    let iov = [buf.as_ptr() as usize, buf.len()];
+    let header = MsgHeader {
+        name: core::ptr::null(),
+        name_len: 0,
+        iov: &raw const iov,
+        iov_len: 1,
+        control: if fds.is_empty() { core::ptr::null_mut() } else { &raw mut control },
+        control_len: if fds.is_empty() { 0 } else { used },
+        flags: 0,
+    };
+    // SAFETY: a header of live buffers with their lengths.
+    ret(unsafe { sys!(k::__NR_sendmsg, socket, &raw const header, flags) })
+}
+
+/// What [`recv_with_fds`] got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes; 0 is the end of a stream.
+    pub bytes: usize,
+    /// Descriptors, the first ones of `fds`.
+    pub fds: usize,
+    /// Whether the message had more bytes, or more descriptors than there was room for: those are closed.
+    pub truncated: bool,
+}
+
+/// recvmsg with `MSG_CMSG_CLOEXEC`: bytes into `buf`, descriptors into `fds`, of which at most [`MAX_FDS`] are used.
+/// Only with room for one fewer than was sent does the kernel close the rest.
+pub fn recv_with_fds(
+    socket: BorrowedFd<'_>,
+    buf: &mut [u8],
+    fds: &mut [Option<OwnedFd>],
+    flags: u32,
+) -> Result<Received> {
+    let mut control = Control { header: CmsgHeader { len: 0, level: 0, kind: 0 }, fds: [-1; MAX_FDS] };
+    let room = fds.len().min(MAX_FDS);
+    let iov = [buf.as_mut_ptr() as usize, buf.len()];
+    let mut header = MsgHeader {
+        name: core::ptr::null(),
+        name_len: 0,
+        iov: &raw const iov,
+        iov_len: 1,
+        control: &raw mut control,
+        control_len: if room == 0 { 0 } else { HEADER.saturating_add(room.saturating_mul(size_of::<i32>())) },
+        flags: 0,
+    };
+    // SAFETY: a header of live buffers with their lengths.
+    let bytes = ret(unsafe { sys!(k::__NR_recvmsg, socket, &raw mut header, flags | n::MSG_CMSG_CLOEXEC) })?;
+    let mut received = Received { bytes, fds: 0, truncated: header.flags & (MSG_TRUNC | n::MSG_CTRUNC) != 0 };
+    let got = header.control_len;
+    if got >= HEADER && control.header.level == sol_socket() && control.header.kind == SCM_RIGHTS {
+        let count = control.header.len.min(got).saturating_sub(HEADER) / size_of::<i32>();
+        for (slot, &fd) in fds.iter_mut().zip(control.fds.iter().take(count.min(room))) {
+            // SAFETY: the kernel has just put it into this process.
+            *slot = Some(unsafe { OwnedFd::from_raw_fd(fd) });
+            received.fds = received.fds.saturating_add(1);
+        }
+    }
+    Ok(received)
+}
+
+fn sol_socket() -> i32 {
+    if MIPS { 0xffff } else { 1 }
+}
+
+/// struct ifreq with flags, 40 bytes on 64-bit machines and 32 else.
+#[repr(C)]
+pub(crate) struct IfReq {
+    name: [u8; 16],
+    flags: i16,
+    pad: [u8; if cfg!(target_pointer_width = "64") { 22 } else { 14 }],
+}
+
+fn if_req(name: &CStr) -> Result<IfReq> {
+    let mut req = IfReq { name: [0; 16], flags: 0, pad: [0; _] };
+    let bytes = name.to_bytes_with_nul();
+    req.name.get_mut(..bytes.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(bytes);
+    Ok(req)
+}
+
+/// ioctl(SIOCGIFFLAGS): `IFF_*` of an interface (1 is up), by any socket of the network namespace. `ENODEV`.
+pub fn get_interface_flags(socket: BorrowedFd<'_>, name: &CStr) -> Result<u16> {
+    let mut req = if_req(name)?;
+    // SAFETY: the kernel writes the flags into the struct of this request.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCGIFFLAGS, &raw mut req) })?;
+    Ok(req.flags as u16)
+}
+
+/// ioctl(SIOCSIFFLAGS): sets `IFF_*` of an interface. `EPERM` without CAP_NET_ADMIN over the network namespace.
+pub fn set_interface_flags(socket: BorrowedFd<'_>, name: &CStr, flags: u16) -> Result<()> {
+    let mut req = if_req(name)?;
+    req.flags = flags as i16;
+    // SAFETY: reads the struct of this request.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCSIFFLAGS, &raw const req) })
+}

@@ -1,0 +1,87 @@
+//! prctl: what a thread may become.
+//!
+//! # Safety
+//!
+//! Integers only, but [`set_name`]'s string. Operations that take addresses to keep (`PR_SET_MM`, ...) are not offered.
+
+use crate::call::{ret_i32, ret_unit};
+use core::ffi::CStr;
+use linux_raw_sys::prctl as p;
+use rustix::io::Result;
+
+/// The four arguments are always given: some operations refuse what is not zero.
+fn prctl(option: u32, arg2: usize, arg3: usize) -> isize {
+    // SAFETY: `option` is one of this file's, none of which keeps an address.
+    unsafe { sys!(linux_raw_sys::general::__NR_prctl, option, arg2, arg3, 0usize, 0usize) }
+}
+
+/// Whether others of the same user may trace this process and read its /proc files. exec sets it anew.
+pub fn set_dumpable(on: bool) -> Result<()> {
+    ret_unit(prctl(p::PR_SET_DUMPABLE, usize::from(on), 0))
+}
+
+/// exec gives no privileges from now on. There is no way back.
+pub fn set_no_new_privs() -> Result<()> {
+    ret_unit(prctl(p::PR_SET_NO_NEW_PRIVS, 1, 0))
+}
+
+/// Whether this thread has no_new_privs.
+pub fn get_no_new_privs() -> Result<bool> {
+    ret_i32(prctl(p::PR_GET_NO_NEW_PRIVS, 0, 0)).map(|v| v != 0)
+}
+
+/// Whether the permitted set outlives a change from user 0 to another. exec clears it.
+pub fn set_keepcaps(on: bool) -> Result<()> {
+    ret_unit(prctl(p::PR_SET_KEEPCAPS, usize::from(on), 0))
+}
+
+/// Whether the bounding set has `cap`. `EINVAL` above the last capability of this kernel.
+pub fn capbset_read(cap: u32) -> Result<bool> {
+    ret_i32(prctl(p::PR_CAPBSET_READ, cap as usize, 0)).map(|v| v != 0)
+}
+
+/// Drops `cap` from the bounding set for good. `EPERM` without CAP_SETPCAP, `EINVAL` above the last capability.
+pub fn capbset_drop(cap: u32) -> Result<()> {
+    ret_unit(prctl(p::PR_CAPBSET_DROP, cap as usize, 0))
+}
+
+/// Empties the ambient set. Linux 4.3.
+pub fn cap_ambient_clear_all() -> Result<()> {
+    ret_unit(prctl(p::PR_CAP_AMBIENT, p::PR_CAP_AMBIENT_CLEAR_ALL as usize, 0))
+}
+
+/// Adds `cap` to the ambient set. `EPERM` unless it is permitted and inheritable.
+pub fn cap_ambient_raise(cap: u32) -> Result<()> {
+    ret_unit(prctl(p::PR_CAP_AMBIENT, p::PR_CAP_AMBIENT_RAISE as usize, cap as usize))
+}
+
+/// Whether the ambient set has `cap`.
+pub fn cap_ambient_is_set(cap: u32) -> Result<bool> {
+    ret_i32(prctl(p::PR_CAP_AMBIENT, p::PR_CAP_AMBIENT_IS_SET as usize, cap as usize)).map(|v| v != 0)
+}
+
+/// Orphaned descendants become children of this process.
+pub fn set_child_subreaper(on: bool) -> Result<()> {
+    ret_unit(prctl(p::PR_SET_CHILD_SUBREAPER, usize::from(on), 0))
+}
+
+/// The signal that this process gets when its parent *thread* ends; 0 is none. Lost when credentials change or at exec of a
+/// set-id file. A parent that ended before the call sends nothing: compare getppid afterwards.
+pub fn set_pdeathsig(signal: u32) -> Result<()> {
+    ret_unit(prctl(p::PR_SET_PDEATHSIG, signal as usize, 0))
+}
+
+/// `SECBIT_*`. `EPERM` without CAP_SETPCAP or for a locked bit.
+pub fn set_securebits(bits: u32) -> Result<()> {
+    ret_unit(prctl(p::PR_SET_SECUREBITS, bits as usize, 0))
+}
+
+/// The thread's name in /proc; the first 15 bytes count.
+pub fn set_name(name: &CStr) -> Result<()> {
+    ret_unit(prctl(p::PR_SET_NAME, name.as_ptr() as usize, 0))
+}
+
+/// PR_GET_SECCOMP: 0 none, 2 filter. `EINVAL` in a kernel without seccomp. (In strict mode this call kills.)
+pub fn get_seccomp() -> Result<i32> {
+    ret_i32(prctl(p::PR_GET_SECCOMP, 0, 0))
+}

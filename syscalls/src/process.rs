@@ -1,0 +1,422 @@
+//! Processes: clone, exec, exit, wait, signal by pidfd.
+//!
+//! # Safety
+//!
+//! The clones here copy the address space, so the child has its own memory; flags by which it would share memory,
+//! descriptors or thread state with the parent are refused with `EINVAL`, which is what lets these functions be safe to
+//! call. What is left to the caller is liveness, not memory: other threads do not exist in the child, so a lock that one
+//! of them held stays locked. The child therefore reads plain data, makes system calls of this crate, and execs or exits.
+
+use crate::CStrArray;
+use crate::call::{ret_fd, ret_i32, ret_unit};
+use core::ffi::CStr;
+use linux_raw_sys::general as k;
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::io::{Errno, Result};
+
+pub use linux_raw_sys::general::{
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, SIGCHLD, SIGKILL, SIGTERM, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
+    WSTOPPED, WUNTRACED,
+};
+
+/// clone3: all signal handlers are reset in the child; ignored signals stay ignored. Linux 5.5.
+pub const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+/// The child's parent is the caller's parent; it must be combined with exit signal 0.
+pub const CLONE_PARENT: u64 = k::CLONE_PARENT as u64;
+
+/// Everything that [`clone3`] and [`clone`] are told by fields of their own, or must not be told.
+const REFUSED: u64 = (k::CLONE_VM
+    | k::CLONE_FS
+    | k::CLONE_FILES
+    | k::CLONE_SIGHAND
+    | k::CLONE_THREAD
+    | k::CLONE_SETTLS
+    | k::CLONE_PARENT_SETTID
+    | k::CLONE_CHILD_SETTID
+    | k::CLONE_CHILD_CLEARTID
+    | k::CLONE_PIDFD) as u64
+    | k::CLONE_INTO_CGROUP;
+
+/// What [`clone3`] shall make.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CloneArgs<'fd> {
+    /// `CLONE_NEW*` of [`crate::ns`], [`CLONE_PARENT`], [`CLONE_CLEAR_SIGHAND`].
+    pub flags: u64,
+    /// Whether a pidfd is wanted (`CLONE_PIDFD`, Linux 5.2).
+    pub pidfd: bool,
+    /// The cgroup2 directory that the child is born in (`CLONE_INTO_CGROUP`, Linux 5.7).
+    pub cgroup: Option<BorrowedFd<'fd>>,
+    /// The signal at the child's end: `SIGCHLD`, or 0, after which only `__WALL` waits for it.
+    pub exit_signal: u32,
+}
+
+/// Which of the two processes this is.
+#[derive(Debug)]
+pub enum Fork {
+    /// The new process: plain data and system calls only, until exec or [`exit_group`].
+    Child,
+    /// The old one.
+    Parent {
+        /// The child's id in the caller's pid namespace.
+        pid: i32,
+        /// When it was asked for.
+        pidfd: Option<OwnedFd>,
+    },
+}
+
+/// clone3 with a copied address space and the stack as it is: returns twice. Linux 5.3.
+///
+/// `EINVAL` for flags by which the child would share the parent's memory or descriptor table (`CLONE_VM`, `CLONE_FILES`, ...).
+/// `ENOSYS` on older kernels and under filters that send callers to [`clone`].
+pub fn clone3(args: &CloneArgs<'_>) -> Result<Fork> {
+    if args.flags & REFUSED != 0 {
+        return Err(Errno::INVAL);
+    }
+    let mut pidfd = -1i32;
+    let mut raw = RawCloneArgs {
+        flags: args.flags,
+        exit_signal: u64::from(args.exit_signal),
+        ..RawCloneArgs::default()
+    };
+    if args.pidfd {
+        raw.flags |= u64::from(k::CLONE_PIDFD);
+        raw.pidfd = (&raw mut pidfd).expose_provenance() as u64;
+    }
+    if let Some(cgroup) = args.cgroup {
+        raw.flags |= k::CLONE_INTO_CGROUP;
+        raw.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: no memory is shared with the child (checked above) and it goes on with its copy of this stack.
+    let pid = ret_i32(unsafe { sys!(k::__NR_clone3, &raw const raw, size_of::<RawCloneArgs>()) })?;
+    Ok(forked(pid, pidfd))
+}
+
+/// The older clone, for kernels without clone3: `flags` as for [`clone3`] (32 bits of them), no cgroup.
+///
+/// A pidfd needs Linux 5.2; an older kernel ignores the wish, which shows as `pidfd: None` only if asked for with
+/// `pidfd: true`: the kernel then writes nothing and no number is made up.
+pub fn clone(flags: u64, pidfd: bool, exit_signal: u32) -> Result<Fork> {
+    let Ok(mut word) = u32::try_from(flags | u64::from(exit_signal)) else {
+        return Err(Errno::INVAL);
+    };
+    if flags & (REFUSED | u64::from(k::CSIGNAL)) != 0 || exit_signal & !k::CSIGNAL != 0 {
+        return Err(Errno::INVAL);
+    }
+    let mut fd = -1i32;
+    if pidfd {
+        word |= k::CLONE_PIDFD;
+    }
+    // The order is (flags, stack, parent_tid) on all architectures here but s390x; what follows differs and is zero.
+    // The pidfd is written through parent_tid.
+    #[cfg(not(target_arch = "s390x"))]
+    // SAFETY: as clone3; a zero stack keeps the caller's.
+    let pid = ret_i32(unsafe { sys!(k::__NR_clone, word, 0usize, &raw mut fd, 0usize, 0usize) })?;
+    #[cfg(target_arch = "s390x")]
+    // SAFETY: as clone3; a zero stack keeps the caller's.
+    let pid = ret_i32(unsafe { sys!(k::__NR_clone, 0usize, word, &raw mut fd, 0usize, 0usize) })?;
+    Ok(forked(pid, fd))
+}
+
+fn forked(pid: i32, pidfd: i32) -> Fork {
+    if pid == 0 {
+        return Fork::Child;
+    }
+    // SAFETY: written by the kernel for this clone, so it is new; untouched it is still -1.
+    let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
+    Fork::Parent { pid, pidfd }
+}
+
+/// struct clone_args as of Linux 5.7, 88 bytes. Older kernels take it when what they do not know is zero.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct RawCloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// execve: returns only to say why not.
+pub fn execve(path: &CStr, argv: &CStrArray, envp: &CStrArray) -> Errno {
+    // SAFETY: NULL-terminated arrays of strings; success does not return.
+    failed(unsafe { sys!(k::__NR_execve, path, argv.as_ptr(), envp.as_ptr()) })
+}
+
+/// execveat: `path` below `dir`, or `dir` itself with an empty path and `AT_EMPTY_PATH`.
+///
+/// A `#!` script given by a close-on-exec descriptor is `ENOENT`: its interpreter could not open it.
+pub fn execveat(dir: BorrowedFd<'_>, path: &CStr, argv: &CStrArray, envp: &CStrArray, flags: u32) -> Errno {
+    // SAFETY: NULL-terminated arrays of strings; success does not return.
+    failed(unsafe { sys!(k::__NR_execveat, dir, path, argv.as_ptr(), envp.as_ptr(), flags) })
+}
+
+fn failed(raw: isize) -> Errno {
+    match ret_unit(raw) {
+        Err(errno) => errno,
+        Ok(()) => Errno::NOEXEC, // not reached: exec returns only errors
+    }
+}
+
+/// exit_group: ends every thread of this process, without destructors. Only the low 8 bits of `status` are seen.
+pub fn exit_group(status: i32) -> ! {
+    loop {
+        // SAFETY: does not return; the loop is for the type.
+        unsafe { sys!(k::__NR_exit_group, status) };
+    }
+}
+
+macro_rules! get_id {
+    ($($(#[$doc:meta])* $name:ident $nr:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name() -> i32 {
+            // SAFETY: no arguments; cannot fail.
+            unsafe { sys!(k::$nr) as i32 }
+        }
+    )*};
+}
+get_id! {
+    /// This process, as its own pid namespace numbers it.
+    getpid __NR_getpid;
+    /// The parent; 0 when it is in another pid namespace.
+    getppid __NR_getppid;
+    /// This thread.
+    gettid __NR_gettid;
+}
+
+/// setsid: a new session without a terminal. `EPERM` for a process-group leader.
+pub fn setsid() -> Result<i32> {
+    // SAFETY: no arguments.
+    ret_i32(unsafe { sys!(k::__NR_setsid) })
+}
+
+/// setpgid: `pid` (0 is this process) joins the group `pgid` (0 is its own).
+pub fn setpgid(pid: i32, pgid: i32) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_setpgid, pid, pgid) })
+}
+
+/// kill: by number, so only for a pid that cannot have been reused. Negative is a group, -1 everybody; 0 as signal probes.
+pub fn kill(pid: i32, signal: u32) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_kill, pid, signal) })
+}
+
+/// pidfd_open: `ESRCH` when there is no such process. Linux 5.3.
+pub fn pidfd_open(pid: i32, flags: u32) -> Result<OwnedFd> {
+    // SAFETY: a new descriptor, always close-on-exec.
+    unsafe { ret_fd(sys!(k::__NR_pidfd_open, pid, flags)) }
+}
+
+/// pidfd_send_signal: 0 probes. `ESRCH` when it has been waited for. Linux 5.1.
+pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: u32) -> Result<()> {
+    // SAFETY: a null siginfo is allowed.
+    ret_unit(unsafe { sys!(k::__NR_pidfd_send_signal, pidfd, signal, 0usize, 0u32) })
+}
+
+/// pidfd_getfd: a duplicate of the other process's descriptor. Needs ptrace rights over it. Linux 5.6.
+pub fn pidfd_getfd(pidfd: BorrowedFd<'_>, target: i32) -> Result<OwnedFd> {
+    // SAFETY: a new descriptor, always close-on-exec.
+    unsafe { ret_fd(sys!(k::__NR_pidfd_getfd, pidfd, target, 0u32)) }
+}
+
+/// Whom [`waitid`] waits for.
+#[derive(Clone, Copy, Debug)]
+pub enum WaitFor<'fd> {
+    /// Any child.
+    Any,
+    /// The child with this id.
+    Pid(i32),
+    /// The child of this pidfd. Linux 5.4.
+    PidFd(BorrowedFd<'fd>),
+}
+
+/// How a child ended or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitStatus {
+    /// exit with this status, 0..255.
+    Exited(i32),
+    /// Killed by this signal.
+    Killed(i32),
+    /// Killed by this signal, with a core dump.
+    Dumped(i32),
+    /// Stopped by this signal (`WSTOPPED`), or trapped.
+    Stopped(i32),
+    /// Continued (`WCONTINUED`).
+    Continued,
+}
+
+/// waitid: which child and what became of it, `None` for none yet with `WNOHANG`. `ECHILD` when there is none to wait for.
+///
+/// `options` must hold `WEXITED`, `WSTOPPED` or `WCONTINUED`. With `WNOWAIT` the child is left to be waited for again.
+pub fn waitid(who: WaitFor<'_>, options: u32) -> Result<Option<(i32, WaitStatus)>> {
+    let (kind, id) = match who {
+        WaitFor::Any => (k::P_ALL, 0),
+        WaitFor::Pid(pid) => (k::P_PID, pid),
+        WaitFor::PidFd(fd) => (k::P_PIDFD, fd.as_raw_fd()),
+    };
+    let mut info = SigInfo::default();
+    // SAFETY: the kernel writes 128 bytes or fewer; a null rusage is allowed.
+    ret_unit(unsafe { sys!(k::__NR_waitid, kind, id, &raw mut info, options, 0usize) })?;
+    if info.pid == 0 {
+        return Ok(None);
+    }
+    let status = match info.code as u32 {
+        k::CLD_EXITED => WaitStatus::Exited(info.status),
+        k::CLD_KILLED => WaitStatus::Killed(info.status),
+        k::CLD_DUMPED => WaitStatus::Dumped(info.status),
+        k::CLD_CONTINUED => WaitStatus::Continued,
+        _ => WaitStatus::Stopped(info.status),
+    };
+    Ok(Some((info.pid, status)))
+}
+
+/// siginfo_t as waitid fills it, 128 bytes. The union behind the three numbers is aligned to a pointer.
+#[repr(C)]
+pub(crate) struct SigInfo {
+    signo: i32,
+    #[cfg(not(any(
+        target_arch = "mips",
+        target_arch = "mips32r6",
+        target_arch = "mips64",
+        target_arch = "mips64r6"
+    )))]
+    errno: i32,
+    code: i32,
+    #[cfg(any(
+        target_arch = "mips",
+        target_arch = "mips32r6",
+        target_arch = "mips64",
+        target_arch = "mips64r6"
+    ))]
+    errno: i32,
+    #[cfg(target_pointer_width = "64")]
+    pad: i32,
+    pid: i32,
+    uid: u32,
+    status: i32,
+    rest: [u32; if cfg!(target_pointer_width = "64") { 25 } else { 26 }],
+}
+
+impl Default for SigInfo {
+    fn default() -> Self {
+        // SAFETY: integers only, zero is a value of each.
+        unsafe { core::mem::zeroed() }
+    }
+}
+
+/// umask: sets the file mode creation mask and returns the old one.
+pub fn umask(mask: u32) -> u32 {
+    // SAFETY: no memory; cannot fail.
+    unsafe { sys!(k::__NR_umask, mask) as u32 }
+}
+
+/// personality: `0xffffffff` only reads. Returns the old one.
+pub fn personality(persona: u32) -> Result<u32> {
+    // SAFETY: no memory.
+    ret_i32(unsafe { sys!(k::__NR_personality, persona) }).map(|p| p as u32)
+}
+
+/// One resource's limits; `u64::MAX` is none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rlimit {
+    /// The soft limit, which is enforced.
+    pub current: u64,
+    /// The hard limit, up to which the soft one may be raised.
+    pub maximum: u64,
+}
+
+/// prlimit64: sets `new` if given, and returns the limit as it was. `pid` 0 is this process.
+pub fn prlimit(pid: i32, resource: u32, new: Option<&Rlimit>) -> Result<Rlimit> {
+    let mut old = Rlimit { current: 0, maximum: 0 };
+    let new = new.map_or(core::ptr::null(), core::ptr::from_ref);
+    // SAFETY: `new` is null or valid; `old` is the kernel's rlimit64.
+    ret_unit(unsafe { sys!(k::__NR_prlimit64, pid, resource, new, &raw mut old) })?;
+    Ok(old)
+}
+
+/// getrandom: fills as much of `buf` as is returned; 256 bytes or fewer are never cut short once the pool is ready.
+pub fn getrandom(buf: &mut [u8], flags: u32) -> Result<usize> {
+    // SAFETY: writes at most `len` bytes into `buf`.
+    crate::call::ret(unsafe { sys!(k::__NR_getrandom, buf.as_mut_ptr(), buf.len(), flags) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+    use rustix::fd::AsFd;
+
+    fn ends(fork: Result<Fork>, status: i32) -> (i32, Option<OwnedFd>) {
+        match fork.unwrap() {
+            Fork::Child => exit_group(status),
+            Fork::Parent { pid, pidfd } => (pid, pidfd),
+        }
+    }
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<RawCloneArgs>(), 88);
+        assert_eq!(size_of::<SigInfo>(), 128);
+        assert_eq!(size_of::<Rlimit>(), 16);
+    }
+
+    #[test]
+    fn clone3_child_ends_with_its_status_seen_by_pid_and_pidfd() {
+        let args = CloneArgs { pidfd: true, exit_signal: SIGCHLD, ..CloneArgs::default() };
+        let (pid, pidfd) = ends(clone3(&args), 42);
+        let pidfd = pidfd.unwrap();
+        let status = Some((pid, WaitStatus::Exited(42)));
+        assert_eq!(waitid(WaitFor::PidFd(pidfd.as_fd()), WEXITED | WNOWAIT), Ok(status));
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED), Ok(status));
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED), Err(Errno::CHILD));
+    }
+
+    #[test]
+    fn clone_gives_a_pidfd_through_which_the_child_is_killed() {
+        let (pid, pidfd) = match clone(0, true, SIGCHLD).unwrap() {
+            Fork::Child => loop {
+                crate::signal::pause();
+            },
+            Fork::Parent { pid, pidfd } => (pid, pidfd.unwrap()),
+        };
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED | WNOHANG), Ok(None));
+        pidfd_send_signal(pidfd.as_fd(), SIGKILL).unwrap();
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED), Ok(Some((pid, WaitStatus::Killed(9)))));
+        assert_eq!(pidfd_send_signal(pidfd.as_fd(), 0), Err(Errno::SRCH));
+    }
+
+    #[test]
+    fn flags_that_share_memory_or_descriptors_are_refused() {
+        for flag in [k::CLONE_VM, k::CLONE_FILES, k::CLONE_THREAD, k::CLONE_SETTLS, k::CLONE_PIDFD] {
+            let flags = u64::from(flag);
+            let args = CloneArgs { flags, exit_signal: SIGCHLD, ..CloneArgs::default() };
+            assert_eq!(clone3(&args).err(), Some(Errno::INVAL));
+            assert_eq!(clone(flags, false, SIGCHLD).err(), Some(Errno::INVAL));
+        }
+    }
+
+    #[test]
+    fn exec_gets_arguments_and_environment() {
+        let argv: CStrArray =
+            [c"sh", c"-c", c"exit $((${#V} + $1))", c"sh", c"40"].map(CStr::to_owned).into_iter().collect();
+        let envp: CStrArray = [c"V=xyz".to_owned()].into_iter().collect();
+        let args = CloneArgs { exit_signal: SIGCHLD, ..CloneArgs::default() };
+        let pid = match clone3(&args).unwrap() {
+            Fork::Child => {
+                execve(c"/bin/sh", &argv, &envp);
+                exit_group(1)
+            }
+            Fork::Parent { pid, .. } => pid,
+        };
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED), Ok(Some((pid, WaitStatus::Exited(43)))));
+        assert_eq!(execve(c"/nonexistent", &argv, &envp), Errno::NOENT);
+    }
+}

@@ -1,0 +1,119 @@
+//! Terminals, by ioctl.
+//!
+//! # Safety
+//!
+//! Each request is given the struct that the kernel has for it.
+
+use crate::call::{ret_fd, ret_unit};
+use linux_raw_sys::general as k;
+use linux_raw_sys::ioctl as io;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Result;
+
+/// struct winsize.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WinSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters.
+    pub columns: u16,
+    /// Pixels, mostly 0.
+    pub x_pixels: u16,
+    /// Pixels, mostly 0.
+    pub y_pixels: u16,
+}
+
+/// ioctl(TIOCGWINSZ). `ENOTTY` when it is no terminal.
+pub fn get_winsize(tty: BorrowedFd<'_>) -> Result<WinSize> {
+    let mut size = WinSize::default();
+    // SAFETY: the struct of this request.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, tty, io::TIOCGWINSZ, &raw mut size) })?;
+    Ok(size)
+}
+
+/// ioctl(TIOCSWINSZ): the foreground group gets SIGWINCH when it differs.
+pub fn set_winsize(tty: BorrowedFd<'_>, size: WinSize) -> Result<()> {
+    // SAFETY: the struct of this request.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, tty, io::TIOCSWINSZ, &raw const size) })
+}
+
+/// ioctl(TIOCSPTLCK, 0): unlocks the other end of a pty, as unlockpt does.
+pub fn unlock(master: BorrowedFd<'_>) -> Result<()> {
+    let locked = 0i32;
+    // SAFETY: reads an int.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, master, io::TIOCSPTLCK, &raw const locked) })
+}
+
+/// ioctl(TIOCGPTN): the number that the other end has in its devpts.
+pub fn get_number(master: BorrowedFd<'_>) -> Result<u32> {
+    let mut number = 0u32;
+    // SAFETY: writes an int.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, master, io::TIOCGPTN, &raw mut number) })?;
+    Ok(number)
+}
+
+/// ioctl(TIOCGPTPEER): opens the other end by no path at all, `O_RDWR | O_NOCTTY | O_CLOEXEC`. Linux 4.13.
+pub fn open_peer(master: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let flags = k::O_RDWR | k::O_NOCTTY | k::O_CLOEXEC;
+    // SAFETY: a new descriptor.
+    unsafe { ret_fd(sys!(k::__NR_ioctl, master, io::TIOCGPTPEER, flags)) }
+}
+
+/// ioctl(TIOCSCTTY, 0): the terminal becomes the session's. `EPERM` unless the caller leads a session without one.
+pub fn set_controlling(tty: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, tty, io::TIOCSCTTY, 0u32) })
+}
+
+/// The kernel's struct termios (19 control characters on most architectures, up to 23), opaque: read, made raw, written back.
+#[derive(Clone, Copy)]
+pub struct Termios(k::termios);
+
+/// ioctl(TCGETS). `ENOTTY` when it is no terminal.
+pub fn get_termios(tty: BorrowedFd<'_>) -> Result<Termios> {
+    // SAFETY: integers only.
+    let mut raw: k::termios = unsafe { core::mem::zeroed() };
+    // SAFETY: the struct of this request.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, tty, io::TCGETS, &raw mut raw) })?;
+    Ok(Termios(raw))
+}
+
+/// ioctl(TCSETS): at once. From the background it raises SIGTTOU.
+pub fn set_termios(tty: BorrowedFd<'_>, termios: &Termios) -> Result<()> {
+    // SAFETY: the struct of this request.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, tty, io::TCSETS, &raw const termios.0) })
+}
+
+impl Termios {
+    /// As cfmakeraw: bytes pass both ways unchanged, one at a time, and no key makes a signal.
+    #[must_use]
+    pub fn raw(mut self) -> Self {
+        let t = &mut self.0;
+        t.c_iflag &=
+            !(k::IGNBRK | k::BRKINT | k::PARMRK | k::ISTRIP | k::INLCR | k::IGNCR | k::ICRNL | k::IXON);
+        t.c_oflag &= !k::OPOST;
+        t.c_lflag &= !(k::ECHO | k::ECHONL | k::ICANON | k::ISIG | k::IEXTEN);
+        t.c_cflag &= !(k::CSIZE | k::PARENB);
+        t.c_cflag |= k::CS8;
+        t.c_cc[k::VMIN as usize] = 1;
+        t.c_cc[k::VTIME as usize] = 0;
+        self
+    }
+
+    /// Whether lines are edited and echoed: false after [`Termios::raw`].
+    pub fn is_cooked(&self) -> bool {
+        self.0.c_lflag & (k::ICANON | k::ECHO) != 0
+    }
+
+    /// Output: newline becomes carriage return and newline (`OPOST | ONLCR`), or nothing is changed.
+    #[must_use]
+    pub fn with_newline_translation(mut self, on: bool) -> Self {
+        if on {
+            self.0.c_oflag |= k::OPOST | k::ONLCR;
+        } else {
+            self.0.c_oflag &= !k::ONLCR;
+        }
+        self
+    }
+}
