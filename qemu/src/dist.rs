@@ -1,33 +1,318 @@
-//! `cargo dist`: the static musl binary that ships, made from what the machine has. Called by main, demo and verify.
+//! `cargo dist`: the static musl binary that ships, made from what the machine has, and one line that says which.
+//!
+//! Three ways, tried in this order: rustup's std sources built for size (the smallest), rustup's prebuilt std for musl,
+//! Debian's compiler with std built from Debian's sources. The first two link with the compiler's own rust-lld and the C
+//! library that rustup ships with its musl targets, so a foreign architecture needs no cross tools.
+//! Called by main, demo, verify and the image builder.
 
-use crate::host::{self, Context, Result};
-use std::path::PathBuf;
+use crate::host::{self, Context, Error, Result};
+use crate::setup;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
-/// Builds the default target and says where the binary is.
-pub fn main(_arguments: &[String]) -> Result<()> {
-    let file = build("x86_64-unknown-linux-musl")?;
-    println!("{}", file.display());
+/// The most that the binary may weigh, in bytes, on every target (PERFORMANCE goal: 300 KB).
+pub const SIZE_LIMIT: u64 = 300_000;
+
+/// The target that `target/dist/runlet` is made for: the machine that builds.
+pub const NATIVE: &str = native();
+
+const fn native() -> &'static str {
+    if cfg!(target_arch = "aarch64") {
+        "aarch64-unknown-linux-musl"
+    } else if cfg!(target_arch = "riscv64") {
+        "riscv64gc-unknown-linux-musl"
+    } else {
+        "x86_64-unknown-linux-musl"
+    }
+}
+
+/// A binary that was built, and how.
+pub struct Built {
+    /// Where it lies.
+    pub file: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Which compiler and std it came from.
+    pub how: String,
+    /// "static-pie", "static" or what else the ELF header says.
+    pub kind: String,
+}
+
+/// `cargo dist [--target TRIPLE]`.
+pub fn main(arguments: &[String]) -> Result<()> {
+    let target = match arguments {
+        [] => NATIVE,
+        [flag, target] if flag == "--target" => target,
+        [joined] if joined.starts_with("--target=") => joined.trim_start_matches("--target="),
+        _ => return Err(Error::new("usage: cargo dist [--target TRIPLE]")),
+    };
+    let start = Instant::now();
+    let built = build(target)?;
+    println!("{}  {} bytes, {}", built.file.display(), built.size, built.kind);
+    println!("{target}, {}, in {:.0} s", built.how, start.elapsed().as_secs_f32());
     Ok(())
 }
 
-/// Builds `target` and returns the stripped binary's path in target/dist.
-pub fn build(target: &str) -> Result<PathBuf> {
-    host::run(Command::new("cargo").current_dir(host::workspace()).args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "runlet",
-        "--bin",
-        "runlet",
-        "--target",
-        target,
-    ]))?;
-    let directory = host::target_directory().join("dist");
+/// Builds the package's binary for `target` and puts it, stripped, below target/dist.
+///
+/// # Errors
+/// No way to get a std for the target, a build that fails, a result that is not static, holds a path of this machine, or
+/// is larger than [`SIZE_LIMIT`].
+pub fn build(target: &str) -> Result<Built> {
+    let mut reasons = Vec::new();
+    let mut compiled = false;
+    let ways: [(Way, bool); 3] = [(rustup_source, false), (rustup_prebuilt, false), (debian_source, true)];
+    for (way, installs_a_compiler) in ways {
+        // What did not compile will not compile with a compiler installed for the purpose either.
+        if compiled && installs_a_compiler {
+            break;
+        }
+        let result = way(target).and_then(|mut recipe| {
+            compiled = true;
+            Ok((recipe.run(target)?, recipe.how))
+        });
+        match result {
+            Ok((binary, how)) => return finish(target, &binary, how),
+            Err(error) => reasons.push(error.to_string()),
+        }
+    }
+    Err(Error::new(format!("nothing to build {target} with:\n  {}", reasons.join("\n  "))))
+}
+
+fn finish(target: &str, binary: &Path, how: String) -> Result<Built> {
+    let mut directory = host::target_directory().join("dist");
+    if target != NATIVE {
+        directory.push(target);
+    }
     std::fs::create_dir_all(&directory).context(|| format!("make {}", directory.display()))?;
-    let built = host::target_directory().join(target).join("release/runlet");
+    let bytes = std::fs::read(binary).context(|| format!("read {}", binary.display()))?;
+    let kind = elf_kind(&bytes)?;
+    for private in [host::workspace(), cargo_home()] {
+        let private = private.display().to_string();
+        if private.len() > 1 && bytes.windows(private.len()).any(|window| window == private.as_bytes()) {
+            return Err(Error::new(format!("{} holds the path {private} of this machine", binary.display())));
+        }
+    }
+    let size = bytes.len() as u64;
+    if size > SIZE_LIMIT {
+        return Err(Error::new(format!("{} has {size} bytes, more than {SIZE_LIMIT}", binary.display())));
+    }
+    // A new file and a rename: a test that still runs the old binary keeps it (ETXTBSY otherwise).
     let file = directory.join("runlet");
-    std::fs::copy(&built, &file).context(|| format!("copy {}", built.display()))?;
-    Ok(file)
+    let fresh = directory.join(".runlet.new");
+    std::fs::copy(binary, &fresh).context(|| format!("copy {} to {}", binary.display(), fresh.display()))?;
+    std::fs::rename(&fresh, &file).context(|| format!("rename to {}", file.display()))?;
+    Ok(Built { file, size, how, kind })
+}
+
+type Way = fn(&str) -> Result<Recipe>;
+
+/// Everything decided before cargo runs: one way to get a compiler, a std and a C library.
+struct Recipe {
+    cargo: Command,
+    flags: Vec<String>,
+    /// Name of the build directory below target/dist-build, one for each way: their objects are not interchangeable.
+    directory: &'static str,
+    std_from_source: bool,
+    how: String,
+}
+
+/// rustup's compiler, std built from its rust-src component for size, without unwinding or panic messages.
+fn rustup_source(target: &str) -> Result<Recipe> {
+    let sysroot = rustup_sysroot()?;
+    if !sysroot.join("lib/rustlib/src/rust/library/Cargo.toml").exists() {
+        host::output(Command::new("rustup").args(["--quiet", "component", "add", "rust-src"]))?;
+    }
+    let (c_library, from) = match rustup_target(&sysroot, target) {
+        Ok(()) => (CLibrary::Rustup, "rustup's musl"),
+        // Targets without a prebuilt std have no C library there either.
+        Err(_) if setup::debian_architecture(target).is_some() => {
+            (CLibrary::Directory(setup::musl(target)?), "Debian's musl")
+        }
+        Err(error) => return Err(error),
+    };
+    let mut flags = size_flags();
+    flags.extend(lld_flags(target, &rust_lld(&sysroot)?, &c_library));
+    let how = format!("{}, std built from rust-src for size, {from}", version("rustc")?);
+    Ok(Recipe { cargo: Command::new("cargo"), flags, directory: "rustup-source", std_from_source: true, how })
+}
+
+/// rustup's compiler and its prebuilt std: larger, since that std carries unwinding and backtraces.
+fn rustup_prebuilt(target: &str) -> Result<Recipe> {
+    let sysroot = rustup_sysroot()?;
+    rustup_target(&sysroot, target)?;
+    let mut flags = remap_flags();
+    flags.extend(lld_flags(target, &rust_lld(&sysroot)?, &CLibrary::Rustup));
+    let how = format!("{}, prebuilt std of rustup's target", version("rustc")?);
+    let cargo = Command::new("cargo");
+    Ok(Recipe { cargo, flags, directory: "rustup-prebuilt", std_from_source: false, how })
+}
+
+/// Debian's compiler of today (rustc-web) with std from rust-web-src and Debian's musl.
+fn debian_source(target: &str) -> Result<Recipe> {
+    setup::ensure(&[setup::DEBIAN_RUST])?;
+    let directory = setup::musl(target)?;
+    let mut flags = size_flags();
+    match rustup_sysroot().and_then(|sysroot| rust_lld(&sysroot)) {
+        Ok(linker) => flags.extend(lld_flags(target, &linker, &CLibrary::Directory(directory))),
+        Err(_) if target == NATIVE => {
+            flags.extend(["-Clinker=musl-gcc".into(), "-Clink-self-contained=no".into()]);
+            flags.push(format!("-L{}", directory.display()));
+        }
+        Err(error) => return Err(error),
+    }
+    let mut cargo = Command::new("/usr/bin/cargo");
+    cargo.env("RUSTC", "/usr/bin/rustc");
+    let how = format!(
+        "Debian's {}, std built from rust-web-src for size, Debian's musl",
+        version("/usr/bin/rustc")?
+    );
+    Ok(Recipe { cargo, flags, directory: "debian-source", std_from_source: true, how })
+}
+
+fn version(compiler: &str) -> Result<String> {
+    host::output(Command::new(compiler).arg("--version")).map(|text| text.trim().to_owned())
+}
+
+/// Where crt1.o and libc.a come from.
+enum CLibrary {
+    /// The target's self-contained directory in the sysroot.
+    Rustup,
+    /// A directory with Debian's musl-dev in it and empty stand-ins for libunwind and libgcc_s.
+    Directory(PathBuf),
+}
+
+/// Flags that make std and the program small; the panic strategy leaves no message, no unwinder and no backtrace, which a
+/// program whose lints forbid panics does not miss.
+fn size_flags() -> Vec<String> {
+    let mut flags = remap_flags();
+    flags.extend(
+        ["-Zunstable-options", "-Cpanic=immediate-abort", "-Cforce-unwind-tables=no"].map(String::from),
+    );
+    flags
+}
+
+/// Two checkouts give the same bytes: no path of the machine goes into the binary.
+fn remap_flags() -> Vec<String> {
+    let mut flags = vec![format!("--remap-path-prefix={}=runlet", host::workspace().display())];
+    flags.push(format!("--remap-path-prefix={}=cargo", cargo_home().display()));
+    if let Ok(sysroot) = rustup_sysroot() {
+        flags.push(format!("--remap-path-prefix={}=rust", sysroot.display()));
+    }
+    flags
+}
+
+fn lld_flags(target: &str, linker: &Path, c_library: &CLibrary) -> Vec<String> {
+    let mut flags = vec![format!("-Clinker={}", linker.display()), "-Clinker-flavor=ld.lld".into()];
+    flags.extend(["-Clink-arg=--icf=all", "-Clink-arg=--build-id=none"].map(String::from));
+    flags.push("-Clink-arg=--no-eh-frame-hdr".into());
+    match c_library {
+        // musl relocates itself by DT_RELR since 1.2.4, and rustup's targets carry 1.2.5.
+        CLibrary::Rustup => flags.push("-Clink-arg=--pack-dyn-relocs=relr".into()),
+        CLibrary::Directory(directory) => {
+            let directory = directory.display();
+            flags.extend(["-Clink-self-contained=no".into(), format!("-L{directory}")]);
+            // rcrt1.o relocates the program before anything else runs; rustc makes static-pie for x86 only.
+            let start = if target.starts_with("x86_64") { "rcrt1.o" } else { "crt1.o" };
+            for object in [start, "crti.o", "crtn.o"] {
+                flags.push(format!("-Clink-arg={directory}/{object}"));
+            }
+            flags.push("-Clink-arg=-lc".into());
+        }
+    }
+    flags
+}
+
+impl Recipe {
+    /// Builds, and returns the linked binary's path.
+    fn run(&mut self, target: &str) -> Result<PathBuf> {
+        let directory = host::target_directory().join("dist-build").join(self.directory);
+        self.cargo
+            .current_dir(host::workspace())
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags.join("\u{1f}"))
+            .env("RUNLET_COMMIT", commit())
+            .args(["build", "--quiet", "--release", "--locked", "--package", "runlet", "--bin", "runlet"])
+            .args(["--target", target, "--target-dir"])
+            .arg(&directory);
+        if self.std_from_source {
+            self.cargo
+                .env("RUSTC_BOOTSTRAP", "1")
+                .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+        }
+        host::output(&mut self.cargo)?;
+        Ok(directory.join(target).join("release/runlet"))
+    }
+}
+
+/// The commit that `--version` names: its hash, with "-dirty" when tracked files differ; "unknown" outside of a checkout.
+fn commit() -> String {
+    let mut git = Command::new("git");
+    git.current_dir(host::workspace()).args([
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+        "--exclude=*",
+    ]);
+    host::output(&mut git).map_or_else(|_| "unknown".into(), |text| text.trim().into())
+}
+
+fn rustup_sysroot() -> Result<PathBuf> {
+    if host::find_program("rustup").is_none() {
+        return Err(Error::new("rustup is not installed"));
+    }
+    let text =
+        host::output(Command::new("rustc").current_dir(host::workspace()).args(["--print", "sysroot"]))?;
+    Ok(PathBuf::from(text.trim()))
+}
+
+fn rustup_target(sysroot: &Path, target: &str) -> Result<()> {
+    if sysroot.join("lib/rustlib").join(target).join("lib/self-contained").exists() {
+        return Ok(());
+    }
+    host::output(Command::new("rustup").args(["--quiet", "target", "add", target])).map(|_| ())
+}
+
+fn rust_lld(sysroot: &Path) -> Result<PathBuf> {
+    let compiler = host::output(Command::new("rustc").arg("-vV"))?;
+    let host = compiler.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let linker = sysroot.join("lib/rustlib").join(host).join("bin/rust-lld");
+    if linker.exists() { Ok(linker) } else { Err(Error::new(format!("no {}", linker.display()))) }
+}
+
+fn cargo_home() -> PathBuf {
+    std::env::var_os("CARGO_HOME").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cargo")
+    })
+}
+
+/// What kind of executable these bytes are, from the ELF header and program headers (elf(5)); one with an interpreter is
+/// an error, since nothing would load it in an initramfs.
+fn elf_kind(bytes: &[u8]) -> Result<String> {
+    const PT_INTERP: u32 = 3;
+    const ET_DYN: u16 = 3;
+    let wide = bytes.get(4) == Some(&2);
+    let little = bytes.get(5) == Some(&1);
+    let number = |offset: usize, length: usize| -> Option<u64> {
+        let field = bytes.get(offset..offset.checked_add(length)?)?;
+        let fold = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
+        Some(if little { field.iter().rev().fold(0, fold) } else { field.iter().fold(0, fold) })
+    };
+    let parse = || -> Option<String> {
+        bytes.starts_with(b"\x7fELF").then_some(())?;
+        let kind = number(16, 2)? as u16;
+        let (table, size, count) = if wide {
+            (number(32, 8)?, number(54, 2)?, number(56, 2)?)
+        } else {
+            (number(28, 4)?, number(42, 2)?, number(44, 2)?)
+        };
+        for index in 0..count {
+            if number((table + index * size) as usize, 4)? as u32 == PT_INTERP {
+                return None;
+            }
+        }
+        Some(if kind == ET_DYN { "static-pie" } else { "static" }.into())
+    };
+    parse().ok_or_else(|| Error::new("the result is not a static ELF executable"))
 }

@@ -61,15 +61,25 @@ pub fn run(command: &mut Command) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Error(format!("{}: {status}", name(command)))) }
 }
 
-/// Runs `command` and returns its stdout; when it fails, the error ends with the last lines of its stderr.
+/// Runs `command` and returns its stdout; when it fails, the error ends with the lines of its stderr that say why.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().context(|| name(command))?;
     if output.status.success() {
         return String::from_utf8(output.stdout).context(|| name(command));
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = stderr.lines().collect();
-    let tail = lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n  ");
+    let lines: Vec<&str> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    // Tools that say "error:" follow it with notes and backtraces; the others end with what matters.
+    let first = lines.iter().position(|line| line.starts_with("error") || line.starts_with("E:"));
+    let first = first.unwrap_or(lines.len().saturating_sub(6));
+    let tail = lines
+        .iter()
+        .skip(first)
+        .take(6)
+        .take_while(|line| **line != "Stack backtrace:")
+        .copied()
+        .collect::<Vec<_>>()
+        .join("\n  ");
     Err(Error(format!("{}: {}\n  {tail}", name(command), output.status)))
 }
 

@@ -4,8 +4,9 @@
 //! it is built before anything else on a fresh machine.
 
 mod dist;
-#[allow(dead_code)]
 mod host;
+mod setup;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let result = match command.as_str() {
         "dist" => dist::main(&rest),
+        "verify" => verify::main(&rest),
         "-h" | "--help" | "help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

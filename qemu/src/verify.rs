@@ -1,0 +1,236 @@
+//! `cargo verify`: everything that must pass before a change lands, in one command with one verdict.
+//!
+//! Each step is a program of its own; a failing one does not stop the later ones. The tests run against the binary that
+//! ships (`RUNLET`), not against cargo's debug build. The last line is `N passed, N failed, N skipped`. Called by main
+//! and, through it, by .ci/run.
+
+use crate::host::{self, Context, Error, Result};
+use crate::{dist, setup};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// What a step or the whole run came to.
+#[derive(Default, Clone, Copy)]
+pub struct Tally {
+    /// Tests and checks that passed, those skipped not among them.
+    pub passed: usize,
+    /// Tests and checks that failed.
+    pub failed: usize,
+    /// Tests that could not run here and said why.
+    pub skipped: usize,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+struct Row {
+    name: &'static str,
+    seconds: f32,
+    tally: Tally,
+}
+
+/// `cargo verify`.
+///
+/// # Errors
+/// At least one step failed; what and why is on stdout by then.
+pub fn main(arguments: &[String]) -> Result<()> {
+    if !arguments.is_empty() {
+        return Err(Error::new("usage: cargo verify"));
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    let mut binary = None;
+    for need in setup::VERIFY {
+        if let Err(error) = setup::ensure(std::slice::from_ref(need)) {
+            println!("verify: {error}");
+        }
+    }
+    step(&mut rows, "dist", || {
+        let built = dist::build(dist::NATIVE)?;
+        println!("  {} bytes, {}, {}", built.size, built.kind, built.how);
+        binary = Some(built.file);
+        Ok(Tally { passed: 1, ..Tally::default() })
+    });
+    step(&mut rows, "format", || check(cargo().args(["fmt", "--all", "--check"])));
+    step(&mut rows, "lints", || {
+        check(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    });
+    step(&mut rows, "tests", || tests(binary.as_ref()));
+    summary(&rows)
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(host::workspace());
+    command
+}
+
+fn step(rows: &mut Vec<Row>, name: &'static str, work: impl FnOnce() -> Result<Tally>) {
+    println!("== {name}");
+    let start = Instant::now();
+    let tally = work().unwrap_or_else(|error| {
+        println!("  FAILED: {error}");
+        Tally { failed: 1, ..Tally::default() }
+    });
+    rows.push(Row { name, seconds: start.elapsed().as_secs_f32(), tally });
+}
+
+/// One check that either passes or prints why not.
+fn check(command: &mut Command) -> Result<Tally> {
+    host::run(command).map(|()| Tally { passed: 1, ..Tally::default() })
+}
+
+fn tests(binary: Option<&PathBuf>) -> Result<Tally> {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    match binary {
+        Some(binary) => command.env("RUNLET", binary),
+        None => return Err(Error::new("no binary to test: dist failed")),
+    };
+    let tally = count(&mut command, "tests.log")?;
+    if tally.passed == 0 {
+        return Err(Error::new("no test ran"));
+    }
+    Ok(tally)
+}
+
+/// Runs a test runner and counts what its lines say, of libtest and of our own closing line; prints every skip, every
+/// failure's output and every result line, and keeps the whole in target/verify/`log`. A runner that fails without having
+/// counted a failure (it did not compile, it crashed) is one failure.
+fn count(command: &mut Command, log: &str) -> Result<Tally> {
+    let directory = host::target_directory().join("verify");
+    std::fs::create_dir_all(&directory).context(|| format!("make {}", directory.display()))?;
+    let path = directory.join(log);
+    let mut file = File::create(&path).context(|| format!("create {}", path.display()))?;
+    let (reader, writer) = std::io::pipe().context(|| "pipe".into())?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone().context(|| "dup".into())?).stderr(writer);
+    let mut child = command.spawn().context(|| format!("start {:?}", command.get_program()))?;
+    // The builder holds the writing ends; without them the end of the output would never be seen.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut counter = Counter::default();
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = line.context(|| "read the tests' output".into())?;
+        let line = String::from_utf8_lossy(&line);
+        writeln!(file, "{line}").context(|| format!("write {}", path.display()))?;
+        if counter.line(&line) {
+            println!("  {line}");
+        }
+    }
+    let status = child.wait().context(|| "wait".into())?;
+    let mut tally = counter.tally;
+    if !status.success() && tally.failed == 0 {
+        println!("  FAILED: {status}; the whole output is in {}", path.display());
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// Reads the output of a test runner line by line.
+#[derive(Default)]
+struct Counter {
+    tally: Tally,
+    /// Inside a block of output that a person wants to see: failures, compiler errors, a panic.
+    showing: bool,
+}
+
+impl Counter {
+    /// Takes one line; returns whether a person should see it.
+    fn line(&mut self, line: &str) -> bool {
+        let trimmed = line.trim_start();
+        if let Some(result) = trimmed.strip_prefix("test result: ") {
+            let number = |what: &str| -> usize {
+                let part = result.split(';').find(|part| part.trim_end().ends_with(what));
+                let digits = part.and_then(|part| part.split_whitespace().rev().nth(1));
+                digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+            };
+            self.tally.passed += number("passed");
+            self.tally.failed += number("failed");
+            self.tally.skipped += number("ignored");
+            self.showing = false;
+            return true;
+        }
+        if let Some(closing) = closing_line(trimmed) {
+            self.tally.add(closing);
+            return true;
+        }
+        if trimmed.starts_with("SKIP ") {
+            // libtest counts a test that returns early as passed.
+            self.tally.skipped += 1;
+            self.tally.passed = self.tally.passed.saturating_sub(1);
+            return true;
+        }
+        match trimmed {
+            "failures:" => self.showing = true,
+            "successes:" => self.showing = false,
+            _ => {}
+        }
+        if trimmed.starts_with("error") || (trimmed.starts_with("test ") && trimmed.ends_with("FAILED")) {
+            return true;
+        }
+        self.showing || trimmed.starts_with("Running ")
+    }
+}
+
+/// Our own runners close with `N passed, N failed, N skipped`.
+fn closing_line(line: &str) -> Option<Tally> {
+    let mut parts = line.split(", ");
+    let mut number =
+        |what: &str| -> Option<usize> { parts.next()?.strip_suffix(what)?.trim_end().parse().ok() };
+    Some(Tally { passed: number("passed")?, failed: number("failed")?, skipped: number("skipped")? })
+}
+
+fn summary(rows: &[Row]) -> Result<()> {
+    let mut total = Tally::default();
+    let mut seconds = 0.0;
+    println!("\n{:<12} {:>8} {:>8} {:>8} {:>8}", "step", "seconds", "passed", "failed", "skipped");
+    for Row { name, seconds: took, tally } in rows {
+        println!("{name:<12} {took:>8.1} {:>8} {:>8} {:>8}", tally.passed, tally.failed, tally.skipped);
+        total.add(*tally);
+        seconds += took;
+    }
+    println!("{:<12} {seconds:>8.1}\n", "all");
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    if total.failed == 0 { Ok(()) } else { Err(Error::new("not everything passes")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Tally, Vec<&str>) {
+        let mut counter = Counter::default();
+        let shown = text.lines().filter(|line| counter.line(line)).collect();
+        (counter.tally, shown)
+    }
+
+    #[test]
+    fn a_skipped_test_is_not_a_passed_one() {
+        let text = "running 3 tests\n\nsuccesses:\n\n---- a stdout ----\nSKIP a: needs root\n\n---- b stdout ----\nchatter\n\n\
+                    test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s\n";
+        let (tally, shown) = read(text);
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (2, 0, 1));
+        assert_eq!(shown.len(), 2, "{shown:?}");
+    }
+
+    #[test]
+    fn failures_are_counted_and_their_output_is_shown() {
+        let text = "test x ... FAILED\nfailures:\n\n---- x stdout ----\nassertion failed\n\nfailures:\n    x\n\n\
+                    test result: FAILED. 1 passed; 2 failed; 3 ignored; 0 measured; 0 filtered out; finished in 0.1s\nlater\n";
+        let (tally, shown) = read(text);
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (1, 2, 3));
+        assert!(shown.contains(&"assertion failed") && !shown.contains(&"later"), "{shown:?}");
+    }
+
+    #[test]
+    fn our_own_closing_line_counts() {
+        let (tally, _) = read("12 passed, 1 failed, 3 skipped\n12 passed\n");
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (12, 1, 3));
+    }
+}
