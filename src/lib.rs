@@ -3,6 +3,9 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod args;
+pub mod cmd;
 pub mod compile;
 pub mod config;
 pub mod error;
+pub mod signal;

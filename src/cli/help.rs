@@ -1,0 +1,111 @@
+//! The help texts and the hint for a misspelt name, all made from the tables.
+
+use super::flags::{COMMANDS, Flag, GLOBAL, Spec};
+
+/// The column in which descriptions start.
+const COLUMN: usize = 34;
+
+/// What plain `runlet` and `runlet --help` print.
+pub fn overview() -> String {
+    let mut text = String::from(
+        "runlet: an OCI container runtime in one small binary\n\nUsage: runlet [FLAGS] COMMAND [FLAGS] ...\n\nCommands:\n",
+    );
+    for command in &COMMANDS {
+        line(&mut text, command.name, command.about);
+    }
+    text.push_str("\nGlobal flags, before or after the command:\n");
+    list(&mut text, &GLOBAL);
+    text.push_str("\nExample: runlet run --bundle /srv/web web\nrunlet COMMAND --help says more.\n");
+    text
+}
+
+/// What `runlet COMMAND --help` prints.
+pub fn command(command: &Spec) -> String {
+    let mut text = String::from("Usage: runlet ");
+    text.push_str(command.name);
+    if !command.flags.is_empty() {
+        text.push_str(" [FLAGS]");
+    }
+    if !command.operands.is_empty() {
+        text.push(' ');
+        text.push_str(command.operands);
+    }
+    for part in ["\n\n", command.about, ".\n"] {
+        text.push_str(part);
+    }
+    if !command.flags.is_empty() {
+        text.push_str("\nFlags:\n");
+        list(&mut text, command.flags);
+    }
+    for part in ["\nExample: runlet ", command.example, "\nThe global flags are in runlet --help.\n"] {
+        text.push_str(part);
+    }
+    text
+}
+
+fn list(text: &mut String, flags: &[&Flag]) {
+    for flag in flags {
+        let mut name = String::new();
+        if flag.short == '\0' {
+            name.push_str("    ");
+        } else {
+            name.push('-');
+            name.push(flag.short);
+            name.push_str(", ");
+        }
+        name.push_str("--");
+        name.push_str(flag.long);
+        if !flag.value.is_empty() {
+            name.push(' ');
+            name.push_str(flag.value);
+        }
+        line(text, &name, flag.help);
+    }
+}
+
+/// One line of two columns; a name that is too long for the first gets a line of its own.
+fn line(text: &mut String, name: &str, about: &str) {
+    text.push_str("  ");
+    text.push_str(name);
+    let mut at = name.len().saturating_add(2);
+    if at >= COLUMN {
+        text.push('\n');
+        at = 0;
+    }
+    for _ in at..COLUMN {
+        text.push(' ');
+    }
+    text.push_str(about);
+    text.push('\n');
+}
+
+/// The name nearest to what was typed, if it is near enough to have been meant: at most two letters away, and
+/// fewer than half of them.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = typed.len().div_ceil(2).min(3);
+    names
+        .map(|name| (distance(typed, name), name))
+        .filter(|(far, _)| *far < limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance, in bytes. One row suffices: it is overwritten from the left.
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i.saturating_add(1);
+        let mut cells = row.iter_mut();
+        if let Some(first) = cells.next() {
+            *first = left;
+        }
+        for (cell, b) in cells.zip(to.bytes()) {
+            let change = diagonal.saturating_add(usize::from(a != b));
+            diagonal = *cell;
+            left = change.min(diagonal.saturating_add(1)).min(left.saturating_add(1));
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
