@@ -1,0 +1,103 @@
+//! What the host has of a test: processes, cgroups, mounts. Everything is found by the test's tag, because other tests and
+//! other programs share the machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub fn signal(pid: u32, number: i32) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    if let (Some(pid), Some(number)) = (pid, rustix::process::Signal::from_named_raw(number)) {
+        let _ = rustix::process::kill_process(pid, number);
+    }
+}
+
+fn numbered(directory: &str) -> Vec<u32> {
+    fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Running processes of the test: the tag in their environment, cgroup, or mount table, or the world's mount namespace. Zombies
+/// have none of these; reaping them is their parent's business.
+fn pids(tag: &str, world: u32) -> Vec<u32> {
+    let namespace = fs::read_link(format!("/proc/{world}/ns/mnt")).ok();
+    let own = std::process::id();
+    let has = |path: String| fs::read(path).is_ok_and(|bytes| find(&bytes, tag.as_bytes()));
+    numbered("/proc")
+        .into_iter()
+        .filter(|pid| *pid != own && *pid != world)
+        .filter(|pid| {
+            let base = format!("/proc/{pid}");
+            let alive = fs::read_to_string(format!("{base}/stat"))
+                .ok()
+                .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| !rest.starts_with(['Z', 'X'])))
+                .unwrap_or(false);
+            alive
+                && (has(format!("{base}/environ"))
+                    || has(format!("{base}/cgroup"))
+                    || has(format!("{base}/mountinfo"))
+                    || (namespace.is_some() && fs::read_link(format!("{base}/ns/mnt")).ok() == namespace))
+        })
+        .collect()
+}
+
+fn find(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
+}
+
+pub fn processes(tag: &str, world: u32) -> Vec<String> {
+    pids(tag, world)
+        .into_iter()
+        .map(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            format!("process {pid}: {}", String::from_utf8_lossy(&line).replace('\0', " "))
+        })
+        .collect()
+}
+
+pub fn end_processes(tag: &str, world: u32) {
+    for pid in pids(tag, world) {
+        signal(pid, 9);
+    }
+}
+
+fn cgroup_directories(tag: &str) -> Vec<PathBuf> {
+    fn walk(directory: &Path, depth: usize, tag: &str, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if depth == 0 || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if entry.file_name().to_string_lossy().contains(tag) {
+                found.push(entry.path());
+            }
+            walk(&entry.path(), depth - 1, tag, found);
+        }
+    }
+    let mut found = Vec::new();
+    walk(Path::new("/sys/fs/cgroup"), 6, tag, &mut found);
+    found
+}
+
+pub fn cgroups(tag: &str) -> Vec<String> {
+    cgroup_directories(tag).into_iter().map(|path| format!("cgroup: {}", path.display())).collect()
+}
+
+/// Removes what a failing test left, deepest first.
+pub fn remove_cgroups(tag: &str) {
+    for path in cgroup_directories(tag).into_iter().rev() {
+        let _ = fs::remove_dir(path);
+    }
+}
+
+/// Lines of a table that were not there before, or are no more.
+pub fn differences(what: &str, before: &str, after: &str) -> Vec<String> {
+    let (before, after): (BTreeSet<&str>, BTreeSet<&str>) =
+        (before.lines().collect(), after.lines().collect());
+    let appeared = after.difference(&before).map(|line| format!("{what} appeared: {line}"));
+    let vanished = before.difference(&after).map(|line| format!("{what} vanished: {line}"));
+    appeared.chain(vanished).collect()
+}

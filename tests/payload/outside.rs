@@ -1,0 +1,246 @@
+//! The verbs of the test program on the host: what a test needs the kernel for and cannot say in safe code.
+//!
+//! - `world [PRIVATE]`: a private mount namespace, held until standard input closes; prints `ready`.
+//! - `enter PID CMD…`: joins that mount namespace and execs CMD.
+//! - `shim ERRNO NAME,… CMD…`: takes system calls away by a seccomp filter, execs CMD.
+//! - `kill-at N CMD…`: runs CMD and kills it at entry of its Nth system call (counted from its exec). Exit status 0 when the command ended before.
+//! - `kill-tree-at N CMD…`: the same, counting and killing over the command and everything it forks.
+//! - `leak-fd N PATH CMD…`: execs CMD with PATH open (no close-on-exec) as descriptor N.
+//! - `swap A B`: exchanges two names until standard input closes; prints `ready`, at the end the number of exchanges.
+//! - `as UID GID CMD…`: drops to an ordinary user and execs CMD.
+//! - `swallow-stdio CMD…`: execs CMD with descriptors 0 to 2 closed.
+
+use crate::sys::{self, AT_FDCWD, call, cstr, nr};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+pub fn run(arguments: &[String]) -> Option<i32> {
+    let rest: Vec<&str> = arguments[1..].iter().map(String::as_str).collect();
+    match arguments[0].as_str() {
+        "world" => Some(world(rest.first() == Some(&"private"))),
+        "enter" => Some(enter(rest[0], &rest[1..])),
+        "shim" => Some(shim(rest[0], rest[1], &rest[2..])),
+        "kill-at" => Some(kill_at(rest[0].parse().unwrap(), &rest[1..], false)),
+        "kill-tree-at" => Some(kill_at(rest[0].parse().unwrap(), &rest[1..], true)),
+        "leak-fd" => Some(leak(rest[0].parse().unwrap(), rest[1], &rest[2..])),
+        "swap" => Some(swap(rest[0], rest[1])),
+        "as" => Some(as_user(rest[0].parse().unwrap(), rest[1].parse().unwrap(), &rest[2..])),
+        "swallow-stdio" => {
+            (0..3).for_each(sys::close);
+            Some(become_command(&rest))
+        }
+        _ => None,
+    }
+}
+
+fn become_command(command: &[&str]) -> i32 {
+    let error = Command::new(command[0]).args(&command[1..]).exec();
+    eprintln!("payload: exec {}: {error}", command[0]);
+    126
+}
+
+fn wait_for_end() {
+    let mut sink = [0u8; 64];
+    let mut input = std::io::stdin().lock();
+    while !matches!(input.read(&mut sink), Ok(0) | Err(_)) {}
+}
+
+/// Mount namespace of one test. All of it is made shared, as systemd does on most machines, which is the harder case for a
+/// runtime; `private` leaves it private. Where the machine has cgroup2 below /sys/fs/cgroup/unified (hybrid), it is shown as
+/// /sys/fs/cgroup.
+fn world(private: bool) -> i32 {
+    let propagation = if private { "private" } else { "shared" };
+    let made = call!(nr::UNSHARE, sys::flags("mount", sys::CLONE))
+        .and_then(|_| sys::mount("", "/", "", sys::flags("rec,private", sys::MS), ""))
+        .and_then(|_| {
+            if std::path::Path::new("/sys/fs/cgroup/unified/cgroup.controllers").exists() {
+                sys::mount("/sys/fs/cgroup/unified", "/sys/fs/cgroup", "", sys::flags("bind", sys::MS), "")?;
+            }
+            Ok(0)
+        })
+        .and_then(|_| sys::mount("", "/", "", sys::flags(&format!("rec,{propagation}"), sys::MS), ""));
+    if let Err(errno) = made {
+        eprintln!("payload: world: {}", sys::errno_name(errno));
+        return 1;
+    }
+    crate::say("ready");
+    wait_for_end();
+    0
+}
+
+fn enter(pid: &str, command: &[&str]) -> i32 {
+    let directory = std::env::current_dir();
+    let joined = sys::open(&format!("/proc/{pid}/ns/mnt"), 0, 0)
+        .and_then(|fd| call!(nr::SETNS, fd, sys::flags("mount", sys::CLONE)));
+    if let Err(errno) = joined {
+        eprintln!("payload: enter {pid}: {}", sys::errno_name(errno));
+        return 126;
+    }
+    // setns moves the working directory to the root.
+    if let Ok(directory) = directory {
+        let _ = std::env::set_current_dir(directory);
+    }
+    become_command(command)
+}
+
+/// A classic BPF program: architecture, then one comparison a call.
+fn shim(errno: &str, names: &str, command: &[&str]) -> i32 {
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Instruction {
+        code: u16,
+        yes: u8,
+        no: u8,
+        value: u32,
+    }
+    #[repr(C)]
+    struct Program {
+        length: u16,
+        filter: *const Instruction,
+    }
+    const LOAD: u16 = 0x20;
+    const EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let numbers: Vec<i32> = names
+        .split(',')
+        .map(|name| {
+            sys::TAKEN
+                .iter()
+                .find(|(known, _)| *known == name)
+                .unwrap_or_else(|| panic!("unknown call {name}"))
+                .1
+        })
+        .collect();
+    let errno = sys::errno_value(errno).unwrap_or_else(|| panic!("unknown errno {errno}"));
+    let mut program = vec![
+        Instruction { code: LOAD, yes: 0, no: 0, value: 4 },
+        Instruction { code: EQUAL, yes: 1, no: 0, value: nr::AUDIT_ARCH },
+        Instruction { code: RETURN, yes: 0, no: 0, value: 0x7fff_0000 },
+        Instruction { code: LOAD, yes: 0, no: 0, value: 0 },
+    ];
+    for (index, number) in numbers.iter().enumerate() {
+        let left = numbers.len() - index;
+        program.push(Instruction { code: EQUAL, yes: left as u8, no: 0, value: *number as u32 });
+    }
+    program.push(Instruction { code: RETURN, yes: 0, no: 0, value: 0x7fff_0000 });
+    program.push(Instruction { code: RETURN, yes: 0, no: 0, value: 0x0005_0000 | errno as u32 });
+    let filter = Program { length: program.len() as u16, filter: program.as_ptr() };
+    // SECCOMP_SET_MODE_FILTER without no_new_privs: the caller is root, and the container's own setting must not change. An
+    // ordinary user has no other way than no_new_privs.
+    let mut loaded = call!(nr::SECCOMP, 1, 0, &filter as *const Program);
+    if loaded == Err(13) {
+        loaded = call!(nr::PRCTL, 38, 1, 0, 0, 0)
+            .and_then(|_| call!(nr::SECCOMP, 1, 0, &filter as *const Program));
+    }
+    if let Err(errno) = loaded {
+        eprintln!("payload: shim: {}", sys::errno_name(errno));
+        return 126;
+    }
+    become_command(command)
+}
+
+const PTRACE_TRACEME: i32 = 0;
+const PTRACE_SYSCALL: i32 = 24;
+const PTRACE_SETOPTIONS: i32 = 0x4200;
+const SIGTRAP: i32 = 5;
+const SIGSTOP: i32 = 19;
+const SIGKILL: i32 = 9;
+
+/// Kills the command (with `tree`: whichever of its processes makes it) at the entry of the Nth system call after the command's
+/// exec. Status: 137 when killed, else 0; prints the count reached.
+fn kill_at(target: u64, command: &[&str], tree: bool) -> i32 {
+    let child = unsafe { sys::fork() };
+    if child == 0 {
+        let _ = call!(nr::PTRACE, PTRACE_TRACEME, 0, 0, 0);
+        let _ = call!(nr::KILL, std::process::id(), SIGSTOP);
+        std::process::exit(become_command(command));
+    }
+    let _ = sys::waitpid(child, 0);
+    // TRACESYSGOOD, TRACEEXEC, and for a tree FORK, VFORK, CLONE.
+    let options = 1 | 0x10 | if tree { 0x2 | 0x4 | 0x8 } else { 0 };
+    let _ = call!(nr::PTRACE, PTRACE_SETOPTIONS, child, 0, options);
+    let _ = call!(nr::PTRACE, PTRACE_SYSCALL, child, 0, 0);
+    let (mut count, mut execed, mut inside) = (0u64, false, std::collections::BTreeSet::new());
+    // __WALL: clone children too.
+    while let Ok((pid, status)) = sys::waitpid(if tree { -1 } else { child }, 0x4000_0000) {
+        if status & 0x7f == 0 || (status & 0xff) != 0x7f {
+            if pid == child && !tree {
+                break;
+            }
+            continue;
+        }
+        let (signal, event) = (status >> 8 & 0xff, status >> 16);
+        let mut deliver = 0;
+        if signal == SIGTRAP | 0x80 {
+            // Entry and exit alternate; the exec's own exit comes after its event.
+            if !inside.remove(&pid) {
+                inside.insert(pid);
+                if execed {
+                    count += 1;
+                    if count == target {
+                        let _ = call!(nr::KILL, pid, SIGKILL);
+                        // The others of a tree go on untraced when this process exits.
+                        let _ = sys::waitpid(pid, 0x4000_0000);
+                        crate::say(&format!("{count}"));
+                        return 137;
+                    }
+                }
+            }
+        } else if event == 4 {
+            execed = true;
+        } else if event == 0 && signal != SIGTRAP && !(signal == SIGSTOP && tree) {
+            deliver = signal;
+        }
+        let _ = call!(nr::PTRACE, PTRACE_SYSCALL, pid, 0, deliver);
+    }
+    crate::say(&format!("{count}"));
+    0
+}
+
+fn leak(number: i32, path: &str, command: &[&str]) -> i32 {
+    let opened = sys::open(path, 0, 0).and_then(|fd| {
+        if fd == number {
+            // F_SETFD: drop close-on-exec.
+            return call!(nr::FCNTL, fd, 2, 0);
+        }
+        call!(nr::DUP3, fd, number, 0)
+    });
+    if let Err(errno) = opened {
+        eprintln!("payload: leak-fd {path}: {}", sys::errno_name(errno));
+        return 126;
+    }
+    become_command(command)
+}
+
+fn swap(left: &str, right: &str) -> i32 {
+    let (left, right) = (cstr(left), cstr(right));
+    crate::say("ready");
+    // O_NONBLOCK on stdin (F_SETFL), so that its end can be seen in passing.
+    let _ = call!(nr::FCNTL, 0, 4, sys::O_NONBLOCK);
+    let mut count = 0u64;
+    loop {
+        for _ in 0..256 {
+            // RENAME_EXCHANGE.
+            if call!(nr::RENAMEAT2, AT_FDCWD, left.as_ptr(), AT_FDCWD, right.as_ptr(), 2).is_ok() {
+                count += 1;
+            }
+        }
+        let mut byte = 0u8;
+        if call!(nr::READ, 0, &mut byte as *mut u8, 1) == Ok(0) {
+            break;
+        }
+    }
+    crate::say(&count.to_string());
+    0
+}
+
+fn as_user(uid: u32, gid: u32, command: &[&str]) -> i32 {
+    let dropped =
+        call!(nr::SETGROUPS, 0, 0).and_then(|_| call!(nr::SETGID, gid)).and_then(|_| call!(nr::SETUID, uid));
+    if let Err(errno) = dropped {
+        eprintln!("payload: as {uid}: {}", sys::errno_name(errno));
+        return 126;
+    }
+    become_command(command)
+}
