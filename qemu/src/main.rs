@@ -5,8 +5,10 @@
 
 mod dist;
 mod host;
+mod image;
 mod setup;
 mod verify;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -21,12 +23,18 @@ usage: cargo <dist|demo|verify|vm|image> [arguments]
 ";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args();
+    // In the test guest the kernel starts this same program as pid 1.
+    if arguments.next().as_deref() == Some("/init") {
+        vm::guest::init();
+    }
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
     let result = match command.as_str() {
         "dist" => dist::main(&rest),
+        "image" => image::main(&rest),
         "verify" => verify::main(&rest),
+        "vm" => vm::main(&rest),
         "-h" | "--help" | "help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

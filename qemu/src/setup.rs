@@ -40,6 +40,19 @@ pub const DEBIAN_RUST: Need = Need {
     purpose: "a std built from source without rustup",
 };
 
+/// The emulator that boots the test guests.
+pub const QEMU: Need = Need {
+    packages: &["qemu-system-x86"],
+    proof: "qemu-system-x86_64",
+    purpose: "booting kernels of our own",
+};
+/// Makes the read-only root of a test guest.
+pub const SQUASHFS: Need =
+    Need { packages: &["squashfs-tools"], proof: "mksquashfs", purpose: "a guest whose root is squashfs" };
+/// Makes the read-only root of a test guest.
+pub const EXT4: Need =
+    Need { packages: &["e2fsprogs"], proof: "mke2fs", purpose: "a guest whose root is ext4" };
+
 /// What `cargo verify` wants on top of the toolchain.
 pub const VERIFY: &[Need] = &[STRACE, BUSYBOX, RUNC, CRUN, UIDMAP];
 
@@ -180,8 +193,10 @@ pub fn fetch(architecture: &str, package: &str) -> Result<PathBuf> {
             .args(arguments);
         host::output(&mut command)
     };
-    // An update that could not read every list may still have read the one that matters.
-    let updated = apt(&["update"]);
-    apt(&["download", package]).or_else(|error| updated.and(Err(error)))?;
+    if apt(&["download", package]).is_err() {
+        // No lists yet, or old ones. An update that could not read every list may still have read the one that matters.
+        let updated = apt(&["update"]);
+        apt(&["download", package]).or_else(|error| updated.and(Err(error)))?;
+    }
     find().ok_or_else(|| Error::new(format!("apt-get download {package}: no file for {architecture}")))
 }
