@@ -1,0 +1,157 @@
+//! Real callers over a real runtime: containerd's ctr, Docker, Podman (root and rootless) and Buildah run their own flows with runlet
+//! as the runtime, and once more with runc for comparison. The result is one table, caller x step x runtime.
+//!
+//! This file starts every caller in a view of its own (`view`), collects the rows that it prints and gives the verdict: a step that
+//! fails with runlet fails the test; runc's column only compares. Each caller's steps are in its own module, the programs come from
+//! Debian's packages, the images are made here. A caller that is not installed is a line `SKIP name: reason`.
+//!
+//! Environment: `RUNLET` (the runtime under test, an absolute path), `CLIENTS_RUNTIMES` (`runlet,runc` by default), `CLIENTS_DELEGATE=1`
+//! (this machine is ours alone: hand the root cgroup's controllers down, so that limits are tested too). Arguments that are not
+//! options choose callers: `cargo test --test clients -- docker podman`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod buildah;
+mod command;
+mod ctr;
+mod docker;
+mod engine;
+mod image;
+mod podman;
+mod report;
+mod view;
+
+use report::{Outcome, Row};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One caller: its name, the programs that it needs, and its steps, run inside a view.
+struct Caller {
+    name: &'static str,
+    programs: &'static [&'static str],
+    steps: fn(&mut report::Report, &view::Inside),
+}
+
+const CALLERS: &[Caller] = &[
+    Caller {
+        name: "docker",
+        programs: &["dockerd", "docker", "containerd", "containerd-shim-runc-v2"],
+        steps: docker::steps,
+    },
+    Caller { name: "podman", programs: &["podman", "conmon"], steps: podman::steps },
+    Caller {
+        name: "rootless",
+        programs: &["podman", "conmon", "newuidmap", "newgidmap", "setpriv"],
+        steps: podman::rootless_steps,
+    },
+    Caller { name: "ctr", programs: &["containerd", "ctr", "containerd-shim-runc-v2"], steps: ctr::steps },
+    Caller { name: "buildah", programs: &["buildah"], steps: buildah::steps },
+];
+
+/// What every caller needs besides its own programs.
+const TOOLS: &[&str] =
+    &["unshare", "setpriv", "mount", "umount", "ip", "tar", "sha256sum", "script", "busybox"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|argument| argument == view::STAGE) {
+        return inside(&arguments[1..]);
+    }
+    if arguments.iter().any(|argument| argument == "--list") {
+        for caller in CALLERS {
+            println!("{}: test", caller.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let chosen: Vec<&Caller> = CALLERS
+        .iter()
+        .filter(|caller| {
+            let mut names = arguments.iter().filter(|argument| !argument.starts_with('-'));
+            let mut given = names.clone();
+            given.next().is_none() || names.any(|name| caller.name == name)
+        })
+        .collect();
+    if let Some(reason) = view::unavailable(TOOLS) {
+        for caller in &chosen {
+            println!("SKIP {}: {reason}", caller.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let work: Vec<(&Caller, Runtime)> = chosen
+        .iter()
+        .filter(|caller| match caller.programs.iter().find(|program| command::find(program).is_none()) {
+            Some(missing) => {
+                println!("SKIP {}: {missing} is not installed", caller.name);
+                false
+            }
+            None => true,
+        })
+        .flat_map(|caller| runtimes().into_iter().map(move |runtime| (*caller, runtime)))
+        .collect();
+    let rows = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    // Two at a time: most of the time is waiting for daemons, and more than two crowd a machine of two processors.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((caller, runtime)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let found = view::run(caller.name, runtime);
+                    rows.lock().unwrap().extend(found);
+                }
+            });
+        }
+    });
+    let rows = rows.into_inner().unwrap();
+    let order: Vec<&str> = CALLERS.iter().map(|caller| caller.name).collect();
+    report::print(&order, &rows);
+    let bad = |row: &&Row| row.runtime == "runlet" && matches!(row.outcome, Outcome::Failed(_));
+    if rows.iter().filter(bad).count() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A runtime to put under the callers: the name that the callers know it by, and its program.
+pub struct Runtime {
+    name: &'static str,
+    program: PathBuf,
+}
+
+fn runtimes() -> Vec<Runtime> {
+    let wanted = std::env::var("CLIENTS_RUNTIMES").unwrap_or_else(|_| "runlet,runc".into());
+    let mut found = Vec::new();
+    if wanted.split(',').any(|name| name == "runlet") {
+        let program = std::env::var_os("RUNLET").unwrap_or_else(|| env!("CARGO_BIN_EXE_runlet").into());
+        found.push(Runtime { name: "runlet", program: program.into() });
+    }
+    if wanted.split(',').any(|name| name == "runc") {
+        match command::find("runc") {
+            Some(program) => found.push(Runtime { name: "runc", program }),
+            None => println!("SKIP runc: not installed, so nothing to compare with"),
+        }
+    }
+    found
+}
+
+/// The last stage of a view: `CALLER RUNTIME-NAME RUNTIME-PROGRAM`, running as the child of the view's pid 1.
+fn inside(arguments: &[String]) -> ExitCode {
+    if let Some(status) = view::earlier_stage(arguments) {
+        return status;
+    }
+    let [_, _, name, runtime, program] = arguments else {
+        eprintln!("unexpected arguments {arguments:?}");
+        return ExitCode::from(2);
+    };
+    let caller = CALLERS.iter().find(|caller| caller.name == name).unwrap();
+    let mut report = report::Report::default();
+    match view::Inside::prepare(runtime, Path::new(program)) {
+        Ok(inside) => (caller.steps)(&mut report, &inside),
+        Err(problem) => report.failed("view", &problem),
+    }
+    ExitCode::SUCCESS
+}
