@@ -23,7 +23,6 @@ use std::ffi::{CString, OsString};
 #[derive(Debug)]
 pub struct Failure {
     /// The global flags as far as they were read.
-    #[allow(dead_code, reason = "for the log, which main opens")]
     pub global: Global,
     /// What is wrong, in one line.
     pub error: Error,

@@ -8,4 +8,6 @@ pub mod cmd;
 pub mod compile;
 pub mod config;
 pub mod error;
+pub mod log;
 pub mod signal;
+pub mod time;

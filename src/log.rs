@@ -1,0 +1,269 @@
+//! Where the runtime says what went wrong: standard error for a person, and a file or the system log for callers.
+//!
+//! Owns the two line formats and when a line is written; knows nothing of what is said. Made once by `main` and
+//! lent to whoever has something to say. An error is logged once, at the end, by `main`.
+//!
+//! Several calls share one file, and their callers take its last error line (containerd's shim) or the whole file
+//! for one object (Podman). So a line is one write to a file opened for appending, and a warning in JSON is held
+//! back until [`Log::flush`]: a call that fails writes its one error line and nothing else, unless more than
+//! warnings was asked for.
+
+use crate::args::{Global, Level, LogFormat};
+use crate::error::{Error, Result};
+use crate::time::Time;
+use alloc::{format, string::String, string::ToString};
+use core::cell::RefCell;
+use core::fmt::Display;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr, write};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+/// The log of one call.
+#[derive(Debug, Default)]
+pub struct Log {
+    sink: Sink,
+    format: LogFormat,
+    level: Level,
+    /// Finished lines that wait for the call to succeed.
+    held: RefCell<String>,
+}
+
+/// What gets the lines besides standard error.
+#[derive(Debug, Default)]
+enum Sink {
+    #[default]
+    None,
+    File(OwnedFd),
+    /// A datagram socket, and the name that the lines carry.
+    Syslog(OwnedFd, String),
+}
+
+impl Log {
+    /// Opens what `--log` names: a file, made if absent and never truncated, or `syslog:` perhaps with a name.
+    /// Without `--log` there is only standard error, as with `Log::default()`.
+    pub fn open(global: &Global) -> Result<Log> {
+        let sink = match &global.log {
+            None => Sink::None,
+            Some(path) => match path.to_bytes().strip_prefix(b"syslog:") {
+                Some(name) => {
+                    let name = if name.is_empty() { b"runlet" } else { name };
+                    let socket = syslog().map_err(Error::sys("--log: connect", "/dev/log"))?;
+                    Sink::Syslog(socket, String::from_utf8_lossy(name).into_owned())
+                }
+                None => {
+                    let flags =
+                        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
+                    let mode = Mode::from_raw_mode(0o644);
+                    let file = retry_on_intr(|| rustix::fs::open(path.as_c_str(), flags, mode));
+                    Sink::File(file.map_err(Error::sys("--log: open", &path.to_string_lossy()))?)
+                }
+            },
+        };
+        Ok(Log { sink, format: global.log_format, level: global.log_level, held: RefCell::default() })
+    }
+
+    /// Says why the call failed: to standard error and to the log. What was held back is dropped.
+    pub fn error(&self, what: &dyn Display) {
+        let message = what.to_string();
+        stderr(&["runlet: ", &message]);
+        self.line(Level::Error, &message);
+    }
+
+    /// Says that something asked for could not be had and the call goes on.
+    pub fn warn(&self, what: &dyn Display) {
+        self.say(Level::Warning, what, "runlet: warning: ");
+    }
+
+    /// Says what was probed, skipped or fallen back to.
+    pub fn debug(&self, what: &dyn Display) {
+        self.say(Level::Debug, what, "runlet: debug: ");
+    }
+
+    /// Writes the warnings that were held back. Called when the call has succeeded.
+    pub fn flush(&self) {
+        if let Sink::File(file) = &self.sink {
+            write_line(file, self.held.take().as_bytes());
+        }
+    }
+
+    /// To the log, or to standard error where there is none: with a log, standard error is the container's.
+    fn say(&self, level: Level, what: &dyn Display, prefix: &str) {
+        if level > self.level {
+            return;
+        }
+        let message = what.to_string();
+        match self.sink {
+            Sink::None => stderr(&[prefix, &message]),
+            _ => self.line(level, &message),
+        }
+    }
+
+    fn line(&self, level: Level, message: &str) {
+        // The names are logrus's, which callers know.
+        let (name, severity) = match level {
+            Level::Error => ("error", 3),
+            Level::Warning => ("warning", 4),
+            Level::Info => ("info", 6),
+            Level::Debug => ("debug", 7),
+        };
+        match &self.sink {
+            Sink::None => {}
+            Sink::Syslog(socket, tag) => {
+                // <PRI>: facility 3 (daemon) times 8, plus the severity (RFC 3164, 4.1.1).
+                let pid = rustix::process::getpid().as_raw_nonzero();
+                let text = format!("<{}>{tag}[{pid}]: {}", 24 | severity, printable(message));
+                write_line(socket, text.as_bytes());
+            }
+            Sink::File(file) => {
+                let time = Time::now().whole();
+                let message = json(message);
+                let text = match self.format {
+                    LogFormat::Json => {
+                        format!("{{\"level\":\"{name}\",\"msg\":{message},\"time\":\"{time}\"}}\n")
+                    }
+                    LogFormat::Text => format!("time=\"{time}\" level={name} msg={message}\n"),
+                };
+                let hold =
+                    self.format == LogFormat::Json && level == Level::Warning && self.level <= Level::Warning;
+                if hold {
+                    self.held.borrow_mut().push_str(&text);
+                } else {
+                    write_line(file, text.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// A socket connected to the system log: a datagram one everywhere but with some old daemons (syslog(3)).
+fn syslog() -> core::result::Result<OwnedFd, Errno> {
+    let address = SocketAddrUnix::new("/dev/log")?;
+    let try_as = |kind| {
+        let socket = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
+        connect(&socket, &address)?;
+        Ok(socket)
+    };
+    match try_as(SocketType::DGRAM) {
+        Err(Errno::PROTOTYPE) => try_as(SocketType::STREAM),
+        result => result,
+    }
+}
+
+/// One line for a person. Standard error may be closed; then nobody listens.
+fn stderr(parts: &[&str]) {
+    if let Ok(stderr) = syscalls::fd::inherited(2) {
+        let mut text = printable(&parts.concat());
+        text.push('\n');
+        write_line(stderr, text.as_bytes());
+    }
+}
+
+/// One line, one write: lines of other calls cannot come between. A log that cannot be written to has nowhere to
+/// say so, and the call's own result is what counts.
+fn write_line(to: impl AsFd, line: &[u8]) {
+    if !line.is_empty() {
+        retry_on_intr(|| write(&to, line)).ok();
+    }
+}
+
+/// The text without what would start a new line or drive a terminal: names come from config.json.
+fn printable(text: &str) -> String {
+    text.chars().map(|next| if next.is_control() { '?' } else { next }).collect()
+}
+
+/// A JSON string (RFC 8259, 7). The text format quotes the same way.
+pub fn json(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len().saturating_add(2));
+    quoted.push('"');
+    for next in text.chars() {
+        match next {
+            '"' | '\\' => quoted.extend(['\\', next]),
+            '\n' => quoted.push_str("\\n"),
+            next if next < ' ' || next == '\x7f' => quoted.push_str(&format!("\\u{:04x}", u32::from(next))),
+            next => quoted.push(next),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    extern crate std;
+    use super::*;
+    use alloc::ffi::CString;
+    use alloc::vec::Vec;
+    use std::{env, fs, process};
+
+    /// Runs `say` with a log to a file and returns the file's text.
+    fn logged(name: &str, format: LogFormat, level: Level, say: impl Fn(&Log)) -> String {
+        let path = env::temp_dir().join(format!("runlet-log-{}-{name}", process::id()));
+        fs::write(&path, "before\n").unwrap();
+        let path_c = CString::new(path.to_str().unwrap()).unwrap();
+        let global = Global { log: Some(path_c), log_format: format, log_level: level, ..Global::default() };
+        say(&Log::open(&global).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        text.strip_prefix("before\n").unwrap().into()
+    }
+
+    #[test]
+    fn an_error_is_one_json_object_whatever_it_says() {
+        let message = "a \"b\" \\ \n\t\u{1}\u{7f} é 𝄞";
+        let text = logged("json", LogFormat::Json, Level::Warning, |log| log.error(&message));
+        assert_eq!(text.lines().count(), 1);
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.get("level").unwrap(), "error");
+        assert_eq!(read.get("msg").unwrap(), message);
+        let time = read.get("time").unwrap().as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z') && time.len() == 20, "{time}");
+        assert_eq!(read.as_object().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_failing_call_writes_one_line_and_a_succeeding_one_its_warnings() {
+        let failing = |log: &Log| {
+            log.warn(&"w");
+            log.debug(&"d");
+            log.error(&"e");
+        };
+        let text = logged("fail", LogFormat::Json, Level::Warning, failing);
+        assert!(text.lines().count() == 1 && text.contains("\"e\""), "{text}");
+        let text = logged("debug", LogFormat::Json, Level::Debug, failing);
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let text = logged("ok", LogFormat::Json, Level::Warning, |log| {
+            log.warn(&"w1");
+            log.warn(&"w2");
+            log.flush();
+            log.flush();
+        });
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let text = logged("quiet", LogFormat::Json, Level::Error, |log| {
+            log.warn(&"w");
+            log.flush();
+        });
+        assert_eq!(text, "");
+    }
+
+    #[test]
+    fn the_text_format_is_one_line_too() {
+        let text = logged("text", LogFormat::Text, Level::Warning, |log| log.error(&"a\n\"b\""));
+        let parts: Vec<_> = text.splitn(3, ' ').collect();
+        assert!(parts.first().unwrap().starts_with("time=\"20"), "{text}");
+        assert_eq!(parts.get(1..).unwrap(), ["level=error", "msg=\"a\\n\\\"b\\\"\"\n"]);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_is_an_error_that_names_it() {
+        let global = Global { log: Some(c"/nonexistent/dir/log".into()), ..Global::default() };
+        let error = Log::open(&global).unwrap_err().to_string();
+        assert!(error.contains("--log") && error.contains("/nonexistent/dir/log"), "{error}");
+    }
+
+    #[test]
+    fn a_line_for_a_person_drives_no_terminal() {
+        assert_eq!(printable("a\u{1b}[31m\nb\u{9b}é"), "a?[31m?b?é");
+    }
+}
