@@ -40,6 +40,28 @@ pub const DEBIAN_RUST: Need = Need {
     purpose: "a std built from source without rustup",
 };
 
+/// containerd with ctr and the shim.
+pub const CONTAINERD: Need =
+    Need { packages: &["containerd"], proof: "containerd", purpose: "ctr's flow over runlet" };
+/// Docker's daemon; its client comes with it.
+pub const DOCKER: Need =
+    Need { packages: &["docker.io"], proof: "dockerd", purpose: "Docker's flow over runlet" };
+/// Podman with conmon and what its rootless mode mounts and connects with.
+pub const PODMAN: Need = Need {
+    packages: &["podman", "conmon", "netavark", "fuse-overlayfs", "slirp4netns", "uidmap", "catatonit"],
+    proof: "podman",
+    purpose: "Podman's flow over runlet, as root and as an ordinary user",
+};
+/// Buildah.
+pub const BUILDAH: Need =
+    Need { packages: &["buildah"], proof: "buildah", purpose: "Buildah's flow over runlet" };
+/// What the callers' tests make their surroundings with.
+pub const IPROUTE: Need = Need {
+    packages: &["iproute2", "bsdutils", "iptables"],
+    proof: "ip",
+    purpose: "private networks of the callers' tests",
+};
+
 /// The emulator that boots the test guests.
 pub const QEMU: Need = Need {
     packages: &["qemu-system-x86"],
@@ -54,7 +76,8 @@ pub const EXT4: Need =
     Need { packages: &["e2fsprogs"], proof: "mke2fs", purpose: "a guest whose root is ext4" };
 
 /// What `cargo verify` wants on top of the toolchain.
-pub const VERIFY: &[Need] = &[STRACE, BUSYBOX, RUNC, CRUN, UIDMAP];
+pub const VERIFY: &[Need] =
+    &[STRACE, BUSYBOX, RUNC, CRUN, UIDMAP, IPROUTE, CONTAINERD, DOCKER, PODMAN, BUILDAH];
 
 /// Makes sure that everything in `needs` is there, installing it where that is possible.
 ///
