@@ -35,6 +35,7 @@ fn run(_global: &Global, command: Command) -> Result<()> {
     match command {
         Command::Version => cmd::print(&cmd::version::text()),
         Command::Help(text) => cmd::print(&text),
+        Command::Spec(spec) => cmd::spec::run(&spec),
         command => Err(Error::new(format!("{command:?} does not exist yet"))),
     }
 }
