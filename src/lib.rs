@@ -4,6 +4,7 @@
 extern crate alloc;
 
 pub mod args;
+pub mod cgroup;
 pub mod cmd;
 pub mod compile;
 pub mod config;

@@ -118,7 +118,7 @@ pub struct CgroupPlan {
     /// In order. One that the kernel refuses with EINVAL may succeed after a later one.
     pub writes: Vec<Write>,
     /// Device program for a cgroup2, as bpf(2) takes it; `None` where nothing is denied, or where nothing is to change.
-    pub devices: Option<Vec<u64>>,
+    pub devices: Option<Vec<syscalls::bpf::Insn>>,
     /// memory.checkBeforeUpdate: refuse when the present usage in bytes is not below this.
     pub memory_floor: Option<u64>,
 }

@@ -184,16 +184,9 @@ pub struct Insn {
 }
 
 impl Insn {
-    /// The eight bytes that bpf(2) takes, as one word in this machine's byte order. The register nibbles are bit fields,
-    /// whose order follows the byte order.
-    pub fn encode(self) -> u64 {
-        let registers = match cfg!(target_endian = "big") {
-            true => (self.dst & 15) << 4 | self.src & 15,
-            false => (self.src & 15) << 4 | self.dst & 15,
-        };
-        let [off0, off1] = self.off.to_ne_bytes();
-        let [imm0, imm1, imm2, imm3] = self.imm.to_ne_bytes();
-        u64::from_ne_bytes([self.code, registers, off0, off1, imm0, imm1, imm2, imm3])
+    /// As bpf(2) takes it.
+    pub fn encode(self) -> syscalls::bpf::Insn {
+        syscalls::bpf::Insn::new(self.code, self.dst, self.src, self.off, self.imm)
     }
 }
 

@@ -268,12 +268,3 @@ fn cgroup_v1_gets_the_same_meaning_or_a_refusal() {
     let hole = r#"[{"allow": true, "type": "b", "major": 8}, {"allow": false, "type": "b", "major": 8, "minor": 1}]"#;
     assert!(fold(&rules(hole)).unwrap().exceptions().is_none());
 }
-
-#[test]
-#[cfg(target_endian = "little")]
-fn an_instruction_is_encoded_as_the_kernel_lays_it_out() {
-    let insn = Insn { code: LOAD_WORD, dst: 4, src: 1, off: 4, imm: 0 };
-    assert_eq!(insn.encode().to_le_bytes(), [0x61, 0x14, 4, 0, 0, 0, 0, 0]);
-    let insn = Insn { code: JNE, dst: 2, src: 0, off: 10, imm: -2 };
-    assert_eq!(insn.encode().to_le_bytes(), [0x55, 0x02, 10, 0, 0xfe, 0xff, 0xff, 0xff]);
-}

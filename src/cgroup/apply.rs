@@ -1,0 +1,224 @@
+//! Carries a plan's writes out: controllers are enabled from the mount's root down, values are written in an order that the
+//! kernel accepts, and an update that fails leaves the limits as they were.
+
+use super::{Cgroup, Dir, number, read_file, write_file};
+use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
+use crate::error::{Error, Result};
+use alloc::{format, string::String, vec::Vec};
+use core::ffi::CStr;
+use rustix::fs::Mode;
+use rustix::io::Errno;
+
+/// Makes the controllers of all cgroup2 writes available in the cgroup: each directory above it must name them in
+/// `cgroup.subtree_control`, the topmost first.
+pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
+    let Some(dir) = cgroup.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
+    let mut needed: Vec<(&str, &str)> = Vec::new();
+    for write in writes.iter().filter(|write| !write.v1) {
+        if let Some(name) = write.controller()
+            && !needed.iter().any(|(have, _)| *have == name)
+        {
+            needed.push((name, &write.place));
+        }
+    }
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let missing = |have: &[u8]| -> Vec<(&str, &str)> {
+        let have = core::str::from_utf8(have).unwrap_or_default();
+        needed
+            .iter()
+            .copied()
+            .filter(|(name, _)| !have.split_ascii_whitespace().any(|word| word == *name))
+            .collect()
+    };
+    let failed = |errno| Error::sys("read the controllers of the cgroup", &dir.path)(errno);
+    if missing(&read_file(&dir.fd, c"cgroup.controllers").map_err(failed)?).is_empty() {
+        return Ok(());
+    }
+
+    let ends: Vec<usize> = dir.path.match_indices('/').map(|(at, _)| at).skip(1).collect();
+    for end in ends {
+        let above = dir.path.get(..end).unwrap_or_default();
+        let Ok(fd) = rustix::fs::open(above, super::DIRECTORY, Mode::empty()) else { continue };
+        // Above the mount there is no such file.
+        let Ok(enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
+        for (name, place) in missing(&enabled) {
+            write_file(&fd, c"cgroup.subtree_control", format!("+{name}").as_bytes()).map_err(|errno| {
+                let message = match errno {
+                    Errno::NOENT | Errno::INVAL => {
+                        return Error::new(format!(
+                            "linux.resources.{place}: no {name} controller in the cgroup {above:?}"
+                        ))
+                        .hint("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it");
+                    }
+                    _ => format!(
+                        "linux.resources.{place}: enable the {name} controller in the cgroup {above:?}"
+                    ),
+                };
+                let hint = match errno {
+                    Errno::BUSY => "it holds processes of its own",
+                    Errno::OPNOTSUPP => "it is in threaded mode",
+                    _ => "",
+                };
+                Error { message, errno: Some(errno), hint }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Present limits, for an update that names a half of a pair.
+pub fn now(cgroup: &Cgroup) -> Now {
+    let read = |name: &CStr| cgroup.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok());
+    let first = |text: Vec<u8>| number(text.split(|byte| *byte == b' ').next().unwrap_or_default());
+    // cgroup v1 says "unlimited" with the greatest multiple of a page.
+    let limited = |bytes: &u64| *bytes < i64::MAX as u64 / 2;
+    Now {
+        memory: read(c"memory.max")
+            .or_else(|| read(c"memory.limit_in_bytes"))
+            .and_then(first)
+            .filter(limited),
+        quota: read(c"cpu.max").or_else(|| read(c"cpu.cfs_quota_us")).and_then(first),
+    }
+}
+
+/// Refuses limits that the present usage is not below (memory.checkBeforeUpdate).
+pub fn check(cgroup: &Cgroup, plan: &CgroupPlan) -> Result<()> {
+    let Some(floor) = plan.memory_floor else { return Ok(()) };
+    let read = |name: &CStr| cgroup.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok());
+    let usage = read(c"memory.current").or_else(|| read(c"memory.usage_in_bytes"));
+    match usage.and_then(|text| number(&text)) {
+        Some(usage) if usage >= floor => Err(Error::new(format!(
+            "linux.resources.memory: a limit of {floor} bytes is not above the present usage of {usage} bytes"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What a write has changed.
+struct Undo<'p> {
+    dir: &'p Dir,
+    file: &'p CStr,
+    value: &'p [u8],
+    before: Vec<u8>,
+}
+
+/// Does all the writes. Where two limits bound each other (a burst and its quota, memory and swap on cgroup v1) one order fails
+/// with EINVAL, which depends on the present values: such a write is tried again after the others. With `restore` the values
+/// are read first and put back when a write fails in the end.
+pub fn apply(cgroup: &Cgroup, writes: &[Write], restore: bool) -> Result<()> {
+    let mut undo: Vec<Undo<'_>> = Vec::new();
+    let mut open: Vec<(usize, &Write)> = writes.iter().enumerate().collect();
+    let result = loop {
+        let before = open.len();
+        let mut later: Vec<(usize, &Write)> = Vec::new();
+        let mut failure = None;
+        let mut list = open.into_iter();
+        while let Some((index, write)) = list.next() {
+            match put(cgroup, write, restore, &mut undo) {
+                // The write that follows is the same limit for other kernels.
+                Ok(true) if write.missing == Missing::Next => drop(list.next()),
+                Ok(_) => {}
+                Err(Errno::INVAL) => {
+                    failure.get_or_insert((write, Errno::INVAL));
+                    later.push((index, write));
+                    if write.missing == Missing::Next {
+                        later.extend(list.next());
+                    }
+                }
+                Err(errno) => {
+                    failure = Some((write, errno));
+                    later.clear();
+                    break;
+                }
+            }
+        }
+        match failure {
+            None => break Ok(()),
+            Some((write, errno)) if later.is_empty() || later.len() == before => {
+                break Err(explain(write, errno));
+            }
+            Some(_) => open = later,
+        }
+    };
+    if result.is_err() {
+        for done in undo.iter().rev() {
+            done.put_back();
+        }
+    }
+    result
+}
+
+/// Does one write. `false` when its file is not there, which its `missing` allows.
+fn put<'p>(
+    cgroup: &'p Cgroup,
+    write: &'p Write,
+    restore: bool,
+    undo: &mut Vec<Undo<'p>>,
+) -> rustix::io::Result<bool> {
+    for dir in cgroup.dirs.iter().filter(|dir| dir.v1 == write.v1) {
+        let before = match restore {
+            true => read_file(&dir.fd, &write.file).ok(),
+            false => None,
+        };
+        match write_file(&dir.fd, &write.file, &write.value) {
+            Ok(()) => {
+                if let Some(before) = before {
+                    undo.push(Undo { dir, file: &write.file, value: &write.value, before });
+                }
+                return Ok(true);
+            }
+            // On cgroup v1 the file is in one of several directories.
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    match write.missing {
+        Missing::Fail => Err(Errno::NOENT),
+        Missing::Skip | Missing::Next => Ok(false),
+    }
+}
+
+fn explain(write: &Write, errno: Errno) -> Error {
+    let (place, file) = (&write.place, write.file.to_string_lossy());
+    if errno == Errno::NOENT {
+        let controller = write.controller().unwrap_or_default();
+        return Error::new(format!(
+            "linux.resources.{place}: the {controller} controller has no {file} here"
+        ))
+        .hint("it is not enabled, or the kernel was built without it");
+    }
+    let value = String::from_utf8_lossy(&write.value);
+    let message = format!("linux.resources.{place}: write {value:?} to {file}");
+    let hint = match (errno, write.file.to_bytes()) {
+        (Errno::BUSY, b"memory.limit_in_bytes") => "the present usage is above it",
+        _ => "",
+    };
+    Error { message, errno: Some(errno), hint }
+}
+
+impl Undo<'_> {
+    /// Writes the old value. A file with a line for each device gets its old lines, and where the device had none, none.
+    fn put_back(&self) {
+        let lines = self.before.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let device = self.value.split(|byte| *byte == b' ').next().filter(|name| name.contains(&b':'));
+        let mut had = false;
+        for line in lines {
+            had |= device.is_some_and(|name| line.starts_with(name));
+            if device.is_none_or(|name| line.starts_with(name)) {
+                // The kernel took this very value before.
+                write_file(&self.dir.fd, self.file, line).unwrap_or_default();
+            }
+        }
+        if let (false, Some(name)) = (had, device) {
+            let file = self.file.to_bytes();
+            let none: &[u8] = match file {
+                b"io.max" => b" rbps=max wbps=max riops=max wiops=max",
+                _ if file.starts_with(b"io.") => b" default",
+                _ => b" 0",
+            };
+            write_file(&self.dir.fd, self.file, &[name, none].concat()).unwrap_or_default();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Stops, lets go on and ends all processes of a cgroup at once.
+
+use super::{Cgroup, Dir, PATIENCE, key, pause, read_file, write_file};
+use crate::error::{Error, Result};
+use alloc::vec::Vec;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
+
+impl Dir {
+    /// Whether the directory, or one above it, is frozen.
+    pub(super) fn is_frozen(&self) -> rustix::io::Result<bool> {
+        match self.v1 {
+            false => Ok(key(&read_file(&self.fd, c"cgroup.events")?, "frozen") == Some(1)),
+            true => match read_file(&self.fd, c"freezer.state") {
+                Ok(state) => Ok(state.starts_with(b"FROZEN") || state.starts_with(b"FREEZING")),
+                Err(Errno::NOENT) => Ok(false),
+                Err(errno) => Err(errno),
+            },
+        }
+    }
+
+    /// Asks for it. `ENOENT` where this directory cannot freeze.
+    fn set_frozen(&self, frozen: bool) -> rustix::io::Result<()> {
+        match (self.v1, frozen) {
+            (false, true) => write_file(&self.fd, c"cgroup.freeze", b"1"),
+            (false, false) => write_file(&self.fd, c"cgroup.freeze", b"0"),
+            (true, true) => write_file(&self.fd, c"freezer.state", b"FROZEN"),
+            (true, false) => write_file(&self.fd, c"freezer.state", b"THAWED"),
+        }
+    }
+
+    /// Whether all processes have stopped.
+    fn has_settled(&self) -> rustix::io::Result<bool> {
+        match self.v1 {
+            false => self.is_frozen(),
+            true => Ok(read_file(&self.fd, c"freezer.state")?.starts_with(b"FROZEN")),
+        }
+    }
+}
+
+impl Cgroup {
+    /// The directory that freezes: cgroup2's cgroup.freeze (Linux 5.2), else cgroup v1's freezer.
+    fn freezer(&self) -> Option<&Dir> {
+        let has = |dir: &&Dir| {
+            let file = if dir.v1 { c"freezer.state" } else { c"cgroup.freeze" };
+            rustix::fs::accessat(&dir.fd, file, rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty())
+                .is_ok()
+        };
+        self.dirs.iter().find(has)
+    }
+
+    /// Whether the container is paused.
+    pub fn is_frozen(&self) -> bool {
+        self.dirs.iter().any(|dir| match dir.v1 {
+            false => read_file(&dir.fd, c"cgroup.freeze").is_ok_and(|text| text.starts_with(b"1")),
+            true => dir.is_frozen().unwrap_or(false),
+        })
+    }
+
+    /// Stops all processes and returns when they have stopped. What does not stop in time is let go on again.
+    pub fn freeze(&self) -> Result<()> {
+        let Some(dir) = self.freezer() else {
+            return Err(
+                Error::new("pause: the cgroup cannot freeze").hint("needs Linux 5.2 or cgroup v1's freezer")
+            );
+        };
+        let failed = |errno| Error::sys("freeze the cgroup", &dir.path)(errno);
+        dir.set_frozen(true).map_err(failed)?;
+        let mut waited = 0u32;
+        while !dir.has_settled().map_err(failed)? {
+            if waited >= PATIENCE {
+                dir.set_frozen(false).map_err(failed)?;
+                return Err(failed(Errno::TIMEDOUT));
+            }
+            waited = waited.saturating_add(pause());
+            // cgroup v1 can stay at FREEZING when a process was forked meanwhile: asking again takes it in.
+            if dir.v1 {
+                dir.set_frozen(true).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets all processes go on.
+    pub fn thaw(&self) -> Result<()> {
+        match self.freezer() {
+            Some(dir) => dir.set_frozen(false).map_err(Error::sys("thaw the cgroup", &dir.path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends every process in the cgroup, frozen ones and those that fork meanwhile too. Returns when none is left.
+    pub fn kill(&self) -> Result<()> {
+        let Some(first) = self.dirs.first() else { return Ok(()) };
+        let failed = |errno| Error::sys("kill the processes of the cgroup", &first.path)(errno);
+        // cgroup.kill (Linux 5.14) reaches all of them in one step.
+        let at_once = !first.v1 && write_file(&first.fd, c"cgroup.kill", b"1").is_ok();
+        let mut waited = 0u32;
+        while first.is_populated().map_err(failed)? {
+            if waited >= PATIENCE {
+                return Err(failed(Errno::TIMEDOUT));
+            }
+            if at_once {
+                waited = waited.saturating_add(first.wait_for_event());
+                continue;
+            }
+            // A frozen cgroup forks no more, so that one round reaches all; a signal is acted on when it thaws.
+            let freezer = self.freezer();
+            if let Some(dir) = freezer {
+                dir.set_frozen(true).map_err(failed)?;
+            }
+            let sent = self.signal(Signal::KILL);
+            if let Some(dir) = freezer {
+                dir.set_frozen(false).map_err(failed)?;
+            }
+            sent?;
+            waited = waited.saturating_add(pause());
+        }
+        Ok(())
+    }
+
+    /// Sends a signal to every process in the cgroup, as they are listed at this moment.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pids: Vec<Pid> = self.processes()?.into_iter().filter_map(Pid::from_raw).collect();
+        for pid in pids {
+            match rustix::process::kill_process(pid, signal) {
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(errno) => return Err(Error::os("send a signal into the cgroup")(errno)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Where cgroups are mounted on this host. Reads, never writes; `cgroup::prepare` calls it.
+//!
+//! The common places are asked with one statfs(2) each; /proc/self/mountinfo is read only when they are not there, or when
+//! a limit was asked for that may live on a cgroup v1 hierarchy.
+
+use crate::compile::cgroup::Controllers;
+use alloc::{string::String, vec::Vec};
+use rustix::fs::{Mode, OFlags};
+
+/// Magic numbers of linux/magic.h.
+const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
+const CGROUP_SUPER_MAGIC: u64 = 0x0027_e0eb;
+
+/// The mounts found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Mount point of cgroup2.
+    pub v2: Option<String>,
+    /// Mount points of cgroup v1 hierarchies with controllers that this runtime knows.
+    pub v1: Vec<(Controllers, String)>,
+}
+
+/// Whether a file system of this type is seen at a path.
+fn is(path: &str, magic: u64) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type as u64 & 0xffff_ffff == magic)
+}
+
+/// Whether a path is in a cgroup2.
+pub fn is_cgroup2(path: &str) -> bool {
+    is(path, CGROUP2_SUPER_MAGIC)
+}
+
+/// Finds cgroup2: where systemd and every distribution mount it, where a hybrid host has it, or anywhere.
+pub fn cgroup2() -> Host {
+    for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+        if is(path, CGROUP2_SUPER_MAGIC) {
+            return Host { v2: Some(path.into()), v1: Vec::new() };
+        }
+    }
+    all()
+}
+
+/// Finds every mount. One that something else was mounted over is left out.
+pub fn all() -> Host {
+    let mut host = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|file| super::read_to_end(&file))
+        .map(|text| parse(&String::from_utf8_lossy(&text)))
+        .unwrap_or_default();
+    host.v2 = host.v2.filter(|path| is(path, CGROUP2_SUPER_MAGIC));
+    host.v1.retain(|(_, path)| is(path, CGROUP_SUPER_MAGIC));
+    host
+}
+
+impl Host {
+    /// All controllers on cgroup v1.
+    pub fn v1_controllers(&self) -> Controllers {
+        self.v1.iter().fold(Controllers::NONE, |all, (some, _)| all.and(*some))
+    }
+}
+
+/// Picks the cgroup mounts out of mountinfo (proc_pid_mountinfo(5)). Of two of a kind the one with the whole tree wins, then the
+/// first. The paths are relative to the mount's root, so one that shows a part only is right for those who see no more.
+pub fn parse(mountinfo: &str) -> Host {
+    let mut host = Host::default();
+    let mut v2_whole = false;
+    for line in mountinfo.lines() {
+        // ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAGS...] - TYPE SOURCE SUPER-OPTIONS
+        let Some((mount, file_system)) = line.split_once(" - ") else { continue };
+        let mut mount = mount.split(' ').skip(3);
+        let (Some(root), Some(point)) = (mount.next(), mount.next()) else { continue };
+        let mut file_system = file_system.split(' ');
+        let whole = root == "/";
+        match (file_system.next(), file_system.nth(1)) {
+            (Some("cgroup2"), _) if host.v2.is_none() || (whole && !v2_whole) => {
+                host.v2 = Some(unescape(point));
+                v2_whole = whole;
+            }
+            (Some("cgroup"), Some(options)) => {
+                let names = options.split(',').map(Controllers::of_v1);
+                let controllers = names.fold(Controllers::NONE, Controllers::and);
+                if controllers != Controllers::NONE && !host.v1.iter().any(|(have, _)| *have == controllers) {
+                    host.v1.push((controllers, unescape(point)));
+                }
+            }
+            _ => {}
+        }
+    }
+    host
+}
+
+/// Undoes mountinfo's octal escapes of space, tab, newline and backslash.
+fn unescape(path: &str) -> String {
+    let mut parts = path.split('\\');
+    let mut plain = String::from(parts.next().unwrap_or_default());
+    for part in parts {
+        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match (code, part.get(3..)) {
+            (Some(code), Some(rest)) => {
+                plain.push(char::from(code));
+                plain.push_str(rest);
+            }
+            _ => {
+                plain.push('\\');
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hybrid_host_has_both_versions() {
+        let host = parse(
+            "25 20 0:22 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
+             26 25 0:23 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n\
+             27 25 0:24 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
+             28 25 0:25 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd\n\
+             29 25 0:26 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate\n",
+        );
+        assert_eq!(host.v2.as_deref(), Some("/sys/fs/cgroup/unified"));
+        let points: Vec<_> = host.v1.iter().map(|(_, point)| point.as_str()).collect();
+        assert_eq!(points, ["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory"]);
+        assert!(host.v1_controllers().has(Controllers::CPU.and(Controllers::MEMORY)));
+        assert!(!host.v1_controllers().has(Controllers::PIDS));
+    }
+
+    #[test]
+    fn cgroup2_may_be_anywhere_and_the_whole_tree_is_preferred() {
+        let host = parse(
+            "40 1 0:30 /part /a rw - cgroup2 none rw\n41 1 0:30 / /my\\040groups\\134x rw - cgroup2 none rw\n42 1 0:30 / /b rw - cgroup2 none rw\n",
+        );
+        assert_eq!(host, Host { v2: Some("/my groups\\x".into()), v1: Vec::new() });
+        assert_eq!(parse("40 1 0:30 /part /a rw - cgroup2 none rw\n").v2.as_deref(), Some("/a"));
+    }
+
+    #[test]
+    fn no_cgroup_mounts_and_broken_lines_are_no_host() {
+        assert_eq!(
+            parse("20 1 0:2 / / rw - ext4 /dev/sda rw\nnonsense\n - cgroup2\n1 2 3 - cgroup2 a b\n"),
+            Host::default()
+        );
+    }
+}
