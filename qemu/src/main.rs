@@ -3,7 +3,11 @@
 //! This file only dispatches. It is never part of the runtime binary, so it may use std freely, but it stays light:
 //! it is built before anything else on a fresh machine.
 
+mod bench;
+mod budget;
+mod bundle;
 mod dist;
+mod gauge;
 mod host;
 mod image;
 mod setup;
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "dist" => dist::main(&rest),
         "image" => image::main(&rest),
+        "budget" => budget::main(&rest),
+        "bench" => bench::main(&rest),
         "verify" => verify::main(&rest),
         "vm" => vm::main(&rest),
         "-h" | "--help" | "help" => {

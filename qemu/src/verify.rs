@@ -63,6 +63,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
         check(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     });
     step(&mut rows, "tests", || tests(binary.as_ref()));
+    step(&mut rows, "budgets", || budgets(binary.as_ref()));
     summary(&rows)
 }
 
@@ -99,6 +100,12 @@ fn tests(binary: Option<&PathBuf>) -> Result<Tally> {
         return Err(Error::new("no test ran"));
     }
     Ok(tally)
+}
+
+fn budgets(binary: Option<&PathBuf>) -> Result<Tally> {
+    let binary = binary.ok_or_else(|| Error::new("no binary to measure: dist failed"))?;
+    let program = std::env::current_exe().context(|| "find this program".into())?;
+    count(Command::new(program).arg("budget").env("RUNLET", binary), "budgets.log")
 }
 
 /// Runs a test runner and counts what its lines say, of libtest and of our own closing line; prints every skip, every
@@ -171,6 +178,9 @@ impl Counter {
         }
         if let Some(closing) = closing_line(trimmed) {
             self.closing = Some(closing);
+            return true;
+        }
+        if trimmed.starts_with("FAILED ") {
             return true;
         }
         if trimmed.starts_with("SKIP ") {
