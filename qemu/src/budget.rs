@@ -61,9 +61,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let gauge = Gauge::new()?;
-    let plain = gauge.bundle("plain", "/bin/true", None)?;
-    let paused = gauge.bundle("paused", "/bin/pause", None)?;
-    let (plain, paused) = (plain.display().to_string(), paused.display().to_string());
+    let [plain, _, paused] = gauge.bundles("{}", true)?;
     let root = gauge.state().join("budget").display().to_string();
     let run = ["--root", &root, "run", "--bundle", &plain, "budget"];
     if arguments.first().is_some_and(|word| word == "calls") {

@@ -19,6 +19,8 @@ pub struct Options<'a> {
     /// The caller's uid and gid, to be root of a user namespace; such a container gets no device rules and no sysfs of its
     /// own network's.
     pub mapped: Option<(u32, u32)>,
+    /// Leaves out the device rules.
+    pub no_device_rules: bool,
     /// Host directories to show read-only at the same place, for a bundle without a userland of its own.
     pub shown: &'a [&'a str],
 }
@@ -95,7 +97,7 @@ fn config(options: &Options<'_>) -> String {
         for (name, id) in [("uidMappings", uid), ("gidMappings", gid)] {
             extra.push_str(&format!(r#", "{name}": [{{"containerID": 0, "hostID": {id}, "size": 1}}]"#));
         }
-    } else {
+    } else if !options.no_device_rules {
         extra.push_str(r#", "resources": {"devices": [{"allow": false, "access": "rwm"}]}"#);
     }
     if let Some(profile) = options.seccomp {

@@ -93,17 +93,29 @@ impl Gauge {
         self.directory.join("state")
     }
 
-    /// A bundle that runs `program` in the one root file system that all share.
+    /// Three bundles in the one root file system that all share: a plain `true`, one with `profile`, and one that waits.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn bundle(&self, name: &str, program: &str, seccomp: Option<&str>) -> Result<PathBuf> {
-        let directory = self.directory.join(name);
+    pub fn bundles(&self, profile: &str, device_rules: bool) -> Result<[String; 3]> {
         let rootfs = self.directory.join("rootfs").display().to_string();
-        let options =
-            bundle::Options { args: &[program], rootfs: &rootfs, seccomp, ..bundle::Options::default() };
-        bundle::write(&directory, &options)?;
-        Ok(directory)
+        let make = |name: &str, program: &str, seccomp: Option<&str>| -> Result<String> {
+            let directory =
+                self.directory.join(if device_rules { "bundles" } else { "no-device-rules" }).join(name);
+            let no_device_rules = !device_rules;
+            let args = &[program];
+            let rootfs = rootfs.as_str();
+            bundle::write(
+                &directory,
+                &bundle::Options { args, rootfs, seccomp, no_device_rules, ..Default::default() },
+            )?;
+            Ok(directory.display().to_string())
+        };
+        Ok([
+            make("plain", "/bin/true", None)?,
+            make("seccomp", "/bin/true", Some(profile))?,
+            make("paused", "/bin/pause", None)?,
+        ])
     }
 
     /// Runs `program` once under the meter.
