@@ -60,7 +60,7 @@ pub fn oci_archive(name: &str) -> Result<String, String> {
     };
     let (layer_digest, layer_size) = blob(&blobs, &layer)?;
     let config = format!(
-        r#"{{"architecture":"{architecture}","os":"linux","config":{{"Env":["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["/bin/sh"]}},"rootfs":{{"type":"layers","diff_ids":["sha256:{layer_digest}"]}}}}"#
+        r#"{{"architecture":"{architecture}","os":"linux","config":{{"Env":["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["/bin/sleep","100000"]}},"rootfs":{{"type":"layers","diff_ids":["sha256:{layer_digest}"]}}}}"#
     );
     let (config_digest, config_size) = blob(&blobs, config.as_bytes())?;
     let media = "application/vnd.oci.image";

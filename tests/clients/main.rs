@@ -1,4 +1,4 @@
-//! Real callers over a real runtime: containerd's ctr, Docker, Podman (root and rootless) and Buildah run their own flows with runlet
+//! Real callers over a real runtime: containerd's ctr and the Kubernetes CRI, Docker, Podman (root and rootless) and Buildah run their own flows with runlet
 //! as the runtime, and once more with runc for comparison. The result is one table, caller x step x runtime.
 //!
 //! This file starts every caller in a view of its own (`view`), collects the rows that it prints and gives the verdict: a step that
@@ -19,9 +19,11 @@
 
 mod buildah;
 mod command;
+mod cri;
 mod ctr;
 mod docker;
 mod engine;
+mod grpc;
 mod image;
 mod podman;
 mod report;
@@ -52,6 +54,7 @@ const CALLERS: &[Caller] = &[
         steps: podman::rootless_steps,
     },
     Caller { name: "ctr", programs: &["containerd", "ctr", "containerd-shim-runc-v2"], steps: ctr::steps },
+    Caller { name: "cri", programs: &["containerd", "ctr", "containerd-shim-runc-v2"], steps: cri::steps },
     Caller { name: "buildah", programs: &["buildah"], steps: buildah::steps },
 ];
 
