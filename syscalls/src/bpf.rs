@@ -126,7 +126,9 @@ pub fn prog_detach(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, attach_type:
     ))
 }
 
+/// Whole, because the kernel writes into it without looking at the size it was told: the count always, `revision` since 6.17.
 #[repr(C)]
+#[derive(Default)]
 struct Query {
     target_fd: i32,
     attach_type: u32,
@@ -135,6 +137,10 @@ struct Query {
     prog_ids: u64,
     prog_cnt: u32,
     pad: u32,
+    prog_attach_flags: u64,
+    link_ids: u64,
+    link_attach_flags: u64,
+    revision: u64,
 }
 
 /// BPF_PROG_QUERY: the ids of the programs attached to this very cgroup. `ENOSPC` when there are more than `ids` holds.
@@ -143,11 +149,9 @@ pub fn prog_query<'i>(cgroup: BorrowedFd<'_>, attach_type: u32, ids: &'i mut [u3
     let mut attr = Query {
         target_fd: cgroup.as_raw_fd(),
         attach_type,
-        query_flags: 0,
-        attach_flags: 0,
         prog_ids: ids.as_mut_ptr().expose_provenance() as u64,
         prog_cnt: u32::try_from(ids.len()).unwrap_or(u32::MAX),
-        pad: 0,
+        ..Query::default()
     };
     // SAFETY: as `bpf`, and this command writes the count and flags back into the struct.
     ret_unit(unsafe { sys!(k::__NR_bpf, PROG_QUERY, &raw mut attr, size_of::<Query>()) })?;
@@ -166,4 +170,101 @@ pub fn prog_get_fd(id: u32) -> Result<OwnedFd> {
     const PROG_GET_FD_BY_ID: u32 = 13;
     // SAFETY: a new descriptor, always close-on-exec.
     unsafe { ret_fd(bpf(PROG_GET_FD_BY_ID, &GetFd { id, next_id: 0, open_flags: 0 })) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{emulated, root};
+    use rustix::fd::AsFd;
+
+    /// r0 = `value`; exit
+    fn constant(value: i32) -> [Insn; 2] {
+        [Insn::new(0xb7, 0, 0, 0, value), Insn::new(0x95, 0, 0, 0, 0)]
+    }
+
+    #[test]
+    fn structs_have_the_kernels_layout() {
+        use core::mem::offset_of;
+        assert_eq!(size_of::<Insn>(), 8);
+        assert_eq!(size_of::<Load>(), 48);
+        assert_eq!(offset_of!(Load, log_buf), 32);
+        assert_eq!(size_of::<Attach>(), 20);
+        assert_eq!(size_of::<Query>(), 64);
+        assert_eq!(offset_of!(Query, prog_cnt), 24);
+        assert_eq!(offset_of!(Query, revision), 56);
+        assert_eq!(size_of::<GetFd>(), 12);
+        assert_eq!(
+            Insn::new(0xbf, 1, 6, 0, 0).regs,
+            if cfg!(target_endian = "little") { 0x61 } else { 0x16 }
+        );
+    }
+
+    #[test]
+    fn a_good_program_loads_and_a_bad_one_is_explained() {
+        let name = "a_good_program_loads_and_a_bad_one_is_explained";
+        if emulated(name) || !root(name) {
+            return;
+        }
+        let program = match prog_load(PROG_TYPE_CGROUP_DEVICE, &constant(1), c"GPL", None) {
+            Err(Errno::PERM | Errno::NOSYS | Errno::INVAL) => {
+                std::println!("SKIP {name}: bpf is not allowed here");
+                return;
+            }
+            program => program.unwrap(),
+        };
+        assert_eq!(crate::fd::get_flags(program.as_raw_fd()), Ok(1));
+        let mut log = [0; 512];
+        let bad = [Insn::new(0xbf, 0, 5, 0, 0), Insn::new(0x95, 0, 0, 0, 0)]; // r0 = r5, which was never set
+        let refused = prog_load(PROG_TYPE_CGROUP_DEVICE, &bad, c"GPL", Some(&mut log));
+        assert_eq!(refused.err(), Some(Errno::ACCESS));
+        assert!(log.windows(9).any(|w| w == b"R5 !read_"));
+        let file = crate::fs::openat(crate::CWD, c"/", crate::fs::O_DIRECTORY, 0).unwrap();
+        assert_eq!(
+            prog_attach(file.as_fd(), program.as_fd(), CGROUP_DEVICE, F_ALLOW_MULTI, None),
+            Err(Errno::BADF)
+        );
+    }
+
+    #[test]
+    fn a_program_is_attached_replaced_found_and_detached() {
+        let name = "a_program_is_attached_replaced_found_and_detached";
+        let mounts = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+        let Some(mount) = mounts.iter().find(|m| std::path::Path::new(m).join("cgroup.procs").exists())
+        else {
+            std::println!("SKIP {name}: no cgroup2");
+            return;
+        };
+        if emulated(name) || !root(name) {
+            return;
+        }
+        let path = std::format!("{mount}/syscalls-test-{}", std::process::id());
+        if std::fs::create_dir(&path).is_err() {
+            std::println!("SKIP {name}: no cgroup can be made");
+            return;
+        }
+        let text = std::ffi::CString::new(path.as_str()).unwrap();
+        let cgroup = crate::fs::openat(crate::CWD, &text, crate::fs::O_DIRECTORY, 0).unwrap();
+        let load = |value| prog_load(PROG_TYPE_CGROUP_DEVICE, &constant(value), c"GPL", None);
+        let outcome = (|| {
+            let (first, second) = (load(0)?, load(1)?);
+            let mut ids = [0; 4];
+            let before = prog_query(cgroup.as_fd(), CGROUP_DEVICE, &mut ids)?.len();
+            prog_attach(cgroup.as_fd(), first.as_fd(), CGROUP_DEVICE, F_ALLOW_MULTI, None)?;
+            let found = prog_get_fd(
+                *prog_query(cgroup.as_fd(), CGROUP_DEVICE, &mut ids)?.first().ok_or(Errno::NOENT)?,
+            )?;
+            let flags = F_ALLOW_MULTI | F_REPLACE;
+            prog_attach(cgroup.as_fd(), second.as_fd(), CGROUP_DEVICE, flags, Some(found.as_fd()))?;
+            let gone = prog_detach(cgroup.as_fd(), first.as_fd(), CGROUP_DEVICE);
+            let during = prog_query(cgroup.as_fd(), CGROUP_DEVICE, &mut ids)?.len();
+            prog_detach(cgroup.as_fd(), second.as_fd(), CGROUP_DEVICE)?;
+            Ok((before, gone, during, prog_query(cgroup.as_fd(), CGROUP_DEVICE, &mut ids)?.len()))
+        })();
+        std::fs::remove_dir(&path).unwrap();
+        match outcome {
+            Err(Errno::PERM | Errno::NOSYS) => std::println!("SKIP {name}: bpf is not allowed here"),
+            outcome => assert_eq!(outcome, Ok((0, Err(Errno::NOENT), 1, 0))),
+        }
+    }
 }

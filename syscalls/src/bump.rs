@@ -156,3 +156,133 @@ unsafe impl GlobalAlloc for Bump {
         new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::WaitStatus;
+    use std::vec::Vec;
+
+    fn layout(size: usize, align: usize) -> Layout {
+        Layout::from_size_align(size, align).unwrap()
+    }
+
+    /// A block filled with `byte`, and a check that it still is.
+    struct Block(*mut u8, Layout, u8);
+
+    impl Block {
+        fn new(bump: &Bump, layout: Layout, byte: u8) -> Self {
+            // SAFETY: not of size zero.
+            let block = unsafe { bump.alloc(layout) };
+            assert!(!block.is_null() && block.addr().is_multiple_of(layout.align()));
+            // SAFETY: just given out, of this size.
+            unsafe { block.write_bytes(byte, layout.size()) };
+            Block(block, layout, byte)
+        }
+
+        fn intact(&self) -> bool {
+            // SAFETY: a live block of this size, written by `new`.
+            unsafe { core::slice::from_raw_parts(self.0, self.1.size()) }.iter().all(|b| *b == self.2)
+        }
+    }
+
+    #[test]
+    fn blocks_are_aligned_and_apart_over_many_chunks() {
+        let bump = Bump::new();
+        let sizes = [1, 3, 8, 100, 4096, 70_000, CHUNK, 3 * CHUNK + 1];
+        let mut blocks = Vec::new();
+        for round in 0..20u8 {
+            for (n, size) in sizes.iter().enumerate() {
+                let align = 1 << ((n + usize::from(round)) % 14);
+                blocks.push(Block::new(
+                    &bump,
+                    layout(*size, align),
+                    round.wrapping_mul(8).wrapping_add(n as u8),
+                ));
+            }
+        }
+        assert!(blocks.iter().all(Block::intact));
+    }
+
+    #[test]
+    fn the_last_block_grows_in_place_and_others_move() {
+        let bump = Bump::new();
+        let a = Block::new(&bump, layout(100, 8), 1);
+        // SAFETY: a live block of this layout; so below.
+        let grown = unsafe { bump.realloc(a.0, a.1, 200) };
+        assert_eq!(grown, a.0);
+        let b = Block::new(&bump, layout(10, 1), 2);
+        // SAFETY: as above.
+        let moved = Block(unsafe { bump.realloc(grown, layout(200, 8), 300) }, layout(100, 8), 1);
+        assert!(moved.0 != grown && moved.intact() && b.intact());
+        // SAFETY: as above. Shrinking the last one makes room.
+        let shrunk = unsafe { bump.realloc(moved.0, layout(300, 8), 104) };
+        assert_eq!(shrunk, moved.0);
+        let next = Block::new(&bump, layout(8, 8), 3);
+        assert_eq!(next.0.addr(), shrunk.addr() + 104);
+        assert!(moved.intact());
+        // SAFETY: as above. A block that outgrows the chunk moves to a new one.
+        let far = Block(unsafe { bump.realloc(next.0, next.1, 2 * CHUNK) }, next.1, 3);
+        assert!(far.0 != next.0 && far.intact());
+    }
+
+    #[test]
+    fn only_the_last_block_is_given_back() {
+        let bump = Bump::new();
+        let (a, b) = (Block::new(&bump, layout(64, 8), 1), Block::new(&bump, layout(64, 8), 2));
+        // SAFETY: live blocks of these layouts.
+        unsafe { bump.dealloc(a.0, a.1) };
+        let c = Block::new(&bump, layout(64, 8), 3);
+        assert!(c.0 > b.0 && b.intact());
+        // SAFETY: as above.
+        unsafe { bump.dealloc(c.0, c.1) };
+        let d = Block::new(&bump, layout(64, 8), 4);
+        assert_eq!(d.0, c.0);
+        // SAFETY: as above; what was given back comes again, and zeroed when asked for so.
+        let zeroed = unsafe {
+            bump.dealloc(d.0, d.1);
+            Block(bump.alloc_zeroed(d.1), d.1, 0)
+        };
+        assert!(zeroed.0 == d.0 && zeroed.intact());
+    }
+
+    #[test]
+    fn threads_never_share_a_block() {
+        static BUMP: Bump = Bump::new();
+        let worker = |seed: u8| {
+            move || {
+                let blocks: Vec<_> = (0..2000usize)
+                    .map(|n| Block::new(&BUMP, layout(1 + n % 97, 1 << (n % 5)), seed))
+                    .collect();
+                blocks.iter().all(Block::intact)
+            }
+        };
+        let threads: Vec<_> = (1..5).map(|seed| std::thread::spawn(worker(seed))).collect();
+        assert!(threads.into_iter().all(|t| t.join().unwrap()));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_null() {
+        let bump = Bump::new();
+        // SAFETY: a valid layout, if absurd.
+        assert!(unsafe { bump.alloc(layout(isize::MAX as usize - 8, 8)) }.is_null());
+        assert!(Block::new(&bump, layout(8, 8), 1).intact());
+    }
+
+    #[test]
+    fn an_allocation_after_the_seal_ends_the_process() {
+        let bump = Bump::new();
+        let block = Block::new(&bump, layout(8, 8), 1);
+        let status = crate::testing::child(|| {
+            bump.seal();
+            // SAFETY: a live block of this layout, then a new one.
+            unsafe {
+                bump.dealloc(block.0, block.1);
+                bump.alloc(layout(8, 8));
+            }
+            Ok(true)
+        });
+        assert_eq!(status, WaitStatus::Exited(SEALED_STATUS));
+        assert!(Block::new(&bump, layout(8, 8), 2).intact()); // the parent's is not sealed
+    }
+}

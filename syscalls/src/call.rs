@@ -137,3 +137,48 @@ pub(crate) unsafe fn ret_fd(raw: isize) -> Result<OwnedFd> {
     // SAFETY: new and unowned by this function's contract.
     ret(raw).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linux_raw_sys::general as k;
+
+    #[test]
+    fn only_the_last_4095_values_are_errors() {
+        assert_eq!(ret(-1), Err(Errno::PERM));
+        assert_eq!(ret(-4095), Err(Errno::from_raw_os_error(4095)));
+        assert_eq!(ret(-4096), Ok(-4096isize as usize));
+        assert_eq!(ret(isize::MIN), Ok(isize::MIN as usize));
+        assert_eq!(ret(0), Ok(0));
+        assert_eq!(ret(isize::MAX), Ok(isize::MAX as usize));
+    }
+
+    #[test]
+    fn a_negative_descriptor_is_sign_extended() {
+        // SAFETY: no memory.
+        assert_eq!(ret(unsafe { sys!(k::__NR_close, -1i32) }), Err(Errno::BADF));
+        // SAFETY: strings; AT_FDCWD as a bare int.
+        assert_eq!(ret(unsafe { sys!(k::__NR_faccessat, k::AT_FDCWD, c".", 0u32) }), Ok(0));
+    }
+
+    #[test]
+    fn six_arguments_arrive_in_order() {
+        if crate::testing::emulated("six_arguments_arrive_in_order") {
+            return;
+        }
+        // A read of this process's own memory takes six different arguments, and 9 bytes only if each is in its place.
+        let (from, mut to) = (*b"all six!?", [0u8; 9]);
+        let local = [[to.as_mut_ptr() as usize, 4], [to.as_mut_ptr() as usize + 4, 5]];
+        let remote = [[from.as_ptr() as usize, 9]];
+        let pid = crate::process::getpid();
+        let call = |flags: u32| {
+            // SAFETY: two buffers that together hold what one holds.
+            ret(unsafe {
+                sys!(k::__NR_process_vm_readv, pid, local.as_ptr(), 2usize, remote.as_ptr(), 1usize, flags)
+            })
+        };
+        assert_eq!(call(0), Ok(9));
+        assert_eq!(to, from);
+        assert_eq!(call(1), Err(Errno::INVAL));
+    }
+}

@@ -62,3 +62,44 @@ struct Data {
     permitted: u32,
     inheritable: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::holds_in_child;
+
+    #[test]
+    fn the_sets_are_those_of_proc() {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find(|l| l.starts_with(name)).unwrap();
+            u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+        };
+        let caps = get().unwrap();
+        assert_eq!(caps.effective, field("CapEff:"));
+        assert_eq!(caps.permitted, field("CapPrm:"));
+        assert_eq!(caps.inheritable, field("CapInh:"));
+    }
+
+    #[test]
+    fn a_dropped_set_stays_dropped() {
+        let before = get().unwrap();
+        holds_in_child(|| {
+            set(&Caps::default())?;
+            let gained = set(&before);
+            Ok(get()? == Caps::default() && (before == Caps::default() || gained == Err(crate::Errno::PERM)))
+        });
+    }
+
+    #[test]
+    fn high_and_low_words_are_kept_apart() {
+        let before = get().unwrap();
+        // CAP_KILL 5 and CAP_BPF 39.
+        let wanted = before.permitted & (1 << 5 | 1 << 39);
+        holds_in_child(|| {
+            let caps = Caps { effective: wanted & 1 << 39, permitted: wanted, inheritable: wanted & 1 << 5 };
+            set(&caps)?;
+            Ok(get()? == caps)
+        });
+    }
+}

@@ -97,3 +97,24 @@ impl core::fmt::Debug for CStrArray {
 unsafe impl Send for CStrArray {}
 // SAFETY: as above.
 unsafe impl Sync for CStrArray {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+
+    #[test]
+    fn the_array_ends_in_null_at_every_length() {
+        let mut array = CStrArray::new();
+        for n in 0..40 {
+            assert_eq!((array.len(), array.is_empty()), (n, n == 0));
+            // SAFETY: `len + 1` pointers, the last of which is NULL.
+            assert!(unsafe { *array.as_ptr().add(n) }.is_null());
+            assert_eq!(array.iter().count(), n);
+            array.push(c"string".to_owned());
+        }
+        assert!(array.iter().all(|s| s == c"string"));
+        let two: CStrArray = [c"a", c""].map(CStr::to_owned).into_iter().collect();
+        assert_eq!(std::format!("{two:?}"), r#"["a", ""]"#);
+    }
+}

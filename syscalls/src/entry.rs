@@ -88,3 +88,29 @@ macro_rules! entry {
         };
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::ptr::null;
+
+    #[test]
+    fn arguments_and_variables_are_read_to_the_null() {
+        let argv = [c"name".as_ptr(), c"".as_ptr(), c"--flag".as_ptr(), null()];
+        let envp =
+            [c"A=1".as_ptr(), c"AB=2".as_ptr(), c"odd".as_ptr(), c"AB=3".as_ptr(), c"E=".as_ptr(), null()];
+        // SAFETY: NULL-terminated arrays that outlive the use.
+        let args = unsafe { Args::new(argv.as_ptr(), envp.as_ptr()) };
+        assert!(args.args().eq([c"name", c"", c"--flag"]));
+        assert_eq!(args.env().count(), 5);
+        assert_eq!(args.var(b"AB"), Some(c"2"));
+        assert_eq!(args.var(b"A"), Some(c"1"));
+        assert_eq!(args.var(b"E"), Some(c""));
+        assert_eq!(args.var(b"odd"), None);
+        assert_eq!(args.var(b"B"), None);
+        let none = [null()];
+        // SAFETY: as above.
+        let args = unsafe { Args::new(none.as_ptr(), none.as_ptr()) };
+        assert_eq!((args.args().next(), args.var(b"A")), (None, None));
+    }
+}

@@ -2,11 +2,15 @@
 //!
 //! # Safety
 //!
-//! An `OwnedFd` is made only from a number the kernel has just returned. A `BorrowedFd<'static>` is made of one that is
-//! never closed by this process ([`leak`]) or that was checked to be open at the start ([`inherited`]).
-//! No memory of this process is mapped from a descriptor, so a wrong number can hit the wrong file but never memory.
+//! An `OwnedFd` is made only from a number the kernel has just returned, or in [`adopt`]. A `BorrowedFd<'static>` is made
+//! only of one that this process never closes: [`leak`], [`inherited`].
+//!
+//! [`adopt`], [`close_raw`] and [`dup_to`] take bare numbers, and a number that an `OwnedFd` of this process holds would pull
+//! it from under its owner. They are safe functions all the same, because nothing in this process rests memory safety on a
+//! descriptor (no file is mapped): the harm is the wrong file, never wrong memory. They are for numbers that came from
+//! outside: stdio, `--preserve-fds`, LISTEN_FDS, /proc/self/fd.
 
-use crate::call::{ret, ret_fd, ret_i32, ret_unit};
+use crate::call::{ret, ret_fd, ret_unit};
 use core::time::Duration;
 use linux_raw_sys::general as k;
 use rustix::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -150,29 +154,78 @@ pub(crate) fn timespec(time: Duration) -> Result<[isize; 2]> {
     Ok([seconds, time.subsec_nanos() as isize])
 }
 
-/// flock: `LOCK_SH`, `LOCK_EX` or `LOCK_UN`, with `LOCK_NB` for `EWOULDBLOCK` instead of waiting.
-pub fn flock(fd: BorrowedFd<'_>, operation: u32) -> Result<()> {
-    // SAFETY: no memory.
-    ret_unit(unsafe { sys!(k::__NR_flock, fd, operation) })
-}
-
-/// memfd_create with `MFD_CLOEXEC`; `name` is for people who read /proc.
-pub fn memfd_create(name: &core::ffi::CStr, flags: u32) -> Result<OwnedFd> {
-    // SAFETY: a string, and a new descriptor.
-    unsafe { ret_fd(sys!(k::__NR_memfd_create, name, k::MFD_CLOEXEC | flags)) }
-}
-
-/// fcntl(F_ADD_SEALS): `F_SEAL_*` on a memfd made with `MFD_ALLOW_SEALING`.
-pub fn add_seals(fd: BorrowedFd<'_>, seals: u32) -> Result<()> {
-    // SAFETY: no memory.
-    ret_unit(unsafe { sys!(FCNTL, fd, k::F_ADD_SEALS, seals) })
-}
-
-/// fcntl(F_GET_SEALS). `EINVAL` for a file that cannot be sealed.
-pub fn get_seals(fd: BorrowedFd<'_>) -> Result<u32> {
-    // SAFETY: no memory.
-    ret_i32(unsafe { sys!(FCNTL, fd, k::F_GET_SEALS) }).map(|s| s as u32)
-}
-
 // fcntl64 on 32 bits differs only for file locks, and fcntl is there on all of them.
-const FCNTL: u32 = k::__NR_fcntl;
+pub(crate) const FCNTL: u32 = k::__NR_fcntl;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::holds_in_child;
+    use rustix::fd::{AsFd, AsRawFd};
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<PollFd<'_>>(), 8);
+    }
+
+    #[test]
+    fn a_pipe_is_close_on_exec_and_carries_bytes() {
+        let (read_end, write_end) = pipe(0).unwrap();
+        assert_eq!(get_flags(read_end.as_raw_fd()), Ok(k::FD_CLOEXEC));
+        assert_eq!(get_flags(write_end.as_raw_fd()), Ok(k::FD_CLOEXEC));
+        let mut wait = [PollFd::new(read_end.as_fd(), POLLIN)];
+        assert_eq!(poll(&mut wait, Some(Duration::ZERO)), Ok(0));
+        assert_eq!(write(write_end.as_fd(), b"bytes"), Ok(5));
+        assert_eq!(poll(&mut wait, None), Ok(1));
+        assert_eq!(wait[0].revents(), POLLIN);
+        let mut buf = [0; 8];
+        assert_eq!(read(read_end.as_fd(), &mut buf), Ok(5));
+        assert_eq!(&buf[..5], b"bytes");
+        drop(write_end);
+        assert_eq!(poll(&mut wait, None), Ok(1));
+        assert_eq!(wait[0].revents(), POLLHUP);
+        assert_eq!(read(read_end.as_fd(), &mut buf), Ok(0));
+    }
+
+    #[test]
+    fn duplicates_are_the_same_file_at_the_number_asked_for() {
+        let (a, b) = pipe(0).unwrap();
+        let high = duplicate(b.as_fd(), 300).unwrap();
+        assert!(high.as_raw_fd() >= 300);
+        assert_eq!(get_flags(high.as_raw_fd()), Ok(k::FD_CLOEXEC));
+        holds_in_child(|| {
+            dup_to(b.as_fd(), 400, 0)?;
+            let survives_exec = get_flags(400)? == 0;
+            write(inherited(400)?, b"x")?;
+            close_raw(400)?;
+            let gone = inherited(400).err() == Some(Errno::BADF) && adopt(400).err() == Some(Errno::BADF);
+            dup_to(b.as_fd(), 401, 0)?;
+            drop(adopt(401)?);
+            Ok(survives_exec && gone && get_flags(401).err() == Some(Errno::BADF))
+        });
+        let mut buf = [0; 2];
+        assert_eq!(read(a.as_fd(), &mut buf), Ok(1));
+    }
+
+    #[test]
+    fn a_range_becomes_close_on_exec_with_its_ends_and_nothing_else() {
+        holds_in_child(|| {
+            let (a, _b) = pipe(0)?;
+            for number in 500..=503 {
+                dup_to(a.as_fd(), number, 0)?;
+            }
+            close_range_cloexec(501, 502)?;
+            Ok([500, 501, 502, 503].map(get_flags) == [Ok(0), Ok(1), Ok(1), Ok(0)])
+        });
+    }
+
+    #[test]
+    fn a_leaked_descriptor_stays_open() {
+        let counter = leak(eventfd(7, 0).unwrap());
+        let mut buf = [0; 8];
+        assert_eq!(read(counter, &mut buf), Ok(8));
+        assert_eq!(u64::from_ne_bytes(buf), 7);
+        assert_eq!(get_status_flags(counter).unwrap() & k::O_ACCMODE, k::O_RDWR);
+        close_raw(counter.as_raw_fd()).unwrap();
+    }
+}

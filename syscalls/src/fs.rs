@@ -4,7 +4,8 @@
 //!
 //! Strings, descriptors, and slices with their length.
 
-use crate::call::{ret, ret_fd, ret_unit};
+use crate::call::{ret, ret_fd, ret_i32, ret_unit};
+use crate::fd::FCNTL;
 use core::ffi::CStr;
 use linux_raw_sys::general as k;
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -25,6 +26,8 @@ pub use linux_raw_sys::general::{
 /// `mode` must be 0 unless `O_CREAT` or `O_TMPFILE` is in `flags`, and a flag without meaning is `EINVAL`. `EAGAIN` when a
 /// rename raced with a `..` under `RESOLVE_IN_ROOT` or `RESOLVE_BENEATH`: try again. `EXDEV` for what leaves.
 pub fn openat2(dir: BorrowedFd<'_>, path: &CStr, flags: u32, mode: u32, resolve: u32) -> Result<OwnedFd> {
+    // openat ignores O_LARGEFILE beside O_PATH; openat2 refuses it.
+    let flags = if flags & O_PATH == 0 { flags | LARGEFILE } else { flags };
     let how =
         OpenHow { flags: u64::from(flags | O_CLOEXEC), mode: u64::from(mode), resolve: u64::from(resolve) };
     // SAFETY: a string, a struct with its size, and a new descriptor.
@@ -228,6 +231,30 @@ pub fn ftruncate(fd: BorrowedFd<'_>, length: u64) -> Result<()> {
     }
 }
 
+/// flock: `LOCK_SH`, `LOCK_EX` or `LOCK_UN`, with `LOCK_NB` for `EWOULDBLOCK` instead of waiting.
+pub fn flock(fd: BorrowedFd<'_>, operation: u32) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_flock, fd, operation) })
+}
+
+/// memfd_create with `MFD_CLOEXEC`; `name` is for people who read /proc.
+pub fn memfd_create(name: &CStr, flags: u32) -> Result<OwnedFd> {
+    // SAFETY: a string, and a new descriptor.
+    unsafe { ret_fd(sys!(k::__NR_memfd_create, name, k::MFD_CLOEXEC | flags)) }
+}
+
+/// fcntl(F_ADD_SEALS): `F_SEAL_*` on a memfd made with `MFD_ALLOW_SEALING`.
+pub fn add_seals(fd: BorrowedFd<'_>, seals: u32) -> Result<()> {
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(FCNTL, fd, k::F_ADD_SEALS, seals) })
+}
+
+/// fcntl(F_GET_SEALS). `EINVAL` for a file that cannot be sealed.
+pub fn get_seals(fd: BorrowedFd<'_>) -> Result<u32> {
+    // SAFETY: no memory.
+    ret_i32(unsafe { sys!(FCNTL, fd, k::F_GET_SEALS) }).map(|s| s as u32)
+}
+
 /// getdents64: fills `buf` with entries, of which [`entries`] makes names. 0 bytes is the end. `EINVAL` when one does not fit.
 pub fn getdents(dir: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize> {
     // SAFETY: writes at most `len` bytes.
@@ -259,4 +286,213 @@ pub fn entries(filled: &[u8]) -> impl Iterator<Item = Entry<'_>> {
             name: CStr::from_bytes_until_nul(entry.get(19..)?).ok()?,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fd::{read, write};
+    use crate::stat::{fstat, fstatat};
+    use crate::testing::{Directory, emulated, holds_in_child, root};
+    use crate::{AsFd, CWD};
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<OpenHow>(), 24);
+    }
+
+    #[test]
+    fn openat2_stays_in_the_root_where_openat_leaves_it() {
+        let directory = Directory::new();
+        let root = directory.fd.as_fd();
+        mkdirat(root, c"etc", 0o755).unwrap();
+        symlinkat(c"/etc", root, c"link").unwrap();
+        symlinkat(c"../../../../../../etc", root, c"dots").unwrap();
+        let inside = fstatat(root, c"etc", 0).unwrap();
+        for path in [c"link", c"dots", c"/etc", c"../../etc"] {
+            match openat2(root, path, O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT) {
+                Err(Errno::NOSYS) => {
+                    std::println!("SKIP openat2_stays_in_the_root_where_openat_leaves_it: no openat2");
+                    return;
+                }
+                fd => assert_eq!(fstat(fd.unwrap().as_fd()), Ok(inside), "{path:?}"),
+            }
+        }
+        let outside = openat(root, c"link", O_PATH, 0).unwrap();
+        assert_ne!(fstat(outside.as_fd()), Ok(inside));
+        assert_eq!(openat2(root, c"link", O_PATH, 0, RESOLVE_BENEATH).err(), Some(Errno::XDEV));
+        assert_eq!(openat2(root, c"link", O_PATH, 0, RESOLVE_NO_SYMLINKS).err(), Some(Errno::LOOP));
+        assert_eq!(openat2(root, c"etc", O_PATH, 0o600, RESOLVE_IN_ROOT).err(), Some(Errno::INVAL));
+        let made = openat2(root, c"/etc/new", O_CREAT | O_EXCL | O_WRONLY, 0o600, RESOLVE_IN_ROOT).unwrap();
+        assert_eq!(fstat(made.as_fd()), fstatat(root, c"etc/new", AT_SYMLINK_NOFOLLOW));
+    }
+
+    #[test]
+    fn names_are_made_read_renamed_and_removed() {
+        let directory = Directory::new();
+        let dir = directory.fd.as_fd();
+        drop(openat(dir, c"file", O_CREAT | O_EXCL | O_RDWR, 0o600).unwrap());
+        assert_eq!(openat(dir, c"file", O_CREAT | O_EXCL, 0o600).err(), Some(Errno::EXIST));
+        linkat(dir, c"file", dir, c"second", 0).unwrap();
+        assert_eq!(fstatat(dir, c"file", 0).unwrap().nlink, 2);
+        symlinkat(c"file", dir, c"link").unwrap();
+        let mut buf = [0; 16];
+        assert_eq!(readlinkat(dir, c"link", &mut buf), Ok(&b"file"[..]));
+        assert_eq!(openat(dir, c"link", O_NOFOLLOW, 0).err(), Some(Errno::LOOP));
+        mkfifoat(dir, c"fifo", 0o600).unwrap();
+        assert_eq!(fstatat(dir, c"fifo", 0).unwrap().mode & S_IFMT, S_IFIFO);
+        assert_eq!(renameat2(dir, c"file", dir, c"fifo", RENAME_NOREPLACE), Err(Errno::EXIST));
+        renameat2(dir, c"file", dir, c"fifo", RENAME_EXCHANGE).unwrap();
+        assert_eq!(fstatat(dir, c"file", 0).unwrap().mode & S_IFMT, S_IFIFO);
+        assert_eq!(unlinkat(dir, c"file", AT_REMOVEDIR), Err(Errno::NOTDIR));
+        for name in [c"file", c"fifo", c"link", c"second"] {
+            unlinkat(dir, name, 0).unwrap();
+        }
+        mkdirat(dir, c"sub", 0o700).unwrap();
+        unlinkat(dir, c"sub", AT_REMOVEDIR).unwrap();
+        assert_eq!(faccessat(dir, c"sub", F_OK), Err(Errno::NOENT));
+        assert_eq!(faccessat(dir, c".", R_OK), Ok(()));
+    }
+
+    #[test]
+    fn a_directory_gives_every_name_once_over_several_reads() {
+        let directory = Directory::new();
+        for n in 0..50 {
+            std::fs::write(directory.path.join(std::format!("name-{n:02}")), b"").unwrap();
+        }
+        let dir = openat(directory.fd.as_fd(), c".", O_DIRECTORY, 0).unwrap();
+        let (mut buf, mut names) = ([0; 256], std::vec::Vec::new());
+        loop {
+            let len = getdents(dir.as_fd(), &mut buf).unwrap();
+            if len == 0 {
+                break;
+            }
+            for entry in entries(&buf[..len]) {
+                assert_ne!(entry.ino, 0);
+                assert!(entry.kind == 8 || entry.kind == 4);
+                names.push(std::string::String::from(entry.name.to_str().unwrap()));
+            }
+        }
+        names.sort();
+        let mut expected: std::vec::Vec<_> = (0..50).map(|n| std::format!("name-{n:02}")).collect();
+        expected.splice(0..0, [".", ".."].map(std::string::String::from));
+        assert_eq!(names, expected);
+        assert_eq!(entries(&[]).count(), 0);
+        assert_eq!(entries(&[0; 24]).count(), 0); // a record of length 0 must not loop
+        assert_eq!(entries(&[255; 24]).count(), 0);
+    }
+
+    #[test]
+    fn offsets_beyond_four_gigabytes_are_whole() {
+        let file = memfd_create(c"far", 0).unwrap();
+        let far = (5u64 << 32) + 3;
+        ftruncate(file.as_fd(), far + 2).unwrap();
+        assert_eq!(fstat(file.as_fd()).unwrap().size, far + 2);
+        assert_eq!(lseek(file.as_fd(), far as i64, SEEK_SET), Ok(far));
+        assert_eq!(write(file.as_fd(), b"ab"), Ok(2));
+        assert_eq!(lseek(file.as_fd(), -1, SEEK_END), Ok(far + 1));
+        let mut buf = [0; 4];
+        assert_eq!(read(file.as_fd(), &mut buf), Ok(1));
+        assert_eq!(buf[0], b'b');
+        assert_eq!(pread(file.as_fd(), &mut buf, far), Ok(2));
+        assert_eq!(&buf[..2], b"ab");
+        assert_eq!(lseek(file.as_fd(), -1, SEEK_SET), Err(Errno::INVAL));
+    }
+
+    #[test]
+    fn a_sealed_memfd_cannot_be_written() {
+        if emulated("a_sealed_memfd_cannot_be_written") {
+            return;
+        }
+        let file = memfd_create(c"sealed", MFD_ALLOW_SEALING).unwrap();
+        write(file.as_fd(), b"contents").unwrap();
+        let seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+        add_seals(file.as_fd(), seals).unwrap();
+        assert_eq!(get_seals(file.as_fd()).map(|s| s & seals), Ok(seals));
+        assert_eq!(write(file.as_fd(), b"x"), Err(Errno::PERM));
+        assert_eq!(ftruncate(file.as_fd(), 0), Err(Errno::PERM));
+        assert_eq!(add_seals(file.as_fd(), F_SEAL_GROW), Err(Errno::PERM));
+    }
+
+    #[test]
+    fn a_lock_excludes_another_open_file() {
+        let directory = Directory::new();
+        let open = || openat(directory.fd.as_fd(), c"lock", O_CREAT | O_RDWR, 0o600).unwrap();
+        let (first, second) = (open(), open());
+        flock(first.as_fd(), LOCK_EX | LOCK_NB).unwrap();
+        assert_eq!(flock(second.as_fd(), LOCK_SH | LOCK_NB), Err(Errno::AGAIN));
+        flock(first.as_fd(), LOCK_UN).unwrap();
+        assert_eq!(flock(second.as_fd(), LOCK_SH | LOCK_NB), Ok(()));
+    }
+
+    #[test]
+    fn modes_are_those_asked_for() {
+        let directory = Directory::new();
+        let dir = directory.fd.as_fd();
+        let file = openat(dir, c"file", O_CREAT | O_RDWR, 0o600).unwrap();
+        let mode = || fstat(file.as_fd()).unwrap().mode & 0o7777;
+        fchmod(file.as_fd(), 0o640).unwrap();
+        assert_eq!(mode(), 0o640);
+        fchmodat(dir, c"file", 0o604).unwrap();
+        assert_eq!(mode(), 0o604);
+        match fchmodat2(dir, c"file", 0o611, AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::NOSYS) => {} // before 6.6
+            other => {
+                other.unwrap();
+                assert_eq!(mode(), 0o611);
+            }
+        }
+        assert_eq!(fchmod(dir, 0o700), Err(Errno::BADF)); // O_PATH
+        holds_in_child(|| {
+            let old = crate::process::umask(0o077);
+            mkdirat(dir, c"masked", 0o777)?;
+            Ok(crate::process::umask(old) == 0o077 && fstatat(dir, c"masked", 0)?.mode & 0o777 == 0o700)
+        });
+    }
+
+    #[test]
+    fn owners_are_set_beyond_sixteen_bits() {
+        if !root("owners_are_set_beyond_sixteen_bits") {
+            return;
+        }
+        let directory = Directory::new();
+        let dir = directory.fd.as_fd();
+        let file = openat(dir, c"file", O_CREAT | O_RDWR, 0o600).unwrap();
+        fchown(file.as_fd(), 70_001, 70_002).unwrap();
+        let stat = fstat(file.as_fd()).unwrap();
+        assert_eq!((stat.uid, stat.gid), (70_001, 70_002));
+        fchownat(dir, c"file", u32::MAX, 70_003, AT_SYMLINK_NOFOLLOW).unwrap();
+        let stat = fstat(file.as_fd()).unwrap();
+        assert_eq!((stat.uid, stat.gid), (70_001, 70_003));
+    }
+
+    #[test]
+    fn the_working_directory_and_the_root_are_changed() {
+        let directory = Directory::new();
+        let dir = directory.fd.as_fd();
+        mkdirat(dir, c"sub", 0o755).unwrap();
+        let expected = directory.path.to_str().unwrap().as_bytes();
+        holds_in_child(|| {
+            fchdir(dir)?;
+            let mut buf = [0; 256];
+            let here = getcwd(&mut buf)? == expected;
+            let short = getcwd(&mut buf[..4]).err();
+            chdir(c"sub")?;
+            let sub = fstatat(CWD, c".", 0)? == fstatat(dir, c"sub", 0)?;
+            Ok(here && short == Some(Errno::RANGE) && sub)
+        });
+        if root("the_working_directory_and_the_root_are_changed") {
+            holds_in_child(|| {
+                fchdir(dir)?;
+                chroot(c"sub")?;
+                let mut buf = [0; 64];
+                // Linux: a working directory outside the root is said to be so.
+                let outside = getcwd(&mut buf)?.starts_with(b"(unreachable)");
+                chdir(c"/")?;
+                Ok(outside
+                    && getcwd(&mut buf)? == b"/"
+                    && fstatat(CWD, c"/..", 0)? == fstatat(dir, c"sub", 0)?)
+            });
+        }
+    }
 }

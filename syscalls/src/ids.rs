@@ -113,3 +113,44 @@ get_id! {
     /// The effective group id.
     getegid GETEGID;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{holds_in_child, root};
+
+    #[test]
+    fn ids_agree_with_each_other() {
+        let (uids, gids) = (get_uids().unwrap(), get_gids().unwrap());
+        assert_eq!((uids.real, uids.effective), (getuid(), geteuid()));
+        assert_eq!((gids.real, gids.effective), (getgid(), getegid()));
+    }
+
+    #[test]
+    fn the_id_that_means_leave_it_is_refused() {
+        assert_eq!(set_uid(u32::MAX), Err(Errno::INVAL));
+        assert_eq!(set_gid(u32::MAX), Err(Errno::INVAL));
+    }
+
+    #[test]
+    fn all_three_ids_and_exactly_these_groups_are_set() {
+        if !root("all_three_ids_and_exactly_these_groups_are_set") {
+            return;
+        }
+        // Beyond 16 bits: the old calls of 32-bit machines would cut them.
+        holds_in_child(|| {
+            set_groups(&[70_001, 70_002])?;
+            set_gid(70_003)?;
+            set_uid(70_004)?;
+            let mut groups = [0; 4];
+            let short = get_groups(&mut groups[..1]).err();
+            Ok(get_groups(&mut groups)? == 2
+                && groups[..2] == [70_001, 70_002]
+                && short == Some(Errno::INVAL)
+                && get_gids()? == Triple { real: 70_003, effective: 70_003, saved: 70_003 }
+                && get_uids()? == Triple { real: 70_004, effective: 70_004, saved: 70_004 }
+                && set_uid(0).err() == Some(Errno::PERM)
+                && set_groups(&[]).err() == Some(Errno::PERM))
+        });
+    }
+}

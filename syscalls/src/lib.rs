@@ -39,6 +39,8 @@ pub mod sched;
 pub mod seccomp;
 pub mod signal;
 pub mod stat;
+#[cfg(test)]
+mod testing;
 pub mod tty;
 
 pub use bump::Bump;

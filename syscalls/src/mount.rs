@@ -199,3 +199,113 @@ pub fn mount_setattr(dir: BorrowedFd<'_>, path: &CStr, flags: u32, attr: &MountA
 fn low(flags: u64) -> Result<u32> {
     u32::try_from(flags).map_err(|_| rustix::io::Errno::INVAL)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Directory, holds_in_child, root};
+    use crate::{AsFd, CWD, Errno, fs, stat};
+
+    const EMPTY: u32 = fs::AT_EMPTY_PATH;
+
+    /// In `directory`, in a mount namespace of its own. (The working directory is carried over to it; a descriptor is not.)
+    fn private(directory: BorrowedFd<'_>) -> Result<()> {
+        fs::fchdir(directory)?;
+        crate::ns::unshare(crate::ns::CLONE_NEWNS)?;
+        mount(None, c"/", None, MS_REC | MS_PRIVATE, None)
+    }
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<RawMountAttr>(), 32);
+    }
+
+    #[test]
+    fn a_detached_tmpfs_is_made_sealed_and_attached() {
+        if !root("a_detached_tmpfs_is_made_sealed_and_attached") {
+            return;
+        }
+        let directory = Directory::new();
+        let target = directory.fd.as_fd();
+        holds_in_child(|| {
+            private(target)?;
+            let context = fsopen(c"tmpfs")?;
+            fsconfig_string(context.as_fd(), c"mode", c"0700")?;
+            fsconfig_create(context.as_fd())?;
+            let tree = fsmount(context.as_fd(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)?;
+            fs::mkdirat(tree.as_fd(), c"made", 0o755)?;
+            let attr = MountAttr { set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
+            mount_setattr(tree.as_fd(), c"", EMPTY, &attr)?;
+            let sealed = fs::mkdirat(tree.as_fd(), c"late", 0o755) == Err(Errno::ROFS);
+            fs::mkdirat(CWD, c"target", 0o755)?;
+            move_mount(tree.as_fd(), c"", CWD, c"target", MOVE_MOUNT_F_EMPTY_PATH)?;
+            let seen = fs::openat(CWD, c"target/made", fs::O_PATH, 0)?;
+            let stat = stat::fstatfs(seen.as_fd())?;
+            Ok(sealed && stat.flags & 0xf == 1 | 2 | 4 && stat.kind == 0x0102_1994)
+        });
+        // Nothing of it is seen from here.
+        assert_eq!(std::fs::read_dir(directory.path.join("target")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_context_tells_why_it_refused() {
+        if !root("the_context_tells_why_it_refused") {
+            return;
+        }
+        let Ok(context) = fsopen(c"tmpfs") else {
+            std::println!("SKIP the_context_tells_why_it_refused: no fsopen");
+            return;
+        };
+        assert_eq!(fsconfig_flag(context.as_fd(), c"no-such-option"), Err(Errno::INVAL));
+        let mut log = [0; 128];
+        let len = crate::fd::read(context.as_fd(), &mut log).unwrap();
+        let log = core::str::from_utf8(&log[..len]).unwrap();
+        assert!(log.contains("no-such-option"), "{log}");
+    }
+
+    #[test]
+    fn the_old_calls_bind_and_unmount() {
+        if !root("the_old_calls_bind_and_unmount") {
+            return;
+        }
+        let directory = Directory::new();
+        std::fs::create_dir(directory.path.join("from")).unwrap();
+        std::fs::create_dir(directory.path.join("to")).unwrap();
+        let here = directory.fd.as_fd();
+        holds_in_child(|| {
+            private(here)?;
+            mount(Some(c"none"), c"from", Some(c"tmpfs"), MS_NOEXEC, Some(c"size=64k,mode=0711"))?;
+            mount(Some(c"from"), c"to", None, MS_BIND, None)?;
+            let to = stat::fstatat(CWD, c"to", 0)?;
+            let same = to == stat::fstatat(CWD, c"from", 0)? && to.mode & 0o7777 == 0o711;
+            let copy = open_tree(CWD, c"to", OPEN_TREE_CLONE)?;
+            umount(c"to", MNT_DETACH | UMOUNT_NOFOLLOW)?;
+            let apart = stat::fstatat(CWD, c"to", 0)?.ino != to.ino
+                || stat::fstatat(CWD, c"to", 0)?.dev_minor != to.dev_minor;
+            Ok(same && apart && stat::fstat(copy.as_fd())? == to)
+        });
+    }
+
+    #[test]
+    fn pivot_root_makes_a_tmpfs_the_root() {
+        if !root("pivot_root_makes_a_tmpfs_the_root") {
+            return;
+        }
+        let directory = Directory::new();
+        let here = directory.fd.as_fd();
+        holds_in_child(|| {
+            private(here)?;
+            mount(Some(c"none"), c".", Some(c"tmpfs"), 0, None)?;
+            // "." is still the directory below the mount: step onto it.
+            let mut path = [0; 256];
+            let len = fs::getcwd(&mut path)?.len();
+            let text = CStr::from_bytes_with_nul(path.get(..=len).unwrap_or(b"\0")).unwrap_or(c"");
+            fs::chdir(text)?;
+            pivot_root(c".", c".")?;
+            umount(c".", MNT_DETACH)?;
+            fs::chdir(c"/")?;
+            Ok(stat::fstatat(CWD, c"/proc", 0).err() == Some(Errno::NOENT)
+                && stat::fstatat(CWD, c"/", 0)? == stat::fstatat(CWD, c"/..", 0)?)
+        });
+    }
+}

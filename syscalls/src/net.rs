@@ -176,8 +176,8 @@ pub struct Received {
     pub truncated: bool,
 }
 
-/// recvmsg with `MSG_CMSG_CLOEXEC`: bytes into `buf`, descriptors into `fds`, of which at most [`MAX_FDS`] are used.
-/// Only with room for one fewer than was sent does the kernel close the rest.
+/// recvmsg with `MSG_CMSG_CLOEXEC`: bytes into `buf`, descriptors into `fds`, of which at most [`MAX_FDS`] are used. What they
+/// held before is closed only where a new one comes.
 pub fn recv_with_fds(
     socket: BorrowedFd<'_>,
     buf: &mut [u8],
@@ -244,4 +244,123 @@ pub fn set_interface_flags(socket: BorrowedFd<'_>, name: &CStr, flags: u16) -> R
     req.flags = flags as i16;
     // SAFETY: reads the struct of this request.
     ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCSIFFLAGS, &raw const req) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fd::{get_flags, pipe, read, write};
+    use crate::testing::{Directory, holds_in_child, root};
+    use rustix::fd::AsFd;
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        let wide = cfg!(target_pointer_width = "64");
+        assert_eq!(size_of::<IfReq>(), if wide { 40 } else { 32 });
+        assert_eq!(size_of::<MsgHeader>(), if wide { 56 } else { 28 });
+        assert_eq!(HEADER, if wide { 16 } else { 12 });
+        assert_eq!(core::mem::offset_of!(Control, fds), HEADER);
+        assert_eq!(size_of::<SockAddrUn>(), 110);
+    }
+
+    #[test]
+    fn descriptors_arrive_open_and_close_on_exec() {
+        let (a, b) = socketpair(SOCK_SEQPACKET).unwrap();
+        let (read_end, write_end) = pipe(0).unwrap();
+        let sent = send_with_fds(a.as_fd(), b"two", &[read_end.as_fd(), write_end.as_fd()], MSG_NOSIGNAL);
+        assert_eq!(sent, Ok(3));
+        drop((read_end, write_end));
+        let (mut buf, mut fds) = ([0; 8], [const { None }; 3]);
+        let received = recv_with_fds(b.as_fd(), &mut buf, &mut fds, 0);
+        assert_eq!(received, Ok(Received { bytes: 3, fds: 2, truncated: false }));
+        assert_eq!(&buf[..3], b"two");
+        let [Some(read_end), Some(write_end), None] = fds else { panic!("{fds:?}") };
+        assert_eq!(get_flags(read_end.as_raw_fd()), Ok(k::FD_CLOEXEC));
+        write(write_end.as_fd(), b"through").unwrap();
+        assert_eq!(read(read_end.as_fd(), &mut buf), Ok(7));
+    }
+
+    #[test]
+    fn descriptors_without_room_are_closed_not_leaked() {
+        let (a, b) = socketpair(SOCK_STREAM).unwrap();
+        let (read_end, write_end) = pipe(0).unwrap();
+        send_with_fds(a.as_fd(), b"x", &[write_end.as_fd(), write_end.as_fd()], 0).unwrap();
+        drop(write_end);
+        let (mut buf, mut fds) = ([0; 8], [const { None }; 1]);
+        let received = recv_with_fds(b.as_fd(), &mut buf, &mut fds, 0);
+        assert_eq!(received, Ok(Received { bytes: 1, fds: 1, truncated: true }));
+        drop(fds);
+        // The end of the pipe shows that no write end is left anywhere.
+        assert_eq!(read(read_end.as_fd(), &mut buf), Ok(0));
+        send_with_fds(a.as_fd(), b"yy", &[], 0).unwrap();
+        let received = recv_with_fds(b.as_fd(), &mut buf, &mut [], 0);
+        assert_eq!(received, Ok(Received { bytes: 2, fds: 0, truncated: false }));
+        let many = [a.as_fd(); MAX_FDS + 1];
+        assert_eq!(send_with_fds(a.as_fd(), b"x", &many, 0), Err(Errno::INVAL));
+        assert_eq!(send_with_fds(a.as_fd(), b"x", &many[1..], 0), Ok(1));
+        let mut room = [const { None }; MAX_FDS];
+        let received = recv_with_fds(b.as_fd(), &mut buf, &mut room, 0).unwrap();
+        assert_eq!((received.fds, received.truncated), (MAX_FDS, false));
+    }
+
+    #[test]
+    fn datagrams_say_when_they_were_cut() {
+        let (a, b) = socketpair(SOCK_SEQPACKET).unwrap();
+        send(a.as_fd(), b"too long", 0).unwrap();
+        let mut buf = [0; 3];
+        let received = recv_with_fds(b.as_fd(), &mut buf, &mut [], 0);
+        assert_eq!(received, Ok(Received { bytes: 3, fds: 0, truncated: true }));
+        send(a.as_fd(), b"too long", 0).unwrap();
+        assert_eq!(recv(b.as_fd(), &mut buf, MSG_TRUNC), Ok(8));
+        drop(b);
+        assert_eq!(send(a.as_fd(), b"x", MSG_NOSIGNAL), Err(Errno::PIPE));
+    }
+
+    #[test]
+    fn a_path_and_an_abstract_name_are_connected_to() {
+        let directory = Directory::new();
+        let path = directory.path.join("s");
+        let abstract_name = std::format!("\0{}", path.to_str().unwrap());
+        for name in [path.to_str().unwrap(), &abstract_name] {
+            let server = socket(AF_UNIX, SOCK_STREAM, 0).unwrap();
+            bind_unix(server.as_fd(), name.as_bytes()).unwrap();
+            let client = socket(AF_UNIX, SOCK_STREAM, 0).unwrap();
+            assert_eq!(connect_unix(client.as_fd(), name.as_bytes()), Err(Errno::CONNREFUSED));
+            listen(server.as_fd(), 1).unwrap();
+            connect_unix(client.as_fd(), name.as_bytes()).unwrap();
+            let peer = accept(server.as_fd()).unwrap();
+            send(client.as_fd(), b"hello", 0).unwrap();
+            let mut buf = [0; 8];
+            assert_eq!(recv(peer.as_fd(), &mut buf, 0), Ok(5));
+        }
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn addresses_that_do_not_fit_are_refused() {
+        assert_eq!(address(b"").err(), Some(Errno::INVAL));
+        assert_eq!(address(&[b'a'; 107]).map(|a| a.1), Ok(110));
+        assert_eq!(address(&[b'a'; 108]).err(), Some(Errno::NAMETOOLONG));
+        assert_eq!(address(&[0; 108]).map(|a| a.1), Ok(110));
+        assert_eq!(address(&[0; 109]).err(), Some(Errno::NAMETOOLONG));
+    }
+
+    #[test]
+    fn the_loopback_interface_comes_up() {
+        const IFF_UP: u16 = 1;
+        let any = socket(AF_UNIX, SOCK_DGRAM, 0).unwrap();
+        assert_eq!(get_interface_flags(any.as_fd(), c"a-name-of-16-byt"), Err(Errno::NAMETOOLONG));
+        if !root("the_loopback_interface_comes_up") {
+            return;
+        }
+        holds_in_child(|| {
+            crate::ns::unshare(crate::ns::CLONE_NEWNET)?;
+            let socket = socket(AF_INET, SOCK_DGRAM, 0)?;
+            let down = get_interface_flags(socket.as_fd(), c"lo")?;
+            set_interface_flags(socket.as_fd(), c"lo", down | IFF_UP)?;
+            let up = get_interface_flags(socket.as_fd(), c"lo")?;
+            let missing = get_interface_flags(socket.as_fd(), c"none").err();
+            Ok(down & IFF_UP == 0 && up & IFF_UP != 0 && missing == Some(Errno::NODEV))
+        });
+    }
 }

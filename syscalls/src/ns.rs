@@ -79,3 +79,54 @@ pub fn setdomainname(name: &[u8]) -> Result<()> {
     // SAFETY: reads `len` bytes.
     ret_unit(unsafe { sys!(k::__NR_setdomainname, name.as_ptr(), name.len()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{emulated, holds_in_child, root};
+    use crate::{AsFd, CWD, fs};
+
+    #[test]
+    fn a_namespace_says_its_type_and_owner() {
+        if emulated("a_namespace_says_its_type_and_owner") {
+            return;
+        }
+        let uts = fs::openat(CWD, c"/proc/self/ns/uts", 0, 0).unwrap();
+        assert_eq!(get_type(uts.as_fd()), Ok(CLONE_NEWUTS));
+        assert_eq!(get_type(get_owner(uts.as_fd()).unwrap().as_fd()), Ok(CLONE_NEWUSER));
+        let file = fs::openat(CWD, c"/proc/self/status", 0, 0).unwrap();
+        assert_eq!(get_type(file.as_fd()), Err(Errno::NOTTY));
+    }
+
+    #[test]
+    fn what_is_no_namespace_is_refused() {
+        for flag in [k::CLONE_FILES, k::CLONE_FS, k::CLONE_VM, k::CLONE_SYSVSEM] {
+            assert_eq!(unshare(u64::from(flag)), Err(Errno::INVAL));
+        }
+        let uts = fs::openat(CWD, c"/proc/self/ns/uts", 0, 0).unwrap();
+        assert_eq!(setns(uts.as_fd(), CLONE_NEWIPC), Err(Errno::INVAL));
+    }
+
+    #[test]
+    fn a_name_set_in_a_namespace_is_left_behind_with_it() {
+        if !root("a_name_set_in_a_namespace_is_left_behind_with_it") {
+            return;
+        }
+        let nodename = || -> Result<[u8; 6]> {
+            let file = fs::openat(CWD, c"/proc/sys/kernel/hostname", 0, 0)?;
+            let mut buf = [0; 6];
+            crate::fd::read(file.as_fd(), &mut buf)?;
+            Ok(buf)
+        };
+        holds_in_child(|| {
+            let old = fs::openat(CWD, c"/proc/self/ns/uts", 0, 0)?;
+            let before = nodename()?;
+            unshare(CLONE_NEWUTS)?;
+            sethostname(b"inside")?;
+            setdomainname(b"domain")?;
+            let inside = nodename()?;
+            setns(old.as_fd(), CLONE_NEWUTS)?;
+            Ok(inside == *b"inside" && before == nodename()? && sethostname(&[b'x'; 65]) == Err(Errno::INVAL))
+        });
+    }
+}

@@ -85,3 +85,107 @@ pub fn set_name(name: &CStr) -> Result<()> {
 pub fn get_seccomp() -> Result<i32> {
     ret_i32(prctl(p::PR_GET_SECCOMP, 0, 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Errno;
+    use crate::testing::{emulated, holds_in_child, root};
+
+    #[test]
+    fn no_new_privs_is_set_once_and_for_all() {
+        holds_in_child(|| {
+            let before = get_no_new_privs()?;
+            set_no_new_privs()?;
+            Ok(!before && get_no_new_privs()?)
+        });
+    }
+
+    #[test]
+    fn a_capability_leaves_the_bounding_set() {
+        assert_eq!(capbset_read(63), Err(Errno::INVAL));
+        if root("a_capability_leaves_the_bounding_set") {
+            assert_eq!(capbset_drop(63), Err(Errno::INVAL));
+            holds_in_child(|| {
+                let before = capbset_read(5)?;
+                capbset_drop(5)?;
+                Ok(before && !capbset_read(5)?)
+            });
+        }
+    }
+
+    #[test]
+    fn a_capability_is_ambient_only_while_it_is_inheritable() {
+        if !root("a_capability_is_ambient_only_while_it_is_inheritable") {
+            return;
+        }
+        holds_in_child(|| {
+            cap_ambient_clear_all()?;
+            let mut caps = crate::caps::get()?;
+            caps.inheritable = 0;
+            crate::caps::set(&caps)?;
+            let too_early = cap_ambient_raise(5).err();
+            caps.inheritable = 1 << 5;
+            crate::caps::set(&caps)?;
+            cap_ambient_raise(5)?;
+            let raised = cap_ambient_is_set(5)?;
+            cap_ambient_clear_all()?;
+            Ok(too_early == Some(Errno::PERM) && raised && !cap_ambient_is_set(5)?)
+        });
+    }
+
+    #[test]
+    fn keepcaps_keeps_the_permitted_set_over_a_change_of_user() {
+        if !root("keepcaps_keeps_the_permitted_set_over_a_change_of_user") {
+            return;
+        }
+        holds_in_child(|| {
+            let before = crate::caps::get()?.permitted;
+            set_keepcaps(true)?;
+            crate::ids::set_uid(1000)?;
+            Ok(crate::caps::get()?.permitted == before)
+        });
+        holds_in_child(|| {
+            set_keepcaps(false)?;
+            crate::ids::set_uid(1000)?;
+            Ok(crate::caps::get()?.permitted == 0)
+        });
+    }
+
+    #[test]
+    fn the_name_shows_in_proc() {
+        holds_in_child(|| {
+            set_name(c"a-name")?;
+            let comm = crate::fs::openat(crate::CWD, c"/proc/self/comm", 0, 0)?;
+            let mut buf = [0; 16];
+            let len = crate::fd::read(crate::AsFd::as_fd(&comm), &mut buf)?;
+            Ok(buf.get(..len) == Some(b"a-name\n"))
+        });
+    }
+
+    #[test]
+    fn a_subreaper_gets_its_grandchildren() {
+        if emulated("a_subreaper_gets_its_grandchildren") {
+            return;
+        }
+        use crate::process::{
+            CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, clone3, exit_group, getppid, waitid,
+        };
+        let args = CloneArgs { exit_signal: SIGCHLD, ..CloneArgs::default() };
+        holds_in_child(|| {
+            set_child_subreaper(true)?;
+            let reaper = crate::process::getpid();
+            if matches!(clone3(&args)?, Fork::Child) {
+                if matches!(clone3(&args)?, Fork::Child) {
+                    while getppid() != reaper {
+                        crate::fd::poll(&mut [], Some(core::time::Duration::from_millis(1)))?;
+                    }
+                }
+                exit_group(0);
+            }
+            waitid(WaitFor::Any, WEXITED)?;
+            waitid(WaitFor::Any, WEXITED)?;
+            Ok(waitid(WaitFor::Any, WEXITED).err() == Some(Errno::CHILD))
+        });
+    }
+}

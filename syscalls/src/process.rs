@@ -93,8 +93,7 @@ pub fn clone3(args: &CloneArgs<'_>) -> Result<Fork> {
 
 /// The older clone, for kernels without clone3: `flags` as for [`clone3`] (32 bits of them), no cgroup.
 ///
-/// A pidfd needs Linux 5.2; an older kernel ignores the wish, which shows as `pidfd: None` only if asked for with
-/// `pidfd: true`: the kernel then writes nothing and no number is made up.
+/// A pidfd needs Linux 5.2; an older kernel ignores the wish, and the parent sees `pidfd: None`.
 pub fn clone(flags: u64, pidfd: bool, exit_signal: u32) -> Result<Fork> {
     let Ok(mut word) = u32::try_from(flags | u64::from(exit_signal)) else {
         return Err(Errno::INVAL);

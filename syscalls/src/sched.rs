@@ -127,3 +127,82 @@ pub fn keyctl_describe(key: i32, buf: &mut [u8]) -> Result<&[u8]> {
     let len = ret(unsafe { sys!(k::__NR_keyctl, DESCRIBE, key, buf.as_mut_ptr(), buf.len()) })?;
     buf.get(..len.saturating_sub(1)).ok_or(Errno::RANGE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{emulated, holds_in_child};
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<SchedAttr>(), 56);
+    }
+
+    #[test]
+    fn a_policy_is_read_back() {
+        if emulated("a_policy_is_read_back") {
+            return;
+        }
+        holds_in_child(|| {
+            sched_setattr(0, &SchedAttr { policy: 3, nice: 5, ..SchedAttr::default() })?;
+            let attr = sched_getattr(0)?;
+            Ok(attr.policy == 3 && attr.nice == 5)
+        });
+        assert_eq!(sched_setattr(0, &SchedAttr { policy: 99, ..SchedAttr::default() }), Err(Errno::INVAL));
+    }
+
+    #[test]
+    fn an_affinity_is_read_back() {
+        let mut mask = [0; 1024];
+        let len = sched_getaffinity(0, &mut mask).unwrap();
+        let (byte, bits) = mask[..len].iter().copied().enumerate().find(|(_, b)| *b != 0).unwrap();
+        let mut one = [0; 1024];
+        one[byte] = 1 << bits.trailing_zeros();
+        holds_in_child(|| {
+            sched_setaffinity(0, &one[..len])?;
+            let mut now = [0; 1024];
+            let got = sched_getaffinity(0, &mut now)?;
+            Ok(got == len && now == one && sched_setaffinity(0, &[0; 8]) == Err(Errno::INVAL))
+        });
+    }
+
+    #[test]
+    fn an_io_priority_is_read_back() {
+        if emulated("an_io_priority_is_read_back") {
+            return;
+        }
+        holds_in_child(|| {
+            ioprio_set(2, 6)?;
+            let best_effort = ioprio_get()?;
+            ioprio_set(3, 0)?;
+            Ok(best_effort == (2, 6) && ioprio_get()?.0 == 3 && ioprio_set(2, 8) == Err(Errno::INVAL))
+        });
+    }
+
+    #[test]
+    fn a_memory_policy_takes_node_zero() {
+        if emulated("a_memory_policy_takes_node_zero") {
+            return;
+        }
+        const BIND: u32 = 2;
+        holds_in_child(|| {
+            set_mempolicy(BIND, &[1])?;
+            set_mempolicy(0, &[])?;
+            Ok(set_mempolicy(BIND, &[0]) == Err(Errno::INVAL))
+        });
+    }
+
+    #[test]
+    fn a_session_keyring_is_joined_by_name() {
+        if emulated("a_session_keyring_is_joined_by_name") {
+            return;
+        }
+        holds_in_child(|| {
+            let key = keyctl_join_session_keyring(c"syscalls-test")?;
+            keyctl_setperm(key, 0x3f13_0000)?;
+            let mut buf = [0; 128];
+            let text = keyctl_describe(key, &mut buf)?;
+            Ok(text.ends_with(b";syscalls-test") && text.windows(10).any(|w| w == b";3f130000;"))
+        });
+    }
+}

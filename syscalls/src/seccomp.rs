@@ -70,3 +70,104 @@ pub fn get_action_avail(action: u32) -> Result<()> {
     // SAFETY: reads one word.
     ret_unit(unsafe { sys!(k::__NR_seccomp, GET_ACTION_AVAIL, 0u32, &raw const action) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{WaitStatus, getppid};
+    use crate::testing::{child, emulated, holds_in_child};
+    use rustix::fd::{AsFd, AsRawFd};
+
+    const LOAD: u16 = 0x20;
+    const JUMP_EQ: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const ALLOW: u32 = 0x7fff_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    const KILL_PROCESS: u32 = 0x8000_0000;
+    const USER_NOTIF: u32 = 0x7fc0_0000;
+
+    /// `action` for getppid, everything else is allowed.
+    fn on_getppid(action: u32) -> [SockFilter; 4] {
+        [
+            SockFilter { code: LOAD, jt: 0, jf: 0, k: 0 },
+            SockFilter { code: JUMP_EQ, jt: 0, jf: 1, k: k::__NR_getppid },
+            SockFilter { code: RETURN, jt: 0, jf: 0, k: action },
+            SockFilter { code: RETURN, jt: 0, jf: 0, k: ALLOW },
+        ]
+    }
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<SockFilter>(), 8);
+        assert_eq!(size_of::<Program>(), if cfg!(target_pointer_width = "64") { 16 } else { 8 });
+    }
+
+    #[test]
+    fn a_filter_gives_its_errno_and_leaves_the_rest() {
+        if emulated("a_filter_gives_its_errno_and_leaves_the_rest") {
+            return;
+        }
+        holds_in_child(|| {
+            crate::prctl::set_no_new_privs()?;
+            set_mode_filter(0, &on_getppid(ERRNO | 77))?;
+            Ok(getppid() == -77 && crate::process::getpid() > 0 && crate::prctl::get_seccomp()? == 2)
+        });
+    }
+
+    #[test]
+    fn a_filter_ends_the_process() {
+        if emulated("a_filter_ends_the_process") {
+            return;
+        }
+        let status = child(|| {
+            crate::prctl::set_no_new_privs()?;
+            set_mode_filter(LOG, &on_getppid(KILL_PROCESS))?;
+            Ok(getppid() == 0)
+        });
+        const SIGSYS: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 12 } else { 31 };
+        assert!(matches!(status, WaitStatus::Killed(SIGSYS) | WaitStatus::Dumped(SIGSYS)), "{status:?}");
+    }
+
+    #[test]
+    fn a_listener_is_a_descriptor_of_its_own() {
+        if emulated("a_listener_is_a_descriptor_of_its_own") {
+            return;
+        }
+        holds_in_child(|| {
+            crate::prctl::set_no_new_privs()?;
+            let Some(listener) = set_mode_filter(NEW_LISTENER, &on_getppid(USER_NOTIF))? else {
+                return Ok(false);
+            };
+            let mut fds = [crate::fd::PollFd::new(listener.as_fd(), crate::fd::POLLIN)];
+            let idle = crate::fd::poll(&mut fds, Some(core::time::Duration::ZERO))? == 0;
+            Ok(idle && crate::fd::get_flags(listener.as_raw_fd())? == 1)
+        });
+    }
+
+    #[test]
+    fn a_faulty_program_is_refused() {
+        if emulated("a_faulty_program_is_refused") {
+            return;
+        }
+        holds_in_child(|| {
+            crate::prctl::set_no_new_privs()?;
+            let no_return = [SockFilter { code: LOAD, jt: 0, jf: 0, k: 0 }];
+            let long = [SockFilter { code: RETURN, jt: 0, jf: 0, k: ALLOW }; 4097];
+            Ok(set_mode_filter(0, &[]).err() == Some(Errno::INVAL)
+                && set_mode_filter(0, &no_return).err() == Some(Errno::INVAL)
+                && set_mode_filter(0, &long).err() == Some(Errno::INVAL)
+                && set_mode_filter(0, &long[..4096]).is_ok())
+        });
+        let too_long = std::vec![SockFilter::default(); 65_537]; // 1 in 16 bits
+        assert_eq!(set_mode_filter(0, &too_long).err(), Some(Errno::INVAL));
+    }
+
+    #[test]
+    fn known_actions_are_available_and_others_not() {
+        if emulated("known_actions_are_available_and_others_not") {
+            return;
+        }
+        assert_eq!(get_action_avail(KILL_PROCESS), Ok(()));
+        assert_eq!(get_action_avail(0x1234_0000), Err(Errno::OPNOTSUPP));
+    }
+}

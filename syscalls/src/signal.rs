@@ -195,10 +195,76 @@ pub fn get_action(signal: u32) -> Result<Action> {
     })
 }
 
-/// rt_sigsuspend-less pause: ppoll of nothing. Returns only with `EINTR`, after a handler; otherwise a signal ends the process.
+/// Waits until a signal is handled (then `EINTR`) or ends the process. A ppoll of nothing, as not every architecture has pause.
 pub fn pause() -> Errno {
     match crate::fd::poll(&mut [], None) {
         Err(errno) => errno,
         Ok(_) => Errno::INTR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{WaitStatus, getpid, kill};
+    use crate::testing::{child, holds_in_child};
+    use rustix::fd::AsFd;
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<Set>(), MAX as usize / 8);
+        assert_eq!(size_of::<Info>(), 128);
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        let set = Set::empty().with(1).with(64).with(33);
+        assert!(set.has(1) && set.has(64) && set.has(33) && !set.has(2));
+        assert_eq!(set.without(64).without(33), Set::empty().with(1));
+        assert_eq!(Set::empty().with(0).with(MAX + 1), Set::empty());
+        assert!(!Set::all().has(0) && Set::all().has(MAX));
+    }
+
+    #[test]
+    fn a_blocked_signal_is_waited_for() {
+        holds_in_child(|| {
+            let set = Set::empty().with(SIGUSR1).with(SIGUSR2);
+            set_mask(SIG_SETMASK, &Set::empty())?;
+            set_mask(SIG_BLOCK, &set)?;
+            let none = wait(&set, Some(Duration::ZERO));
+            kill(getpid(), SIGUSR2)?;
+            let mask = set_mask(SIG_UNBLOCK, &Set::empty())?;
+            Ok(none == Err(Errno::AGAIN) && wait(&set, None)? == SIGUSR2 && mask == set)
+        });
+    }
+
+    #[test]
+    fn a_signalfd_tells_who_sent_it() {
+        holds_in_child(|| {
+            let set = Set::empty().with(SIGUSR1);
+            set_mask(SIG_BLOCK, &set)?;
+            let fd = signalfd(&set, k::O_NONBLOCK)?;
+            let none = read_signalfd(fd.as_fd()).err();
+            kill(getpid(), SIGUSR1)?;
+            let info = read_signalfd(fd.as_fd())?;
+            Ok(none == Some(Errno::AGAIN) && info.signo == SIGUSR1 && info.pid == getpid() as u32)
+        });
+    }
+
+    #[test]
+    fn an_ignored_signal_is_ignored_until_it_is_default_again() {
+        let status = child(|| {
+            set_action(SIGTERM, Action::Ignore)?;
+            kill(getpid(), SIGTERM)?;
+            if get_action(SIGTERM)? != Action::Ignore || get_action(SIGUSR1)? != Action::Default {
+                return Ok(false);
+            }
+            set_action(SIGTERM, Action::Default)?;
+            kill(getpid(), SIGTERM)?;
+            Ok(false)
+        });
+        assert_eq!(status, WaitStatus::Killed(SIGTERM as i32));
+        assert_eq!(set_action(SIGKILL, Action::Ignore), Err(Errno::INVAL));
+        assert_eq!(set_action(SIGTERM, Action::Handler), Err(Errno::INVAL));
     }
 }

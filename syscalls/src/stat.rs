@@ -128,3 +128,77 @@ pub fn fstatfs(fd: BorrowedFd<'_>) -> Result<StatFs> {
 use linux_raw_sys::general::statfs as RawStatFs;
 #[cfg(target_pointer_width = "32")]
 use linux_raw_sys::general::statfs64 as RawStatFs;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_PATH, S_IFCHR, S_IFLNK, S_IFMT, mknodat, openat};
+    use crate::testing::{Directory, root};
+    use crate::{AsFd, CWD, Errno};
+
+    #[test]
+    fn structs_have_the_kernels_size() {
+        assert_eq!(size_of::<k::statx>(), 256);
+        #[cfg(any(target_arch = "x86_64", target_arch = "mips64"))]
+        assert_eq!(size_of::<RawStat>(), 144);
+        #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+        assert_eq!(size_of::<RawStat>(), 128);
+        #[cfg(target_arch = "arm")]
+        assert_eq!(size_of::<RawStat>(), 104);
+        #[cfg(target_pointer_width = "64")]
+        assert_eq!(size_of::<RawStatFs>(), 120);
+    }
+
+    #[test]
+    fn stat_by_descriptor_by_path_and_statx_agree() {
+        let file = openat(CWD, c"/dev/null", O_PATH, 0).unwrap();
+        let stat = fstat(file.as_fd()).unwrap();
+        assert_eq!(fstatat(CWD, c"/dev/null", 0), Ok(stat));
+        assert_eq!(fstatat(file.as_fd(), c"", AT_EMPTY_PATH), Ok(stat));
+        assert_eq!(stat.mode & S_IFMT, S_IFCHR);
+        assert_eq!((stat.rdev_major, stat.rdev_minor), (1, 3));
+        let x = statx(file.as_fd(), c"", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID).unwrap();
+        assert_eq!((x.stx_ino, u32::from(x.stx_mode), x.stx_uid), (stat.ino, stat.mode, stat.uid));
+        assert_eq!((x.stx_dev_major, x.stx_dev_minor), (stat.dev_major, stat.dev_minor));
+        assert_eq!((x.stx_rdev_major, x.stx_rdev_minor), (1, 3));
+        let link = fstatat(CWD, c"/proc/self", AT_SYMLINK_NOFOLLOW).unwrap();
+        assert_eq!(link.mode & S_IFMT, S_IFLNK);
+        assert_eq!(fstatat(CWD, c"/nonexistent", 0), Err(Errno::NOENT));
+    }
+
+    #[test]
+    fn a_mount_has_an_id_of_its_own() {
+        let id = |path| statx(CWD, path, 0, STATX_MNT_ID).unwrap();
+        let (proc, sys) = (id(c"/proc"), id(c"/sys"));
+        if proc.stx_mask & STATX_MNT_ID == 0 {
+            std::println!("SKIP a_mount_has_an_id_of_its_own: before Linux 5.8");
+            return;
+        }
+        assert_ne!(proc.stx_mnt_id, sys.stx_mnt_id);
+        assert_eq!(proc.stx_mnt_id, id(c"/proc/self").stx_mnt_id);
+    }
+
+    #[test]
+    fn a_file_system_says_what_it_is() {
+        let proc = openat(CWD, c"/proc", O_PATH, 0).unwrap();
+        assert_eq!(fstatfs(proc.as_fd()).unwrap().kind, 0x9fa0);
+    }
+
+    #[test]
+    fn device_numbers_fit_or_are_refused() {
+        for (major, minor) in [(0, 0), (1, 3), (4095, 0xf_ffff), (8, 256), (259, 70_000)] {
+            let dev = encode_dev(major, minor).unwrap();
+            assert_eq!(decode_dev(u64::from(dev)), (major, minor));
+        }
+        assert_eq!(encode_dev(8, 256), Some(0x0010_0800));
+        assert_eq!(encode_dev(4096, 0), None);
+        assert_eq!(encode_dev(0, 1 << 20), None);
+        let directory = Directory::new();
+        assert_eq!(mknodat(directory.fd.as_fd(), c"x", S_IFCHR, 4096, 0), Err(Errno::INVAL));
+        if root("device_numbers_fit_or_are_refused") {
+            mknodat(directory.fd.as_fd(), c"device", S_IFCHR | 0o600, 259, 70_000).unwrap();
+            let stat = fstatat(directory.fd.as_fd(), c"device", 0).unwrap();
+            assert_eq!((stat.rdev_major, stat.rdev_minor, stat.mode), (259, 70_000, S_IFCHR | 0o600));
+        }
+    }
+}

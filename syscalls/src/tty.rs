@@ -117,3 +117,82 @@ impl Termios {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fd::{read, write};
+    use crate::testing::{emulated, holds_in_child};
+    use crate::{AsFd, CWD, Errno, fs};
+
+    fn pty() -> (OwnedFd, OwnedFd) {
+        let master = fs::openat(CWD, c"/dev/ptmx", fs::O_RDWR | fs::O_NOCTTY, 0).unwrap();
+        unlock(master.as_fd()).unwrap();
+        let peer = open_peer(master.as_fd()).unwrap();
+        (master, peer)
+    }
+
+    #[test]
+    fn the_other_end_is_the_numbered_one_of_devpts() {
+        if emulated("the_other_end_is_the_numbered_one_of_devpts") {
+            return;
+        }
+        let (master, peer) = pty();
+        let number = get_number(master.as_fd()).unwrap();
+        let stat = crate::stat::fstat(peer.as_fd()).unwrap();
+        assert_eq!((stat.rdev_major, stat.rdev_minor), (136, number));
+    }
+
+    #[test]
+    fn a_size_set_on_one_end_is_seen_on_the_other() {
+        if emulated("a_size_set_on_one_end_is_seen_on_the_other") {
+            return;
+        }
+        let (master, peer) = pty();
+        let size = WinSize { rows: 40, columns: 132, x_pixels: 0, y_pixels: 0 };
+        set_winsize(master.as_fd(), size).unwrap();
+        assert_eq!(get_winsize(peer.as_fd()), Ok(size));
+        let file = fs::openat(CWD, c"/proc/self/status", 0, 0).unwrap();
+        assert_eq!(get_winsize(file.as_fd()), Err(Errno::NOTTY));
+        assert_eq!(get_termios(file.as_fd()).err(), Some(Errno::NOTTY));
+    }
+
+    #[test]
+    fn raw_mode_passes_bytes_unchanged() {
+        if emulated("raw_mode_passes_bytes_unchanged") {
+            return;
+        }
+        let (master, peer) = pty();
+        let cooked = get_termios(peer.as_fd()).unwrap();
+        assert!(cooked.is_cooked());
+        let mut buf = [0; 16];
+        write(peer.as_fd(), b"\n").unwrap();
+        assert_eq!(read(master.as_fd(), &mut buf), Ok(2)); // "\r\n"
+        set_termios(peer.as_fd(), &cooked.raw()).unwrap();
+        assert!(!get_termios(peer.as_fd()).unwrap().is_cooked());
+        write(peer.as_fd(), b"\n").unwrap();
+        assert_eq!(read(master.as_fd(), &mut buf), Ok(1));
+        write(master.as_fd(), b"\x03\r\x04").unwrap(); // interrupt, return, end of file: no key now
+        assert_eq!(read(peer.as_fd(), &mut buf), Ok(3));
+        assert_eq!(&buf[..3], b"\x03\r\x04");
+        set_termios(peer.as_fd(), &cooked.with_newline_translation(false)).unwrap();
+        write(peer.as_fd(), b"\n").unwrap();
+        assert_eq!(read(master.as_fd(), &mut buf), Ok(1));
+    }
+
+    #[test]
+    fn a_session_leader_gets_its_terminal_and_nobody_else() {
+        if emulated("a_session_leader_gets_its_terminal_and_nobody_else") {
+            return;
+        }
+        let (_master, peer) = pty();
+        holds_in_child(|| {
+            let early = set_controlling(peer.as_fd()).err();
+            crate::process::setsid()?;
+            let none = fs::openat(CWD, c"/dev/tty", fs::O_RDWR, 0).err();
+            set_controlling(peer.as_fd())?;
+            fs::openat(CWD, c"/dev/tty", fs::O_RDWR, 0)?;
+            Ok(early == Some(Errno::PERM) && none == Some(Errno::NXIO))
+        });
+    }
+}
