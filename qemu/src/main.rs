@@ -6,6 +6,7 @@
 mod bench;
 mod budget;
 mod bundle;
+mod demo;
 mod dist;
 mod gauge;
 mod host;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
     let result = match command.as_str() {
+        "demo" => demo::main(&rest),
         "dist" => dist::main(&rest),
         "image" => image::main(&rest),
         "budget" => budget::main(&rest),

@@ -5,7 +5,7 @@
 //! and, through it, by .ci/run.
 
 use crate::host::{self, Context, Error, Result};
-use crate::{dist, setup};
+use crate::{dist, setup, vm};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -64,6 +64,11 @@ pub fn main(arguments: &[String]) -> Result<()> {
     });
     step(&mut rows, "tests", || tests(binary.as_ref()));
     step(&mut rows, "budgets", || budgets(binary.as_ref()));
+    step(&mut rows, "kernels", || {
+        let summary = vm::matrix(None)?;
+        let (passed, failed, skipped) = (summary.passed, summary.failed, summary.skipped);
+        Ok(Tally { passed: passed as usize, failed: failed as usize, skipped: skipped as usize })
+    });
     summary(&rows)
 }
 
@@ -146,7 +151,7 @@ struct Counter {
     results: Tally,
     /// Lines that begin with SKIP: libtest counts a test that returns early as passed.
     early: usize,
-    /// Our own closing line, which counts everything before it.
+    /// Our own closing line, which stands for everything else: a runner that has one has no other.
     closing: Option<Tally>,
     /// Inside a block of output that a person wants to see: failures, compiler errors, a panic.
     showing: bool,
