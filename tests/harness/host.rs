@@ -93,6 +93,13 @@ pub fn remove_cgroups(tag: &str) {
     }
 }
 
+/// The test program's `report` on the host, in the test's world.
+pub fn payload_report(context: &super::Context) -> serde_json::Value {
+    let payload = super::payload::path().to_string_lossy().into_owned();
+    let output = context.in_world(&[&payload, "report"]).output().expect("payload");
+    super::Seen::parse(&String::from_utf8_lossy(&output.stdout)).report().clone()
+}
+
 /// Lines of a table that were not there before, or are no more.
 pub fn differences(what: &str, before: &str, after: &str) -> Vec<String> {
     let (before, after): (BTreeSet<&str>, BTreeSet<&str>) =
@@ -100,4 +107,26 @@ pub fn differences(what: &str, before: &str, after: &str) -> Vec<String> {
     let appeared = after.difference(&before).map(|line| format!("{what} appeared: {line}"));
     let vanished = before.difference(&after).map(|line| format!("{what} vanished: {line}"));
     appeared.chain(vanished).collect()
+}
+
+/// Gives a tree to another owner, links not followed.
+pub fn chown_tree(path: &Path, uid: u32, gid: u32) {
+    let _ = std::os::unix::fs::lchown(path, Some(uid), Some(gid));
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            chown_tree(&entry.path(), uid, gid);
+        }
+    }
+}
+
+/// Lets others search a directory of the test (a user namespace's root is an ordinary user outside).
+pub fn open_path(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    for entry in std::iter::once(path.to_path_buf())
+        .chain(fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()))
+    {
+        if entry.is_dir() {
+            let _ = fs::set_permissions(&entry, fs::Permissions::from_mode(0o755));
+        }
+    }
 }

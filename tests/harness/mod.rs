@@ -17,6 +17,7 @@
 
 pub mod bundle;
 pub mod host;
+pub mod mounts;
 pub mod payload;
 
 pub use bundle::Bundle;
@@ -244,6 +245,17 @@ impl Seen {
     #[track_caller]
     pub fn errno(&self, line: &str) -> String {
         self.find(line)["errno"].as_str().unwrap_or("").to_string()
+    }
+
+    /// The answer of `report`, which most tests end with.
+    #[track_caller]
+    pub fn report(&self) -> &Value {
+        self.out("report")
+    }
+
+    #[track_caller]
+    pub fn mounts(&self) -> mounts::Mounts {
+        mounts::Mounts::parse(self.report()["mountinfo"].as_str().unwrap_or(""))
     }
 
     #[track_caller]
@@ -562,6 +574,7 @@ impl Drop for Context {
 /// A call of the runtime, to be completed and then made with `go`.
 pub struct Call<'a> {
     context: &'a Context,
+    program: PathBuf,
     words: Vec<String>,
     wrap: Vec<String>,
     directory: Option<PathBuf>,
@@ -574,6 +587,7 @@ impl<'a> Call<'a> {
     fn new(context: &'a Context, words: Vec<String>) -> Self {
         Self {
             context,
+            program: context.runtime.clone(),
             words,
             wrap: context.wrap.clone(),
             directory: None,
@@ -581,6 +595,12 @@ impl<'a> Call<'a> {
             stdin: None,
             limit: CALL_LIMIT,
         }
+    }
+
+    /// A call of another copy of the runtime, without any global flag.
+    pub fn at<S: AsRef<str>>(context: &'a Context, program: &Path, words: &[S]) -> Self {
+        let words = words.iter().map(|word| word.as_ref().to_string()).collect();
+        Self { program: program.to_path_buf(), ..Self::new(context, words) }
     }
 
     pub fn cwd(mut self, directory: impl AsRef<Path>) -> Self {
@@ -618,7 +638,7 @@ impl<'a> Call<'a> {
         let file = |name: &str| self.context.dir.join("io").join(format!("{number}.{name}"));
         let (stdout_path, stderr_path) = (file("out"), file("err"));
         let append = |path: &Path| File::options().create(true).append(true).open(path).expect("output file");
-        let runtime = self.context.runtime.to_string_lossy().into_owned();
+        let runtime = self.program.to_string_lossy().into_owned();
         let mut words: Vec<&str> = self.wrap.iter().map(String::as_str).collect();
         words.push(&runtime);
         words.extend(self.words.iter().map(String::as_str));

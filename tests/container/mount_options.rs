@@ -1,0 +1,222 @@
+//! config.md "Linux mount options": every MUST and SHOULD of the list, each with what it does.
+
+use crate::harness::{Kind, is_runlet, kind};
+use crate::{context, not_on, skip_test};
+use std::fs;
+
+/// (options, flags that must be there, flags that must not).
+const PLAIN: &[(&[&str], &[&str], &[&str])] = &[
+    (&["ro"], &["ro"], &["rw"]),
+    (&["rw"], &["rw"], &["ro"]),
+    (&["ro", "rw"], &["rw"], &["ro"]),
+    (&["nosuid"], &["nosuid"], &[]),
+    (&["nosuid", "suid"], &[], &["nosuid"]),
+    (&["nodev"], &["nodev"], &[]),
+    (&["nodev", "dev"], &[], &["nodev"]),
+    (&["noexec"], &["noexec"], &[]),
+    (&["noexec", "exec"], &[], &["noexec"]),
+    (&["noatime"], &["noatime"], &["relatime"]),
+    (&["noatime", "atime"], &[], &["noatime"]),
+    (&["nodiratime"], &["nodiratime"], &[]),
+    (&["nodiratime", "diratime"], &[], &["nodiratime"]),
+    (&["relatime"], &["relatime"], &["noatime"]),
+    (&["relatime", "norelatime"], &[], &["noatime"]),
+    (&["strictatime"], &[], &["relatime", "noatime"]),
+    (&["strictatime", "nostrictatime"], &[], &["noatime"]),
+    (&["async"], &[], &["sync"]),
+    (&["private"], &[], &[]),
+];
+
+/// The flags of the mount itself, on a new file system and on a bind.
+#[test]
+fn plain_options_set_and_clear_the_flags_of_the_mount() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 keeps ro after rw");
+    let source = context.outside("source");
+    let mut bundle = context.bundle(&["report"]);
+    for (index, (options, _, _)) in PLAIN.iter().enumerate() {
+        bundle.mount(&format!("/t{index}"), "tmpfs", "tmpfs", options);
+        bundle.bind(&source, &format!("/b{index}"), options);
+    }
+    let seen = context.observe(&bundle);
+    let mounts = seen.mounts();
+    for (index, (options, with, without)) in PLAIN.iter().enumerate() {
+        for place in [format!("/t{index}"), format!("/b{index}")] {
+            let mount = mounts.at(&place);
+            if kind() != Kind::Runlet
+                && place.starts_with("/b")
+                && options.iter().any(|one| one.contains("atime"))
+            {
+                continue;
+            }
+            for flag in *with {
+                assert!(mount.has(flag), "{options:?} on {place} should give {flag}: {mount:?}");
+            }
+            for flag in *without {
+                assert!(!mount.has(flag), "{options:?} on {place} should not give {flag}: {mount:?}");
+            }
+        }
+    }
+}
+
+/// Flags of the file system: sync, dirsync, lazytime, iversion, silent, loud, mand and their opposites.
+#[test]
+fn options_of_the_file_system_are_taken() {
+    let context = context!();
+    let mut bundle = context.bundle(&["report"]);
+    let mut options = vec!["sync", "async", "dirsync"];
+    if is_runlet() {
+        options.extend([
+            "lazytime",
+            "nolazytime",
+            "iversion",
+            "noiversion",
+            "silent",
+            "loud",
+            "mand",
+            "nomand",
+        ]);
+    }
+    for option in &options {
+        bundle.mount(&format!("/{option}"), "tmpfs", "tmpfs", &[option]);
+    }
+    if is_runlet() {
+        bundle.mount("/both", "tmpfs", "tmpfs", &["lazytime", "nolazytime", "sync", "async"]);
+    }
+    let seen = context.observe(&bundle);
+    let mounts = seen.mounts();
+    for option in ["sync", "dirsync", "lazytime"] {
+        if options.contains(&option) {
+            assert!(
+                mounts.at(&format!("/{option}")).has_data(option),
+                "{:?}",
+                mounts.at(&format!("/{option}"))
+            );
+        }
+    }
+    if is_runlet() {
+        assert!(!mounts.at("/both").has_data("lazytime") && !mounts.at("/both").has_data("sync"));
+    }
+    for option in &options {
+        assert_eq!(mounts.at(&format!("/{option}")).kind, "tmpfs");
+        assert!(
+            !mounts
+                .at(&format!("/{option}"))
+                .data
+                .iter()
+                .any(|data| data.contains("silent") || data.contains("loud")),
+            "not data of the file system"
+        );
+    }
+}
+
+/// The recursive set (mount_setattr): applied to what is mounted below as well.
+#[test]
+fn recursive_options_reach_the_mounts_below() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 has only a part of them");
+    let source = context.outside("source");
+    fs::create_dir(source.join("sub")).unwrap();
+    let below = source.join("sub").to_string_lossy().into_owned();
+    let payload = crate::harness::payload::path().to_string_lossy().into_owned();
+    assert!(
+        context
+            .in_world(&[&payload, "mount", "tmpfs", &below, "tmpfs", "nosuid", ""])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let mut table: Vec<(&str, &str, bool)> = vec![
+        ("rro", "ro", true),
+        ("rrw", "ro", false),
+        ("rnosuid", "nosuid", true),
+        ("rsuid", "nosuid", false),
+        ("rnodev", "nodev", true),
+        ("rdev", "nodev", false),
+        ("rnoexec", "noexec", true),
+        ("rexec", "noexec", false),
+        ("rnodiratime", "nodiratime", true),
+        ("rdiratime", "nodiratime", false),
+    ];
+    if is_runlet() {
+        table.extend([
+            ("rnosymfollow", "nosymfollow", true),
+            ("rsymfollow", "nosymfollow", false),
+            ("rnoatime", "noatime", true),
+            ("ratime", "noatime", false),
+            ("rrelatime", "relatime", true),
+            ("rstrictatime", "relatime", false),
+            ("rnorelatime", "noatime", false),
+            ("rnostrictatime", "noatime", false),
+        ]);
+    }
+    let mut bundle = context.bundle(&["report"]);
+    for (option, _, _) in &table {
+        bundle.mount(&format!("/{option}"), "bind", &source.to_string_lossy(), &["rbind", option]);
+    }
+    let output = context.run(&bundle);
+    if output.code != 0 && output.stderr.contains("mount_setattr") {
+        skip_test!("no mount_setattr here");
+    }
+    let seen = output.ok().seen();
+    let mounts = seen.mounts();
+    for (option, flag, set) in table {
+        for place in [format!("/{option}"), format!("/{option}/sub")] {
+            assert_eq!(mounts.at(&place).has(flag), set, "{option} at {place}: {:?}", mounts.at(&place));
+        }
+    }
+    assert!(context.in_world(&[&payload, "umount", &below]).output().unwrap().status.success());
+}
+
+/// nosymfollow: links of that mount are not followed.
+#[test]
+fn nosymfollow_stops_links() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 does not know it");
+    not_on!(Crun, "crun 1.8 does not know it");
+    let source = context.outside("source");
+    fs::write(source.join("file"), "content").unwrap();
+    std::os::unix::fs::symlink("file", source.join("link")).unwrap();
+    let mut bundle = context.bundle(&["read", "/no/link", ",", "read", "/yes/link"]);
+    bundle.bind(&source, "/no", &["nosymfollow"]);
+    bundle.bind(&source, "/yes", &["nosymfollow", "symfollow"]);
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.errno("read /no/link"), "ELOOP");
+    assert_eq!(seen.text("read /yes/link"), "content");
+}
+
+/// idmap with uidMappings and gidMappings: ids on the mount are shifted; without mappings it is an error.
+#[test]
+fn id_mapped_mounts_shift_the_owner() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 does not know it");
+    not_on!(Crun, "crun 1.8 has its own form");
+    let source = context.outside("source");
+    fs::create_dir(source.join("dir")).unwrap();
+    fs::write(source.join("file"), "content").unwrap();
+    std::os::unix::fs::chown(source.join("file"), Some(5), Some(6)).unwrap();
+    let mut bundle = context.bundle(&["stat", "/m/file", ",", "create", "/m/dir/new", "x"]);
+    let mappings = crate::harness::json!([{ "containerID": 0, "hostID": 1000, "size": 100 }]);
+    bundle.push(
+        "/mounts",
+        crate::harness::json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind", "idmap"],
+            "uidMappings": mappings, "gidMappings": mappings }),
+    );
+    let output = context.run(&bundle);
+    if output.code != 0 && output.code != 3 && output.stderr.contains("idmap") {
+        skip_test!("{}", output.stderr.trim());
+    }
+    let seen = output.seen();
+    assert_eq!(seen.out("stat /m/file")["uid"], 1005);
+    assert_eq!(seen.out("stat /m/file")["gid"], 1006);
+
+    for broken in [
+        crate::harness::json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind", "idmap"] }),
+        crate::harness::json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind"], "uidMappings": mappings }),
+    ] {
+        let mut bundle = context.bundle(&["true"]);
+        bundle.push("/mounts", broken);
+        context.run(&bundle).fails().says("mounts[6]");
+    }
+}

@@ -1,0 +1,253 @@
+//! config-linux.md "namespaces", "User namespace mappings", "Offset for Time Namespace", "netDevices".
+
+use crate::harness::{Kind, host, is_runlet, json, kind};
+use crate::{context, not_on, skip_test};
+use std::fs;
+
+const KINDS: [(&str, &str); 6] = [
+    ("pid", "pid"),
+    ("network", "net"),
+    ("mount", "mnt"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("cgroup", "cgroup"),
+];
+
+/// "The following namespace types SHOULD be supported": a listed one is new, an absent one is inherited.
+#[test]
+fn listed_namespaces_are_new_and_absent_ones_inherited() {
+    let context = context!();
+    let caller = host::payload_report(&context)["ns"].clone();
+    let bundle = context.bundle(&["report"]);
+    let seen = context.observe(&bundle);
+    for (_, file) in KINDS {
+        assert_ne!(seen.report()["ns"][file], caller[file], "{file} should be its own");
+    }
+    assert_eq!(seen.report()["ns"]["user"], caller["user"]);
+    assert_eq!(seen.report()["ns"]["time"], caller["time"]);
+    for (kind, file) in KINDS {
+        if kind == "mount" {
+            continue;
+        }
+        let mut bundle = context.bundle(&["report"]);
+        bundle.without_namespace(kind);
+        if kind == "uts" {
+            bundle.unset("/hostname");
+        }
+        if kind == "network" {
+            // sysfs of a network namespace that is not ours to show.
+            bundle.remove_mount("/sys");
+        }
+        let seen = context.observe(&bundle);
+        assert_eq!(seen.report()["ns"][file], caller[file], "{kind} should be the caller's");
+    }
+}
+
+/// "path": the namespace of another process is joined.
+#[test]
+fn a_namespace_by_path_is_joined() {
+    let context = context!();
+    let first = context.bundle(&["report", ",", "pause"]);
+    let id = context.id();
+    let output = context.create(&first, &id).ok();
+    context.start(&id).ok();
+    let told = crate::harness::Seen::parse(&output.wait_stdout("report"));
+    let pid = context.pid(&id);
+    for (kind, file) in
+        [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup"), ("pid", "pid")]
+    {
+        let mut second = context.bundle(&["report"]);
+        second.namespace(kind, Some(&format!("/proc/{pid}/ns/{file}")));
+        if kind == "uts" {
+            second.unset("/hostname");
+        }
+        let seen = context.observe(&second);
+        assert_eq!(seen.report()["ns"][file], told.report()["ns"][file], "{kind}");
+        for (_, other) in KINDS {
+            if other != file {
+                assert_ne!(seen.report()["ns"][other], told.report()["ns"][other], "{other} is its own");
+            }
+        }
+        if kind == "pid" {
+            assert_ne!(seen.report()["pid"], 1);
+        }
+    }
+    // All at once, as a pod does.
+    let mut pod = context.bundle(&["report"]);
+    for (kind, file) in [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("pid", "pid")] {
+        pod.namespace(kind, Some(&format!("/proc/{pid}/ns/{file}")));
+    }
+    pod.unset("/hostname");
+    let seen = context.observe(&pod);
+    for file in ["net", "ipc", "uts", "pid"] {
+        assert_eq!(seen.report()["ns"][file], told.report()["ns"][file], "{file}");
+    }
+    assert_eq!(context.status(&id), "running");
+}
+
+/// "If path is not associated with a namespace of type `type`, the runtime MUST generate an error". Duplicates are an error too.
+#[test]
+fn wrong_and_duplicate_namespaces_are_refused() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 takes duplicates and leaves cgroups");
+    let wrong: [(&str, serde_json::Value); 6] = [
+        ("wrong type", json!({ "type": "network", "path": "/proc/self/ns/ipc" })),
+        ("no namespace", json!({ "type": "network", "path": "/etc/passwd" })),
+        ("missing path", json!({ "type": "network", "path": "/proc/self/ns/nothing" })),
+        ("relative path", json!({ "type": "network", "path": "proc/self/ns/net" })),
+        ("unknown type", json!({ "type": "netwrok" })),
+        ("no type", json!({})),
+    ];
+    for (what, namespace) in wrong {
+        let mut bundle = context.bundle(&["true"]);
+        bundle.without_namespace("network");
+        bundle.push("/linux/namespaces", namespace);
+        let output = context.run(&bundle);
+        assert!(output.code != 0, "{what} should be refused: {}", output.describe());
+    }
+    let mut twice = context.bundle(&["true"]);
+    twice.push("/linux/namespaces", json!({ "type": "ipc" }));
+    context.run(&twice).fails();
+    context.assert_clean();
+}
+
+/// "uidMappings", "gidMappings": root inside is an ordinary id outside.
+#[test]
+fn a_user_namespace_maps_ids() {
+    let context = context!();
+    let mut bundle = context.bundle(&["report", ",", "stat", "/", ",", "create", "/tmp/made", "x"]);
+    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    bundle.namespace("user", None);
+    bundle.set("/linux/uidMappings", mappings.clone());
+    bundle.set("/linux/gidMappings", mappings);
+    host::chown_tree(&bundle.root(), 100_000, 100_000);
+    host::open_path(&context.dir);
+    let caller = host::payload_report(&context)["ns"].clone();
+    let seen = context.observe(&bundle);
+    assert_ne!(seen.report()["ns"]["user"], caller["user"]);
+    let map: Vec<&str> = seen.report()["uid_map"].as_str().unwrap().split_whitespace().collect();
+    assert_eq!(map, ["0", "100000", "65536"]);
+    let map: Vec<&str> = seen.report()["gid_map"].as_str().unwrap().split_whitespace().collect();
+    assert_eq!(map, ["0", "100000", "65536"]);
+    assert_eq!(seen.report()["status"]["Uid"], "0\t0\t0\t0");
+    assert_eq!(seen.out("stat /")["uid"], 0);
+    assert_eq!(seen.errno("create /tmp/made x"), "");
+    let made = fs::metadata(bundle.root().join("tmp/made")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), 100_000);
+}
+
+/// A user namespace with more than one range, and an ordinary user inside.
+#[test]
+fn several_ranges_and_a_user_inside() {
+    let context = context!();
+    let mut bundle = context.bundle(&["report"]);
+    bundle.namespace("user", None);
+    bundle.set(
+        "/linux/uidMappings",
+        json!([{ "containerID": 0, "hostID": 100_000, "size": 1000 }, { "containerID": 1000, "hostID": 300_000, "size": 10 }]),
+    );
+    bundle.set("/linux/gidMappings", json!([{ "containerID": 0, "hostID": 100_000, "size": 5000 }]));
+    bundle.set("/process/user", json!({ "uid": 1005, "gid": 1005, "additionalGids": [7] }));
+    host::chown_tree(&bundle.root(), 100_000, 100_000);
+    host::open_path(&context.dir);
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.report()["status"]["Uid"], "1005\t1005\t1005\t1005");
+    assert_eq!(seen.report()["status"]["Groups"], "7");
+}
+
+/// SPEC.md "Decided": a user namespace without mappings is an error that names the property; mappings without one too.
+#[test]
+fn mappings_and_user_namespace_come_together() {
+    let context = context!();
+    if !is_runlet() {
+        skip_test!("SPEC.md's decision");
+    }
+    let mut bundle = context.bundle(&["true"]);
+    bundle.namespace("user", None);
+    context.run(&bundle).fails().says("idMappings");
+    let mut many = context.bundle(&["true"]);
+    many.namespace("user", None);
+    let ranges: Vec<_> = (0..6000)
+        .map(|index| json!({ "containerID": index, "hostID": 100_000 + index, "size": 1 }))
+        .collect();
+    many.set("/linux/uidMappings", ranges.clone());
+    many.set("/linux/gidMappings", ranges);
+    context.run(&many).fails();
+    context.assert_clean();
+}
+
+/// A user namespace of another container is joined.
+#[test]
+fn a_user_namespace_by_path_is_joined() {
+    let context = context!();
+    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    let mut first = context.bundle(&["report", ",", "pause"]);
+    first.namespace("user", None);
+    first.set("/linux/uidMappings", mappings.clone());
+    first.set("/linux/gidMappings", mappings);
+    host::chown_tree(&first.root(), 100_000, 100_000);
+    host::open_path(&context.dir);
+    let id = context.id();
+    let output = context.create(&first, &id).ok();
+    context.start(&id).ok();
+    let told = crate::harness::Seen::parse(&output.wait_stdout("report"));
+    let pid = context.pid(&id);
+    let mut second = context.bundle(&["report"]);
+    host::chown_tree(&second.root(), 100_000, 100_000);
+    second.namespace("user", Some(&format!("/proc/{pid}/ns/user")));
+    second.namespace("network", Some(&format!("/proc/{pid}/ns/net")));
+    let output = context.run(&second);
+    if output.code != 0 && kind() != Kind::Runlet {
+        skip_test!("{}", output.stderr.trim());
+    }
+    let seen = output.ok().seen();
+    assert_eq!(seen.report()["ns"]["user"], told.report()["ns"]["user"]);
+    assert_eq!(seen.report()["ns"]["net"], told.report()["ns"]["net"]);
+    assert_eq!(seen.report()["status"]["Uid"], "0\t0\t0\t0");
+    context.delete_force(&id).ok();
+}
+
+/// "timeOffsets": the clocks of a new time namespace are shifted.
+#[test]
+fn time_offsets_are_applied() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 fails without a user namespace");
+    not_on!(Runc, "runc 1.1 does not know it");
+    let mut bundle = context.bundle(&["report"]);
+    bundle.namespace("time", None);
+    bundle.set("/linux/timeOffsets", json!({ "boottime": { "secs": 1_000_000, "nanosecs": 5 }, "monotonic": { "secs": 70, "nanosecs": 0 } }));
+    let output = context.run(&bundle);
+    let seen = output.ok().seen();
+    let uptime: f64 = seen.report()["uptime"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(uptime > 1_000_000.0, "{uptime}");
+    let mut without = context.bundle(&["true"]);
+    without.set("/linux/timeOffsets", json!({ "boottime": { "secs": 1, "nanosecs": 0 } }));
+    context.run(&without).fails();
+}
+
+/// "netDevices": moved in, renamed, set up.
+#[test]
+fn a_network_device_is_moved_in() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 does not know it");
+    not_on!(Crun, "crun 1.8 does not know it");
+    // A dummy link of the test's own.
+    let name = format!("rt{}", std::process::id() % 1_000_000);
+    let made = std::process::Command::new("ip").args(["link", "add", &name, "type", "dummy"]).output();
+    if !made.as_ref().is_ok_and(|output| output.status.success()) {
+        skip_test!("no dummy links here: {made:?}");
+    }
+    let mut bundle = context.bundle(&["report", ",", "read", "/sys/class/net/eth9/flags"]);
+    bundle.set("/linux/netDevices", json!({ &name: { "name": "eth9" } }));
+    let output = context.run(&bundle);
+    let gone = !std::path::Path::new(&format!("/sys/class/net/{name}")).exists();
+    if !gone {
+        let _ = std::process::Command::new("ip").args(["link", "del", &name]).output();
+    }
+    assert!(output.code == 0 || output.code == 3, "{}", output.describe());
+    let seen = output.seen();
+    assert!(seen.report()["net"].as_str().unwrap().contains("eth9"), "{}", output.describe());
+    let flags = seen.text("read /sys/class/net/eth9/flags");
+    assert_eq!(u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap() & 1, 1, "up: {flags}");
+    assert!(gone, "moved, not copied");
+}

@@ -1,0 +1,73 @@
+//! Rootless: an ordinary user, no helper daemon (issue "Isolation", "Rootless").
+
+use crate::harness::{host, is_runlet, json};
+use crate::{context, not_on, skip_test};
+use std::fs;
+
+/// `spec --rootless` and `run`, as an ordinary user.
+#[test]
+fn an_ordinary_user_runs_a_container() {
+    let context = context!();
+    not_on!(Runc, "its default configuration needs a session bus or a delegated cgroup");
+    not_on!(Crun, "its default configuration needs a delegated cgroup");
+    let bundle = context.bundle(&["report"]);
+    let (uid, gid) = (23_456, 23_457);
+    host::open_path(&context.dir);
+    host::chown_tree(&bundle.dir, uid, gid);
+    let root = context.outside("user-state");
+    host::chown_tree(&root, uid, gid);
+    let binary = context.outside("bin").join("runlet");
+    fs::copy(&context.runtime, &binary).unwrap();
+    let as_user = ["payload", "as", "23456", "23457"];
+    let directory = bundle.dir.to_string_lossy().into_owned();
+    let root = root.to_string_lossy().into_owned();
+    let other = crate::harness::Call::at(&context, &binary, &["--root", &root, "spec", "--rootless"])
+        .cwd(&directory)
+        .through(&as_user);
+    other.go().ok();
+    let file = bundle.dir.join("config.json");
+    let mut config: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(config["linux"]["uidMappings"].is_array(), "{config}");
+    config["process"]["args"] = json!(["/bin/payload", "report"]);
+    config["process"]["terminal"] = false.into();
+    fs::write(&file, config.to_string()).unwrap();
+    let id = context.id();
+    let run =
+        crate::harness::Call::at(&context, &binary, &["--root", &root, "run", "--bundle", &directory, &id])
+            .through(&as_user);
+    let output = run.go().ok();
+    let seen = output.seen();
+    assert_eq!(seen.report()["pid"], 1);
+    assert_eq!(seen.report()["status"]["Uid"], "0\t0\t0\t0");
+    let map: Vec<&str> = seen.report()["uid_map"].as_str().unwrap().split_whitespace().collect();
+    assert_eq!(map, ["0", "23456", "1"]);
+    assert!(is_runlet());
+}
+
+/// What cannot be had without root is an error or a warning that names it, never silently absent.
+#[test]
+fn an_ordinary_user_is_told_what_he_cannot_have() {
+    let context = context!();
+    if !is_runlet() {
+        skip_test!("about runlet's own words");
+    }
+    let mut bundle = context.bundle(&["true"]);
+    let (uid, gid) = (23_456, 23_457);
+    bundle.set("/linux/resources", json!({ "memory": { "limit": 67_108_864 } }));
+    let directory = bundle.path();
+    host::open_path(&context.dir);
+    host::chown_tree(&bundle.dir, uid, gid);
+    let root = context.outside("user-state");
+    host::chown_tree(&root, uid, gid);
+    let binary = context.outside("bin").join("runlet");
+    fs::copy(&context.runtime, &binary).unwrap();
+    let id = context.id();
+    let run = crate::harness::Call::at(
+        &context,
+        &binary,
+        &["--root", &root.to_string_lossy(), "run", "--bundle", &directory, &id],
+    )
+    .through(&["payload", "as", "23456", "23457"]);
+    // No user namespace asked for: an ordinary user can make none of the others.
+    run.go().fails();
+}
