@@ -8,9 +8,12 @@
 //! a note, `Prepared::note`, that is written before anything is made: so a killed create can be undone.
 
 pub mod apply;
+mod dbus;
 pub mod device;
 pub mod freeze;
 pub mod host;
+pub mod stats;
+pub mod systemd;
 
 use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
@@ -22,6 +25,7 @@ use host::Host;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
+use systemd::{Placeholder, Scope};
 
 /// The parent of containers that name no cgroupsPath.
 const PARENT: &str = "runlet";
@@ -44,6 +48,8 @@ pub struct Prepared {
     pub note: String,
     /// The directories to be, cgroup2 first.
     places: Vec<Place>,
+    /// The scope that has them, and the container's id.
+    scope: Option<(Scope, String)>,
 }
 
 /// A directory to be.
@@ -125,6 +131,14 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         return Ok(Prepared { plan, warning, ..Prepared::default() });
     }
 
+    let by_systemd = match wanted.manager {
+        CgroupManager::Systemd => true,
+        CgroupManager::Auto => systemd::is_form(wanted.cgroups_path) && systemd::is_running(),
+        _ => false,
+    };
+    if by_systemd {
+        return in_scope(plan, host.v2.as_deref(), wanted);
+    }
     let relative = relative(wanted.cgroups_path, wanted.id)?;
     let mut places = Vec::new();
     if let Some(root) = &host.v2 {
@@ -138,7 +152,24 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
             places.push(Place { v1: true, path: format!("{root}/{relative}"), root: root.len() });
         }
     }
-    Ok(Prepared { plan, warning, note: note(&places), places })
+    Ok(Prepared { plan, warning, note: note(&places), places, scope: None })
+}
+
+/// The same for a scope of systemd's.
+fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<Prepared> {
+    let Some(root) = root else {
+        return Err(Error::new("--systemd-cgroup: needs cgroup2")
+            .hint("--cgroup-manager cgroupfs does without systemd"));
+    };
+    if let Some(write) = plan.writes.iter().find(|write| write.v1) {
+        return Err(Error::new(format!("linux.resources.{}: is on a cgroup v1 hierarchy", write.place))
+            .hint("--cgroup-manager cgroupfs can set it"));
+    }
+    let scope = Scope::of(wanted.cgroups_path, wanted.id, !rustix::process::geteuid().is_root())?;
+    let path = format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default());
+    let note = format!("{path}\n{}", scope.note());
+    let places = alloc::vec![Place { v1: false, path, root: root.len() }];
+    Ok(Prepared { plan, warning: None, note, places, scope: Some((scope, wanted.id.into())) })
 }
 
 /// linux.cgroupsPath without what could lead out of the mount; `runlet/ID` where there is none.
@@ -190,8 +221,19 @@ impl Prepared {
     /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
     /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
     pub fn create(&self) -> Result<Option<Cgroup>> {
-        let mut cgroup = Cgroup { dirs: Vec::new(), made: Vec::new() };
-        let done = self.places.iter().try_for_each(|place| cgroup.make(place)).and_then(|()| {
+        let mut cgroup = Cgroup::default();
+        let made = match &self.scope {
+            Some((scope, id)) => self.places.iter().try_for_each(|place| {
+                cgroup.placeholder = Some(scope.start(id, &self.plan.writes)?);
+                cgroup.scope = Some(scope.clone());
+                let failed = Error::sys("open the scope's cgroup", &place.path);
+                let fd = rustix::fs::open(&*place.path, DIRECTORY, Mode::empty()).map_err(failed)?;
+                cgroup.dirs.push(Dir { fd, path: place.path.clone(), v1: false });
+                Ok(())
+            }),
+            None => self.places.iter().try_for_each(|place| cgroup.make(place)),
+        };
+        let done = made.and_then(|()| {
             apply::enable(&cgroup, &self.plan.writes)?;
             apply::apply(&cgroup, &self.plan.writes, false)
         });
@@ -211,11 +253,14 @@ impl Prepared {
 }
 
 /// A container's cgroup, opened.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Cgroup {
     dirs: Vec<Dir>,
     /// Directories that this create has made; of one that was opened, those above it that its create made. Topmost first.
     made: Vec<String>,
+    /// When systemd made it.
+    scope: Option<Scope>,
+    placeholder: Option<Placeholder>,
 }
 
 /// One directory of it.
@@ -243,7 +288,8 @@ impl Cgroup {
             dir.v1 = rustix::fs::accessat(&dir.fd, c"cgroup.controllers", Access::EXISTS, AtFlags::empty())
                 .is_err();
         }
-        Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made }))
+        let scope = note.lines().find_map(Scope::of_note);
+        Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made, scope, placeholder: None }))
     }
 
     /// The cgroup2 directory, for CLONE_INTO_CGROUP and device programs.
@@ -259,6 +305,28 @@ impl Cgroup {
     /// Absolute path of the first directory, as `state` shows it.
     pub fn path(&self) -> &str {
         self.dirs.first().map_or("", |dir| &dir.path)
+    }
+
+    /// To be called when the container's first process is in the cgroup: nothing else needs to hold it now.
+    pub fn is_born(&mut self) {
+        self.placeholder = None;
+    }
+
+    /// Changes the limits of a running container. What fails leaves them as they were.
+    pub fn update(&self, resources: &Resources<'_>) -> Result<()> {
+        let v1 = match self.needs_join() {
+            true => Controllers(host::all().v1_controllers().0 & !Controllers::DEVICES.0),
+            false => Controllers::NONE,
+        };
+        let plan = compile(resources, v1, Occasion::Update(apply::now(self)))?;
+        apply::check(self, &plan)?;
+        let program = plan.devices.as_deref().map(device::load).transpose()?.flatten();
+        apply::enable(self, &plan.writes)?;
+        if let Some(scope) = &self.scope {
+            scope.update(&plan.writes)?;
+        }
+        apply::apply(self, &plan.writes, true)?;
+        program.map_or(Ok(()), |program| self.replace(&program))
     }
 
     /// Moves a process in: to all directories, or, when it was born in the cgroup2, to the others.
@@ -323,6 +391,11 @@ impl Cgroup {
 
     /// Removes what this call of create has made.
     fn undo(&mut self) {
+        self.placeholder = None;
+        if let Some(scope) = &self.scope {
+            // systemd takes an empty scope away by itself, too.
+            scope.stop().unwrap_or_default();
+        }
         for path in self.made.drain(..).rev() {
             // What cannot be removed is in use by somebody else, who came in between.
             rustix::fs::rmdir(&*path).unwrap_or_default();
@@ -375,6 +448,8 @@ impl Cgroup {
     /// Removes the cgroup with the cgroups that the container made in it, waiting for processes that are on their way out, and
     /// the default parent when it was the last one in it. One that is gone already is success.
     pub fn remove(self) -> Result<()> {
+        // systemd also takes a scope away by itself when it is empty: it is enough that the directory goes.
+        let stopped = self.scope.as_ref().map_or(Ok(()), Scope::stop);
         for dir in &self.dirs {
             let mut waited = 0;
             loop {
@@ -390,7 +465,7 @@ impl Cgroup {
                             waited = 1;
                         }
                     }
-                    Err(errno) => return Err(Error::sys("remove the cgroup", &dir.path)(errno)),
+                    Err(errno) => return stopped.and(Err(Error::sys("remove the cgroup", &dir.path)(errno))),
                 }
             }
             if let (true, Some((parent, _))) = (in_default_parent(&dir.path), dir.path.rsplit_once('/')) {

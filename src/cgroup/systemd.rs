@@ -1,0 +1,401 @@
+//! A transient scope of systemd's as the container's cgroup.
+//!
+//! systemd makes a scope only around a process, so a placeholder is put into it, the container is then born there like in any
+//! other cgroup, and the placeholder goes. Limits are given to systemd as properties, so that it does not undo them when it
+//! reloads, and written to the files as well, which is what is read back. The scope is delegated: systemd leaves what is
+//! below it alone.
+
+use super::dbus::{BUS, Body, Connection, Object};
+use crate::compile::cgroup::Write;
+use crate::error::{Error, Result};
+use alloc::{format, string::String, vec::Vec};
+use rustix::fd::OwnedFd;
+use syscalls::process::{Fork, SIGCHLD, WEXITED, WaitFor};
+
+const MANAGER: Object<'static> = Object {
+    destination: "org.freedesktop.systemd1",
+    path: "/org/freedesktop/systemd1",
+    interface: "org.freedesktop.systemd1.Manager",
+};
+const PROPERTIES: Object<'static> = Object { interface: "org.freedesktop.DBus.Properties", ..MANAGER };
+const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
+
+/// A scope by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Of the user's systemd, not the system's.
+    pub user: bool,
+    /// `system.slice`; may be nested (`a-b.slice` is in `a.slice`).
+    pub slice: String,
+    /// `prefix-name.scope`.
+    pub unit: String,
+}
+
+/// Whether a cgroupsPath has systemd's form.
+pub fn is_form(cgroups_path: &str) -> bool {
+    !cgroups_path.starts_with('/') && cgroups_path.split(':').count() == 3
+}
+
+/// Whether systemd runs this machine (sd_booted(3)).
+pub fn is_running() -> bool {
+    rustix::fs::access("/run/systemd/system", rustix::fs::Access::EXISTS).is_ok()
+}
+
+impl Scope {
+    /// From `slice:prefix:name`, or the default for a container that names none.
+    pub fn of(cgroups_path: &str, id: &str, user: bool) -> Result<Scope> {
+        let parts: Vec<&str> = cgroups_path.split(':').collect();
+        let (slice, prefix, name) = match parts.as_slice() {
+            [""] => ("", "runlet", id),
+            [slice, prefix, name] => (*slice, *prefix, *name),
+            _ => {
+                return Err(Error::new(format!(
+                    "linux.cgroupsPath {cgroups_path:?}: must be slice:prefix:name"
+                ))
+                .hint("systemd is the cgroup manager"));
+            }
+        };
+        let slice = match (slice, user) {
+            ("", false) => "system.slice",
+            ("", true) => "user.slice",
+            (slice, _) => slice,
+        };
+        let unit = match prefix {
+            "" => format!("{name}.scope"),
+            _ => format!("{prefix}-{name}.scope"),
+        };
+        // systemd.unit(5), "String Escaping for Inclusion in Unit Names".
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
+        if name.is_empty() || unit.len() > 255 || !unit.bytes().all(plain) || !slice.bytes().all(plain) {
+            return Err(Error::new(format!("linux.cgroupsPath {cgroups_path:?}: is not the name of a unit")));
+        }
+        let scope = Scope { user, slice: slice.into(), unit };
+        scope.path().ok_or_else(|| {
+            Error::new(format!("linux.cgroupsPath {cgroups_path:?}: is not the name of a slice"))
+        })?;
+        Ok(scope)
+    }
+
+    /// The cgroup below the manager's own: each dash of a slice's name is a level (systemd.slice(5)).
+    pub fn path(&self) -> Option<String> {
+        let name = self.slice.strip_suffix(".slice")?;
+        let mut path = String::new();
+        if name != "-" {
+            let mut upto = String::new();
+            for part in name.split('-') {
+                if part.is_empty() {
+                    return None;
+                }
+                upto.push_str(part);
+                path.extend(["/", &upto, ".slice"]);
+                upto.push('-');
+            }
+        }
+        path.extend(["/", &self.unit]);
+        Some(path)
+    }
+
+    /// The line of a note.
+    pub fn note(&self) -> String {
+        format!("@{} {} {}", if self.user { "user" } else { "system" }, self.slice, self.unit)
+    }
+
+    /// From the line of a note.
+    pub fn of_note(line: &str) -> Option<Scope> {
+        let mut words = line.strip_prefix('@')?.split(' ');
+        let user = words.next()? == "user";
+        Some(Scope { user, slice: words.next()?.into(), unit: words.next()?.into() })
+    }
+
+    fn connect(&self) -> Result<Connection> {
+        match self.user {
+            false => Connection::open(SYSTEM_BUS),
+            true => Connection::open(&format!("/run/user/{}/bus", rustix::process::geteuid().as_raw())),
+        }
+    }
+
+    /// The cgroup of the manager itself, below which its slices are: empty for the system's.
+    pub fn manager_path(&self) -> Result<String> {
+        if !self.user {
+            return Ok(String::new());
+        }
+        let mut body = Body::default();
+        body.string(MANAGER.interface).string("ControlGroup");
+        let answer = self.connect()?.call(&PROPERTIES, "Get", "ss", &body)?;
+        Ok(answer.variant().unwrap_or_default().trim_end_matches('/').into())
+    }
+
+    /// Makes the scope, with a placeholder in it.
+    pub fn start(&self, id: &str, writes: &[Write]) -> Result<Placeholder> {
+        let placeholder = Placeholder::new()?;
+        let mut connection = self.connect()?;
+        let mut rule = Body::default();
+        rule.string("type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'");
+        connection.call(&BUS, "AddMatch", "s", &rule)?;
+        connection.call(&MANAGER, "Subscribe", "", &Body::default())?;
+
+        let mut body = Body::default();
+        body.string(&self.unit).string("fail").array(8, |list| {
+            let mut put = |name, value: &Value| value.put(list, name);
+            put("Description", &Value::Text(&format!("container {id}")));
+            put("Slice", &Value::Text(&self.slice));
+            put("Delegate", &Value::Yes);
+            put("PIDs", &Value::Pid(placeholder.pid.cast_unsigned()));
+            put("DefaultDependencies", &Value::No);
+            // A scope whose last process was killed for memory counts as failed, and would stay to be looked at.
+            put("CollectMode", &Value::Text("inactive-or-failed"));
+            for (name, value) in properties(writes) {
+                put(name, &value);
+            }
+        });
+        // No auxiliary units.
+        body.array(8, |_| {});
+        let answer = match connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body) {
+            Err(error) if error.message.contains("UnitExists") => {
+                // Left over from a container that failed.
+                let mut unit = Body::default();
+                unit.string(&self.unit);
+                connection.call(&MANAGER, "ResetFailedUnit", "s", &unit)?;
+                connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body)?
+            }
+            other => other?,
+        };
+        let [job] = answer.strings().unwrap_or_default();
+        match &*connection.job_result(job)? {
+            "done" => Ok(placeholder),
+            result => Err(Error::new(format!("systemd: start of {}: {result}", self.unit))),
+        }
+    }
+
+    /// Tells systemd of new limits.
+    pub fn update(&self, writes: &[Write]) -> Result<()> {
+        let properties = properties(writes);
+        if properties.is_empty() {
+            return Ok(());
+        }
+        let mut body = Body::default();
+        // True: until the next boot.
+        body.string(&self.unit).word(1).array(8, |list| {
+            for (name, value) in &properties {
+                value.put(list, name);
+            }
+        });
+        self.connect()?.call(&MANAGER, "SetUnitProperties", "sba(sv)", &body).map(drop)
+    }
+
+    /// Lets systemd forget the scope. One that it has forgotten already is success.
+    pub fn stop(&self) -> Result<()> {
+        let mut body = Body::default();
+        body.string(&self.unit).string("replace");
+        match self.connect()?.call(&MANAGER, "StopUnit", "ss", &body) {
+            Err(error) if error.message.contains("NoSuchUnit") => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+/// A process that does nothing but be there.
+#[derive(Debug)]
+pub struct Placeholder {
+    pid: i32,
+    /// It ends when this is closed, also by the end of the runtime.
+    leash: Option<OwnedFd>,
+}
+
+impl Placeholder {
+    fn new() -> Result<Placeholder> {
+        let failed = |errno| Error::os("start a process to hold the scope")(errno);
+        let (read, write) = syscalls::fd::pipe(rustix::pipe::PipeFlags::CLOEXEC.bits()).map_err(failed)?;
+        match syscalls::process::clone(0, false, SIGCHLD).map_err(failed)? {
+            Fork::Parent { pid, .. } => Ok(Placeholder { pid, leash: Some(write) }),
+            Fork::Child => {
+                drop(write);
+                let mut byte = [0u8];
+                // Nothing is ever written: this returns when the last writer is gone.
+                let status = syscalls::fd::read(syscalls::AsFd::as_fd(&read), &mut byte);
+                syscalls::process::exit_group(i32::from(status.is_err()))
+            }
+        }
+    }
+}
+
+impl Drop for Placeholder {
+    fn drop(&mut self) {
+        self.leash = None;
+        // It is this process's child and ends at once.
+        let ended = syscalls::process::waitid(WaitFor::Pid(self.pid), WEXITED);
+        debug_assert!(ended.is_ok());
+    }
+}
+
+/// A property's value.
+#[derive(Debug, PartialEq, Eq)]
+enum Value<'a> {
+    Text(&'a str),
+    Yes,
+    No,
+    Number(u64),
+    Pid(u32),
+    /// A bit for each number, lowest first.
+    Mask(Vec<u8>),
+}
+
+impl Value<'_> {
+    /// Writes the pair (sv).
+    fn put(&self, list: &mut Body, name: &str) {
+        list.structure().string(name);
+        match self {
+            Value::Text(text) => list.signature("s").string(text),
+            Value::Yes => list.signature("b").word(1),
+            Value::No => list.signature("b").word(0),
+            Value::Number(number) => list.signature("t").long(*number),
+            Value::Pid(pid) => list.signature("au").array(4, |pids| {
+                pids.word(*pid);
+            }),
+            Value::Mask(bytes) => list.signature("ay").array(1, |mask| {
+                for byte in bytes {
+                    mask.byte(*byte);
+                }
+            }),
+        };
+    }
+}
+
+/// Files that are one number in a property (systemd.resource-control(5), org.freedesktop.systemd1(5)).
+const NUMBERS: [(&str, &str); 8] = [
+    ("memory.max", "MemoryMax"),
+    ("memory.low", "MemoryLow"),
+    ("memory.high", "MemoryHigh"),
+    ("memory.min", "MemoryMin"),
+    ("memory.swap.max", "MemorySwapMax"),
+    ("cpu.weight", "CPUWeight"),
+    ("io.weight", "IOWeight"),
+    ("pids.max", "TasksMax"),
+];
+
+/// What systemd can be told of the limits; the rest it does not touch.
+fn properties(writes: &[Write]) -> Vec<(&'static str, Value<'static>)> {
+    let mut properties = Vec::new();
+    for write in writes.iter().filter(|write| !write.v1) {
+        let (Ok(file), Ok(value)) = (write.file.to_str(), core::str::from_utf8(&write.value)) else {
+            continue;
+        };
+        let number = |text: &str| if text == "max" { Some(u64::MAX) } else { text.parse().ok() };
+        if let Some((_, name)) = NUMBERS.iter().find(|(known, _)| *known == file) {
+            if let Some(number) = number(value) {
+                properties.push((*name, Value::Number(number)));
+            }
+            continue;
+        }
+        match file {
+            "cpu.max" => {
+                let mut words = value.split(' ');
+                let quota = words.next().and_then(number);
+                let period = words.next().and_then(|word| word.parse::<u64>().ok());
+                if let Some(period) = period {
+                    properties.push(("CPUQuotaPeriodUSec", Value::Number(period)));
+                }
+                // Microseconds in a second of time; in whole hundredths of a processor, rounded up, as systemd keeps it.
+                let second = quota.map(|quota| match quota {
+                    u64::MAX => u64::MAX,
+                    quota => {
+                        let exact = quota.saturating_mul(1_000_000).checked_div(period.unwrap_or(100_000));
+                        exact.unwrap_or(0).div_ceil(10_000).saturating_mul(10_000)
+                    }
+                });
+                properties.extend(second.map(|second| ("CPUQuotaPerSecUSec", Value::Number(second))));
+            }
+            "cpuset.cpus" => properties.extend(mask(value).map(|mask| ("AllowedCPUs", Value::Mask(mask)))),
+            "cpuset.mems" => {
+                properties.extend(mask(value).map(|mask| ("AllowedMemoryNodes", Value::Mask(mask))))
+            }
+            _ => {}
+        }
+    }
+    properties
+}
+
+/// `0-2,7` as bits.
+fn mask(list: &str) -> Option<Vec<u8>> {
+    let mut mask: Vec<u8> = Vec::new();
+    for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        for number in first..=last {
+            let byte = usize::from(number / 8);
+            if mask.len() <= byte {
+                mask.resize(byte.saturating_add(1), 0);
+            }
+            *mask.get_mut(byte)? |= 1 << (number % 8);
+        }
+    }
+    (!mask.is_empty()).then_some(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::compile::cgroup::Missing;
+    use alloc::ffi::CString;
+
+    #[test]
+    fn a_scope_is_where_its_slice_says() {
+        let scope = Scope::of("a-b.slice:docker:box", "id", false).unwrap();
+        assert_eq!((&*scope.slice, &*scope.unit), ("a-b.slice", "docker-box.scope"));
+        assert_eq!(scope.path().unwrap(), "/a.slice/a-b.slice/docker-box.scope");
+        assert_eq!(Scope::of("", "id", false).unwrap().path().unwrap(), "/system.slice/runlet-id.scope");
+        assert_eq!(Scope::of("", "id", true).unwrap().path().unwrap(), "/user.slice/runlet-id.scope");
+        assert_eq!(Scope::of("-.slice::x", "id", false).unwrap().path().unwrap(), "/x.scope");
+        assert_eq!(Scope::of_note(&scope.note()).unwrap(), scope);
+    }
+
+    #[test]
+    fn what_is_not_a_unit_is_refused() {
+        for path in [
+            "/a/b",
+            "a:b",
+            "a.slice:b:",
+            "a:b:c",
+            "a--b.slice:x:y",
+            ".slice:x:y",
+            "a.slice:x:../y",
+            "a.slice:x y:z",
+        ] {
+            assert!(Scope::of(path, "id", false).is_err(), "{path}");
+        }
+        assert!(is_form("a.slice:b:c") && is_form("::") && !is_form("/a:b:c") && !is_form("/a/b"));
+    }
+
+    #[test]
+    fn limits_become_properties() {
+        let write = |file: &str, value: &str| Write {
+            v1: false,
+            file: CString::new(file).unwrap(),
+            value: value.into(),
+            place: "".into(),
+            missing: Missing::Fail,
+        };
+        let writes = [
+            write("memory.max", "4096"),
+            write("memory.swap.max", "max"),
+            write("pids.max", "7"),
+            write("cpu.max", "50000 100000"),
+            write("cpu.max", "max"),
+            write("cpu.max", "12345"),
+            write("cpuset.cpus", "0-1,9"),
+            write("io.max", "8:0 rbps=1"),
+        ];
+        let expected = [
+            ("MemoryMax", Value::Number(4096)),
+            ("MemorySwapMax", Value::Number(u64::MAX)),
+            ("TasksMax", Value::Number(7)),
+            ("CPUQuotaPeriodUSec", Value::Number(100_000)),
+            ("CPUQuotaPerSecUSec", Value::Number(500_000)),
+            ("CPUQuotaPerSecUSec", Value::Number(u64::MAX)),
+            ("CPUQuotaPerSecUSec", Value::Number(130_000)),
+            ("AllowedCPUs", Value::Mask(alloc::vec![3, 2])),
+        ];
+        assert_eq!(properties(&writes), expected);
+    }
+}
