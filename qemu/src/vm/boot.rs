@@ -27,7 +27,7 @@ const FIRMWARE: &[&str] = &["SeaBIOS", "iPXE", "Booting from"];
 pub struct Machine<'a> {
     pub kernel: &'a Path,
     pub initramfs: &'a Path,
-    /// A read-only virtio disk.
+    /// A virtio disk. What the guest writes to it is thrown away.
     pub disk: Option<&'a Path>,
     /// Added to the console and quietness that every guest gets.
     pub command_line: &'a str,
@@ -73,7 +73,7 @@ impl Machine<'_> {
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
         if let Some(disk) = self.disk {
-            let drive = format!("file={},format=raw,if=virtio,readonly=on", disk.display());
+            let drive = format!("file={},format=raw,if=virtio,snapshot=on", disk.display());
             command.args(["-drive", &drive]);
         }
         // A panic ends QEMU (-no-reboot) instead of waiting; random bytes are there at once.

@@ -34,7 +34,20 @@ pub enum RootKind {
     Moved,
     /// A read-only image on a virtio disk of this file system; /run and /tmp are tmpfs.
     Disk(&'static str),
+    /// A writable ext4 disk with Debian's systemd as pid 1 (debian.rs).
+    Systemd,
 }
+
+/// What a test guest can do without, because emulation makes each second ten.
+const SYSTEMD_COMMAND_LINE: &str = "systemd.mask=systemd-journald.service systemd.mask=systemd-journald.socket \
+    systemd.mask=systemd-journald-dev-log.socket systemd.mask=systemd-journal-flush.service \
+    systemd.mask=systemd-sysusers.service systemd.mask=systemd-tmpfiles-setup.service \
+    systemd.mask=systemd-tmpfiles-setup-dev.service systemd.mask=systemd-sysctl.service \
+    systemd.mask=systemd-random-seed.service systemd.mask=systemd-update-done.service \
+    systemd.mask=systemd-journal-catalog-update.service systemd.mask=systemd-machine-id-commit.service \
+    systemd.mask=systemd-boot-system-token.service systemd.mask=systemd-pstore.service \
+    systemd.mask=sys-kernel-debug.mount systemd.mask=sys-kernel-tracing.mount systemd.mask=dev-hugepages.mount \
+    systemd.mask=systemd-update-utmp.service systemd.mask=modprobe@.service systemd.mask=systemd-remount-fs.service";
 
 /// The roots of the matrix.
 pub const ROOTS: &[Root] = &[
@@ -67,6 +80,12 @@ pub const ROOTS: &[Root] = &[
         about: "read-only squashfs disk, state on tmpfs",
         command_line: "",
         kind: RootKind::Disk("squashfs"),
+    },
+    Root {
+        name: "debian",
+        about: "ext4 disk with Debian's systemd as pid 1",
+        command_line: SYSTEMD_COMMAND_LINE,
+        kind: RootKind::Systemd,
     },
 ];
 
@@ -197,6 +216,15 @@ pub const ENVIRONMENTS: &[Environment] = &[
         tests: &["guest", "cgroup"],
         programs: &[PROOF],
         roots: FIRST,
+    },
+    Environment {
+        name: "systemd",
+        about: "a service of a real systemd, with a system bus",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &["systemd"],
+        programs: &[PROOF],
+        roots: &["debian"],
     },
 ];
 

@@ -56,6 +56,14 @@ fn boot() -> Result<()> {
     let root = environment::find("root", ROOTS, &word("vm_root"), |row| row.name).map_err(Error::new)?;
     let environment = environment::find("environment", ENVIRONMENTS, &word("vm_env"), |row| row.name)
         .map_err(Error::new)?;
+    if word("vm_stage") == "service" {
+        // systemd has mounted everything and gave the journal as output.
+        let console = std::fs::File::options().write(true).open("/dev/console");
+        let console = console.context(|| "open /dev/console".to_owned())?;
+        rustix::stdio::dup2_stdout(&console).context(|| "dup the console".to_owned())?;
+        rustix::stdio::dup2_stderr(&console).context(|| "dup the console".to_owned())?;
+        return run_plan(&word("vm_plan"), root, environment);
+    }
     let mut plan = word("vm_plan");
     if plan.is_empty() {
         plan = std::fs::read_to_string(PLAN).context(|| format!("read {PLAN}"))?;
@@ -67,14 +75,16 @@ fn boot() -> Result<()> {
             RootKind::Moved => {
                 attach("tmpfs", "/newroot", "tmpfs", MountFlags::empty(), "mode=0755")?;
                 copy_tree(Path::new("/"), Path::new("/newroot"))?;
-                return enter_new_root(&plan);
+                return enter_new_root(&plan, &["/init"]);
             }
             RootKind::Disk(kind) => {
-                attach("devtmpfs", "/dev", "devtmpfs", MountFlags::empty(), "")?;
-                attach("/dev/vda", "/newroot", kind, MountFlags::RDONLY, "")?;
-                rustix::mount::unmount("/dev", rustix::mount::UnmountFlags::DETACH)
-                    .context(|| "unmount /dev".to_owned())?;
-                return enter_new_root(&plan);
+                mount_disk(kind, MountFlags::RDONLY)?;
+                return enter_new_root(&plan, &["/init"]);
+            }
+            RootKind::Systemd => {
+                mount_disk("ext4", MountFlags::empty())?;
+                let unit = format!("--unit={}", super::debian::UNIT);
+                return enter_new_root(&plan, &["/usr/lib/systemd/systemd", &unit]);
             }
         }
     }
@@ -85,14 +95,22 @@ fn boot() -> Result<()> {
     run_plan(&plan, root, environment)
 }
 
-/// As switch_root: the new root over the old one, and the next stage of this program from there, still as pid 1.
-fn enter_new_root(plan: &str) -> Result<()> {
+fn mount_disk(kind: &str, flags: MountFlags) -> Result<()> {
+    attach("devtmpfs", "/dev", "devtmpfs", MountFlags::empty(), "")?;
+    attach("/dev/vda", "/newroot", kind, flags, "")?;
+    rustix::mount::unmount("/dev", rustix::mount::UnmountFlags::DETACH).context(|| "unmount /dev".to_owned())
+}
+
+/// As switch_root: the new root over the old one, and `program` from there, still as pid 1.
+fn enter_new_root(plan: &str, program: &[&str]) -> Result<()> {
     std::env::set_current_dir("/newroot").context(|| "chdir /newroot".to_owned())?;
     mount_move(".", "/").context(|| "move /newroot to /".to_owned())?;
     rustix::process::chroot(".").context(|| "chroot to the new root".to_owned())?;
     std::env::set_current_dir("/").context(|| "chdir /".to_owned())?;
-    let error = Command::new("/init").env("vm_stage", "2").env("vm_plan", plan).exec();
-    Err(Error::new(format!("exec /init: {error}")))
+    let name = program.first().copied().unwrap_or_default();
+    let mut command = Command::new(name);
+    command.args(program.get(1..).unwrap_or_default()).env("vm_stage", "2").env("vm_plan", plan);
+    Err(Error::new(format!("exec {name}: {}", command.exec())))
 }
 
 fn load_modules() -> Result<()> {

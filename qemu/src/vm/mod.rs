@@ -5,6 +5,7 @@
 
 mod boot;
 pub mod cpio;
+mod debian;
 mod environment;
 pub mod guest;
 mod kernel;
@@ -179,7 +180,7 @@ impl Factory {
         if let Some(disk) = disks.get(kind) {
             return Ok(disk.clone());
         }
-        let disk = self.tree.disk(kind)?;
+        let disk = if kind == "debian" { debian::disk(&self.tree)? } else { self.tree.disk(kind)? };
         disks.insert(kind, disk.clone());
         Ok(disk)
     }
@@ -194,6 +195,7 @@ impl Factory {
         let image = self.kernels.get(cell.kernel.name).ok_or_else(|| Error::new("kernel was not fetched"))?;
         let (base, disk) = match cell.root.kind {
             RootKind::Disk(kind) => (&self.first_stage, Some(self.disk(kind)?)),
+            RootKind::Systemd => (&self.first_stage, Some(self.disk("debian")?)),
             RootKind::Initramfs | RootKind::Moved => (&self.archive, None),
         };
         let mut bytes = base.clone();

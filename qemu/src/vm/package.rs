@@ -5,7 +5,7 @@
 
 use crate::host::{self, Context, Error, Result};
 use crate::setup;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The guest's architecture, by Debian's name.
@@ -22,7 +22,7 @@ pub fn unpacked(name: &str) -> Result<PathBuf> {
     if directory.is_dir() {
         return Ok(directory);
     }
-    let archive = setup::fetch(ARCHITECTURE, name)?;
+    let archive = archive(name)?;
     std::fs::create_dir_all(cache()).context(|| format!("make {}", cache().display()))?;
     // Renamed when it is whole: a run that was stopped leaves nothing that looks finished.
     let partial = cache().join(format!(".{name}.{}", std::process::id()));
@@ -31,14 +31,48 @@ pub fn unpacked(name: &str) -> Result<PathBuf> {
     Ok(directory)
 }
 
+/// The package's file.
+pub fn archive(name: &str) -> Result<PathBuf> {
+    setup::fetch(ARCHITECTURE, name)
+}
+
+/// What a package's file says it depends on: a list of alternatives each, by name, without versions.
+pub fn depends(archive: &Path) -> Result<Vec<Vec<String>>> {
+    let mut all = Vec::new();
+    for field in ["Pre-Depends", "Depends"] {
+        let text = host::output(Command::new("dpkg").arg("-f").arg(archive).arg(field))?;
+        all.extend(clauses(&text));
+    }
+    Ok(all)
+}
+
+/// `a (>= 1), b:any | c` is two clauses, the second with two alternatives.
+fn clauses(text: &str) -> Vec<Vec<String>> {
+    let name = |part: &str| part.trim().split([' ', '(', ':']).next().unwrap_or_default().to_owned();
+    text.split(',')
+        .map(|clause| clause.split('|').map(name).filter(|name| !name.is_empty()).collect::<Vec<_>>())
+        .filter(|clause| !clause.is_empty())
+        .collect()
+}
+
 /// The first package that `meta` depends on whose name starts with `prefix`.
 pub fn dependency(meta: &str, prefix: &str) -> Result<String> {
-    let archive = setup::fetch(ARCHITECTURE, meta)?;
-    let depends = host::output(Command::new("dpkg").arg("-f").arg(&archive).arg("Depends"))?;
-    depends
-        .split([',', '|'])
-        .filter_map(|clause| clause.split_whitespace().next())
+    depends(&archive(meta)?)?
+        .into_iter()
+        .flatten()
         .find(|name| name.starts_with(prefix))
-        .map(str::to_owned)
         .ok_or_else(|| Error::new(format!("package {meta} depends on no {prefix}*")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dependency_field_is_names_and_alternatives() {
+        let read = clauses("libc6 (>= 2.36), default-dbus-session-bus | dbus-session-bus, python3:any\n");
+        let expected = [vec!["libc6"], vec!["default-dbus-session-bus", "dbus-session-bus"], vec!["python3"]];
+        assert_eq!(read, expected);
+        assert!(clauses("\n").is_empty());
+    }
 }

@@ -1,0 +1,139 @@
+//! A Debian with systemd as pid 1, for what only a real systemd shows: transient scopes, delegation, its own cgroup tree.
+//!
+//! Put together from packages without installing any: each is unpacked into one tree with merged /usr, and the few files that their maintainer scripts
+//! would have made are written here. The result is a writable ext4 disk; the test tree is laid over it.
+
+use super::package;
+use super::tree::{Tree, ext4};
+use crate::host::{self, Context, Error, Result};
+use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What is asked for; the rest comes by dependency.
+const WANTED: &[&str] = &["systemd", "dbus"];
+
+/// Dependencies that only maintainer scripts use.
+const UNUSED: &[&str] = &[
+    "adduser",
+    "debconf",
+    "dpkg",
+    "init-system-helpers",
+    "passwd",
+    "perl-base",
+    "tar",
+    "usr-is-merged",
+    "usrmerge",
+];
+
+/// The service that runs the plan, started in place of the default target.
+const SERVICE: &str = "\
+[Unit]
+Description=The plan of the test guest
+Requires=dbus.socket
+After=dbus.socket basic.target
+
+[Service]
+Type=oneshot
+Environment=vm_stage=service
+PassEnvironment=vm_plan vm_root vm_env
+ExecStart=/init
+TimeoutStartSec=infinity
+";
+
+/// The service's name.
+pub const UNIT: &str = "runlet-plan.service";
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:100::/nonexistent:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\nuser:x:1000:1000:user:/home/user:/bin/sh\n";
+const GROUP: &str = "root:x:0:\ntty:x:5:\nmessagebus:x:100:\nuser:x:1000:\nnogroup:x:65534:\n";
+
+/// The disk image: Debian, and `tree` over it where it has no file of its own.
+pub fn disk(tree: &Tree) -> Result<PathBuf> {
+    let root = host::target_directory().join(format!("vm/debian.{}", std::process::id()));
+    let made = assemble(&root, tree).and_then(|()| {
+        ext4(&root, &host::target_directory().join(format!("vm/disk.{}.debian", std::process::id())), 768)
+    });
+    std::fs::remove_dir_all(&root).context(|| format!("remove {}", root.display()))?;
+    made
+}
+
+fn assemble(root: &Path, tree: &Tree) -> Result<()> {
+    for (link, directory) in
+        [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
+    {
+        let path = root.join(directory);
+        std::fs::create_dir_all(&path).context(|| format!("make {}", path.display()))?;
+        symlink(directory, root.join(link)).context(|| format!("link {link}"))?;
+    }
+    for archive in closure()? {
+        unpack(Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&archive), root)?;
+    }
+    // Debian's own programs stay; the test tree brings /init, the runtime, the tests, and busybox for every name that is missing.
+    unpack(Command::new("tar").args(["--create", "--directory"]).arg(tree.path("")).arg("."), root)?;
+    for name in ["dev", "proc", "run", "sys", "tmp", "root", "var/lib/dbus", "home/user"] {
+        let path = root.join(name);
+        std::fs::create_dir_all(&path).context(|| format!("make {}", path.display()))?;
+    }
+    let files = [
+        ("etc/passwd", PASSWD),
+        ("etc/group", GROUP),
+        ("etc/machine-id", "00112233445566778899aabbccddeeff\n"),
+        ("etc/hostname", "guest\n"),
+        ("etc/fstab", ""),
+    ];
+    for (name, text) in files {
+        std::fs::write(root.join(name), text).context(|| format!("write {name}"))?;
+    }
+    let unit = root.join("etc/systemd/system").join(UNIT);
+    std::fs::write(&unit, SERVICE).context(|| format!("write {}", unit.display()))
+}
+
+/// The wanted packages' files with those of everything that they depend on.
+fn closure() -> Result<Vec<PathBuf>> {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut queue: Vec<Vec<String>> = WANTED.iter().map(|name| vec![(*name).to_owned()]).collect();
+    let mut archives = Vec::new();
+    while let Some(alternatives) = queue.pop() {
+        let known = |name: &String| seen.contains(name) || UNUSED.contains(&name.as_str());
+        if alternatives.iter().any(known) {
+            continue;
+        }
+        let mut last = None;
+        for name in &alternatives {
+            match package::archive(name) {
+                Ok(archive) => {
+                    seen.insert(name.clone());
+                    queue.extend(package::depends(&archive)?);
+                    archives.push(archive);
+                    last = None;
+                    break;
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        if let Some(error) = last {
+            return Err(error);
+        }
+    }
+    Ok(archives)
+}
+
+/// Unpacks what `producer` writes. Neither `dpkg -x` nor `cp` keeps the links of the merged /usr.
+fn unpack(producer: &mut Command, root: &Path) -> Result<()> {
+    let name = format!("{producer:?}");
+    let mut reading = producer.stdout(Stdio::piped()).spawn().context(|| name.clone())?;
+    let stream = reading.stdout.take().ok_or_else(|| Error::new(name.clone()))?;
+    let tar = Command::new("tar")
+        .args(["--extract", "--keep-directory-symlink", "--skip-old-files", "--directory"])
+        .arg(root)
+        .stdin(stream)
+        .status()
+        .context(|| "tar".to_owned())?;
+    let read = reading.wait().context(|| name.clone())?;
+    if tar.success() && read.success() {
+        Ok(())
+    } else {
+        Err(Error::new(format!("{name}: {read}, tar: {tar}")))
+    }
+}
