@@ -2,9 +2,8 @@
 
 use super::{Cgroup, Dir, PATIENCE, key, pause, read_file, write_file};
 use crate::error::{Error, Result};
-use alloc::vec::Vec;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal};
+use syscalls::process;
 
 impl Dir {
     /// Whether the directory, or one above it, is frozen.
@@ -109,7 +108,7 @@ impl Cgroup {
             if let Some(dir) = freezer {
                 dir.set_frozen(true).map_err(failed)?;
             }
-            let sent = self.signal(Signal::KILL);
+            let sent = self.signal(process::SIGKILL);
             if let Some(dir) = freezer {
                 dir.set_frozen(false).map_err(failed)?;
             }
@@ -120,10 +119,9 @@ impl Cgroup {
     }
 
     /// Sends a signal to every process in the cgroup, as they are listed at this moment.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pids: Vec<Pid> = self.processes()?.into_iter().filter_map(Pid::from_raw).collect();
-        for pid in pids {
-            match rustix::process::kill_process(pid, signal) {
+    pub fn signal(&self, signal: u32) -> Result<()> {
+        for pid in self.processes()? {
+            match process::kill(pid, signal) {
                 Ok(()) | Err(Errno::SRCH) => {}
                 Err(errno) => return Err(Error::os("send a signal into the cgroup")(errno)),
             }

@@ -14,6 +14,7 @@ pub mod freeze;
 pub mod host;
 pub mod stats;
 pub mod systemd;
+mod watch;
 
 use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
@@ -26,6 +27,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use systemd::{Placeholder, Scope};
+pub use watch::Watch;
 
 /// The parent of containers that name no cgroupsPath.
 const PARENT: &str = "runlet";

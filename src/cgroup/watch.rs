@@ -1,0 +1,104 @@
+//! Waits for what happens in a cgroup: the end of its last process, the out-of-memory killer, or the time.
+
+use super::{Cgroup, key, open_file, read_to_end};
+use crate::error::{Error, Result};
+use alloc::vec::Vec;
+use core::time::Duration;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fd::OwnedFd;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Without files that tell of a change (cgroup v1) the cgroup is looked at this often.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A cgroup being watched.
+pub struct Watch<'c> {
+    cgroup: &'c Cgroup,
+    /// cgroup2's files that become readable (POLLPRI) when they change.
+    files: Vec<OwnedFd>,
+    oom_kills: u64,
+    /// When the interval began.
+    since: Duration,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How many processes were killed for memory since the last time.
+    pub out_of_memory: u64,
+    /// No process is left.
+    pub ended: bool,
+    /// The interval is over.
+    pub is_due: bool,
+}
+
+fn now() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+impl<'c> Watch<'c> {
+    /// Starts to watch.
+    pub fn new(cgroup: &'c Cgroup) -> Result<Self> {
+        let mut files = Vec::new();
+        for dir in cgroup.dirs.iter().filter(|dir| !dir.v1) {
+            for name in [c"cgroup.events", c"memory.events"] {
+                match open_file(&dir.fd, name, OFlags::RDONLY) {
+                    Ok(file) => files.push(file),
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(Error::sys("watch the cgroup", &dir.path)(errno)),
+                }
+            }
+        }
+        Ok(Watch { cgroup, files, oom_kills: cgroup.oom_kills(), since: now() })
+    }
+
+    /// Waits until something is seen, at most until the interval is over.
+    pub fn wait(&mut self, interval: Duration) -> Result<Seen> {
+        loop {
+            let mut seen = Seen { ended: !self.is_populated(), ..Seen::default() };
+            let kills = self.cgroup.oom_kills();
+            seen.out_of_memory = kills.saturating_sub(self.oom_kills);
+            self.oom_kills = self.oom_kills.max(kills);
+            let passed = now().saturating_sub(self.since);
+            if passed >= interval {
+                seen.is_due = true;
+                self.since = now();
+            }
+            if seen.ended || seen.is_due || seen.out_of_memory > 0 {
+                return Ok(seen);
+            }
+            let mut left = interval.saturating_sub(passed);
+            if self.files.is_empty() {
+                left = left.min(LOOK);
+            }
+            let timeout = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            let mut fds: Vec<PollFd<'_>> =
+                self.files.iter().map(|file| PollFd::new(file, PollFlags::PRI)).collect();
+            match rustix::event::poll(&mut fds, Some(&timeout)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::os("wait for the cgroup")(errno)),
+            }
+        }
+    }
+
+    /// Also takes the change off the files: one that was read polls again only when it changes.
+    fn is_populated(&self) -> bool {
+        let mut populated = None;
+        for file in &self.files {
+            let start = rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0));
+            let text = start.and_then(|_| read_to_end(file)).unwrap_or_default();
+            populated = populated.or(key(&text, "populated"));
+        }
+        match populated {
+            Some(count) => count > 0,
+            // Gone, or cgroup v1.
+            None => self.cgroup.processes().is_ok_and(|pids| !pids.is_empty()),
+        }
+    }
+}
