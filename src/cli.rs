@@ -6,18 +6,20 @@
 //! callers read the reason there.
 
 mod flags;
+mod given;
 mod help;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use core::ptr;
-use flags::{COMMANDS, Flag, GLOBAL, Spec, UNSUPPORTED};
+use flags::{COMMANDS, Flag, GLOBAL, UNSUPPORTED};
+use given::Given;
 use lexopt::{Arg, Parser};
 use runlet::args::{self, Command, Format, Global, Invocation};
 use runlet::error::{Error, Result};
 use runlet::signal;
-use std::ffi::{CString, OsString};
+use std::ffi::OsString;
 
 /// A command line that cannot be followed.
 #[derive(Debug)]
@@ -30,22 +32,14 @@ pub struct Failure {
 
 /// Reads the arguments after the program's name.
 pub fn parse(args: impl Iterator<Item = OsString>) -> core::result::Result<Invocation, Failure> {
-    let mut given = Given { command: None, flags: Vec::new(), operands: Vec::new() };
+    let mut given = Given::default();
     let read = given.read(Parser::from_args(args));
-    let mut global = Global::default();
-    let asked = given.global(&mut global);
-    match read.and_then(|done| asked.and(done.map_or_else(|| given.command(), Ok))) {
-        Ok(command) => Ok(Invocation { global, command }),
-        Err(error) => Err(Failure { global, error }),
+    let global = given.global();
+    let command = read.map(|done| done.unwrap_or_else(|| given.command()));
+    match (command, given.mistake.take()) {
+        (Ok(command), None) => Ok(Invocation { global, command }),
+        (Err(error), _) | (_, Some(error)) => Err(Failure { global, error }),
     }
-}
-
-/// What stands on the command line, by flag.
-struct Given {
-    command: Option<&'static Spec>,
-    /// In the order given; a switch has no value.
-    flags: Vec<(&'static Flag, OsString)>,
-    operands: Vec<OsString>,
 }
 
 impl Given {
@@ -144,16 +138,10 @@ impl Given {
         Err(unknown(&what, &typed, "--", &mut all().map(|flag| flag.long)))
     }
 
-    /// Fills in the global flags, the log first: what is wrong with the others is told there.
-    fn global(&self, global: &mut Global) -> Result<()> {
+    /// The global flags as far as they can be read: where the log is matters most when the rest is wrong.
+    fn global(&self) -> Global {
         use args::{CgroupManager, Level, LogFormat};
-        global.log = self.path(&flags::LOG)?;
-        if let Some(format) =
-            self.choice(&flags::LOG_FORMAT, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?
-        {
-            global.log_format = format;
-        }
-        global.root = self.path(&flags::ROOT)?;
+        let formats = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
         let level = self.choice(
             &flags::LOG_LEVEL,
             &[
@@ -163,8 +151,7 @@ impl Given {
                 ("info", Level::Info),
                 ("debug", Level::Debug),
             ],
-        )?;
-        global.log_level = if self.switch(&flags::DEBUG) { Level::Debug } else { level.unwrap_or_default() };
+        );
         let manager = self.choice(
             &flags::CGROUP_MANAGER,
             &[
@@ -173,151 +160,154 @@ impl Given {
                 ("systemd", CgroupManager::Systemd),
                 ("disabled", CgroupManager::Disabled),
             ],
-        )?;
-        global.cgroup_manager = match (self.switch(&flags::SYSTEMD_CGROUP), manager) {
+        );
+        let cgroup_manager = match (self.switch(&flags::SYSTEMD_CGROUP), manager) {
             (false, manager) => manager.unwrap_or_default(),
             (true, None | Some(CgroupManager::Auto | CgroupManager::Systemd)) => CgroupManager::Systemd,
-            (true, _) => {
-                return Err(usage(&["--systemd-cgroup and --cgroup-manager ask for different managers"]));
+            (true, Some(other)) => {
+                self.wrong(usage(&["--systemd-cgroup and --cgroup-manager ask for different managers"]));
+                other
             }
         };
-        global.rootless = self
-            .choice(&flags::ROOTLESS, &[("true", Some(true)), ("false", Some(false)), ("auto", None)])?
-            .flatten();
-        Ok(())
+        let rootless = &[("true", Some(true)), ("false", Some(false)), ("auto", None)];
+        Global {
+            root: self.path(&flags::ROOT),
+            log: self.path(&flags::LOG),
+            log_format: self.choice(&flags::LOG_FORMAT, formats).unwrap_or_default(),
+            log_level: if self.switch(&flags::DEBUG) { Level::Debug } else { level.unwrap_or_default() },
+            cgroup_manager,
+            rootless: self.choice(&flags::ROOTLESS, rootless).flatten(),
+        }
     }
 
     /// Builds the command's own struct.
-    fn command(&self) -> Result<Command> {
-        Ok(match self.name() {
-            "create" => Command::Create(self.create()?),
-            "start" => Command::Start { id: self.only_id()? },
+    fn command(&self) -> Command {
+        match self.name() {
+            "create" => Command::Create(self.create()),
+            "start" => Command::Start { id: self.only_id() },
             "run" => Command::Run(args::Run {
-                create: self.create()?,
+                create: self.create(),
                 detach: self.switch(&flags::DETACH),
                 tty: self.switch(&flags::TTY),
                 keep: self.switch(&flags::KEEP),
                 no_subreaper: self.switch(&flags::NO_SUBREAPER),
-                exit_file: self.path(&flags::EXIT_FILE)?,
-                ready_fd: self.integer(&flags::READY_FD, 0, FD_MAX)?,
+                exit_file: self.path(&flags::EXIT_FILE),
+                ready_fd: self.descriptor(&flags::READY_FD),
             }),
-            "exec" => Command::Exec(self.exec()?),
+            "exec" => Command::Exec(self.exec()),
             "kill" => {
-                self.at_most(2)?;
+                self.at_most(2);
                 let term = OsString::from("TERM");
                 let text = self.operands.get(1).unwrap_or(&term);
                 let signal = text.to_str().and_then(signal::parse);
-                let signal = signal.ok_or_else(|| usage(&["kill: unknown signal ", &quote(text)]))?;
-                Command::Kill(args::Kill { all: self.switch(&flags::ALL), id: self.id()?, signal })
+                if signal.is_none() {
+                    self.wrong(usage(&["kill: unknown signal ", &quote(text)]));
+                }
+                Command::Kill(args::Kill {
+                    all: self.switch(&flags::ALL),
+                    id: self.id(),
+                    signal: signal.unwrap_or(0),
+                })
             }
             "delete" => {
-                self.id()?;
-                let ids = self
-                    .operands
-                    .iter()
-                    .map(|id| values::text(id, "the container's ID"))
-                    .collect::<Result<_>>()?;
-                Command::Delete(args::Delete { force: self.switch(&flags::FORCE), ids })
+                self.id();
+                let ids = self.operands.iter().map(|id| self.accept(values::text(id, "the container's ID")));
+                Command::Delete(args::Delete { force: self.switch(&flags::FORCE), ids: ids.collect() })
             }
-            "state" => Command::State { id: self.only_id()? },
+            "state" => Command::State { id: self.only_id() },
             "list" => {
-                self.at_most(0)?;
-                Command::List(args::List { format: self.format()?, quiet: self.switch(&flags::QUIET) })
+                self.at_most(0);
+                Command::List(args::List { format: self.format(), quiet: self.switch(&flags::QUIET) })
             }
-            "ps" => Command::Ps(self.ps()?),
-            "pause" => Command::Pause { id: self.only_id()? },
-            "resume" => Command::Resume { id: self.only_id()? },
-            "update" => Command::Update(self.update()?),
+            "ps" => Command::Ps(self.ps()),
+            "pause" => Command::Pause { id: self.only_id() },
+            "resume" => Command::Resume { id: self.only_id() },
+            "update" => Command::Update(self.update()),
             "events" => Command::Events(args::Events {
                 stats: self.switch(&flags::STATS),
-                interval_ms: self
-                    .shaped(&flags::INTERVAL, &|text| values::duration(text.to_str()?))?
-                    .unwrap_or(5000),
-                id: self.only_id()?,
+                interval_ms: self.shaped(&flags::INTERVAL, values::duration).unwrap_or(5000),
+                id: self.only_id(),
             }),
             "spec" => {
-                self.at_most(0)?;
+                self.at_most(0);
                 Command::Spec(args::Spec {
-                    bundle: self.path(&flags::SPEC_BUNDLE)?,
-                    output: self.path(&flags::OUTPUT)?,
+                    bundle: self.path(&flags::SPEC_BUNDLE),
+                    output: self.path(&flags::OUTPUT),
                     rootless: self.switch(&flags::SPEC_ROOTLESS),
                 })
             }
             "features" => {
-                self.at_most(0)?;
+                self.at_most(0);
                 Command::Features
             }
-            "check" => Command::Check(self.check()?),
+            "check" => Command::Check(self.check()),
             _ => {
-                self.at_most(0)?;
+                self.at_most(0);
                 Command::Version
             }
-        })
+        }
     }
 
-    fn create(&self) -> Result<args::Create> {
-        Ok(args::Create {
-            bundle: self.path(&flags::BUNDLE)?,
-            config: self.path(&flags::CONFIG)?,
-            console_socket: self.path(&flags::CONSOLE_SOCKET)?,
-            pidfd_socket: self.path(&flags::PIDFD_SOCKET)?,
-            pid_file: self.path(&flags::PID_FILE)?,
-            preserve_fds: self.integer(&flags::PRESERVE_FDS, 0, FD_MAX)?.unwrap_or(0),
+    fn create(&self) -> args::Create {
+        args::Create {
+            bundle: self.path(&flags::BUNDLE),
+            config: self.path(&flags::CONFIG),
+            console_socket: self.path(&flags::CONSOLE_SOCKET),
+            pidfd_socket: self.path(&flags::PIDFD_SOCKET),
+            pid_file: self.path(&flags::PID_FILE),
+            preserve_fds: self.descriptor(&flags::PRESERVE_FDS).unwrap_or(0),
             no_pivot: self.switch(&flags::NO_PIVOT),
             no_new_keyring: self.switch(&flags::NO_NEW_KEYRING),
-            id: self.only_id()?,
-        })
+            id: self.only_id(),
+        }
     }
 
-    fn exec(&self) -> Result<args::Exec> {
-        let process = self.path(&flags::PROCESS)?;
-        let program = self
-            .operands
-            .iter()
-            .skip(1)
-            .map(|arg| values::bytes(arg, "exec: an argument"))
-            .collect::<Result<Vec<_>>>()?;
-        let id = self.id()?;
+    fn exec(&self) -> args::Exec {
+        let process = self.path(&flags::PROCESS);
+        let program = self.operands.iter().skip(1);
+        let program: Vec<_> =
+            program.map(|arg| self.accept(values::bytes(arg, "exec: an argument"))).collect();
+        let id = self.id();
         match (&process, program.is_empty()) {
-            (None, true) => return Err(usage(&["exec: a program or --process is missing after the ID"])),
+            (None, true) => self.wrong(usage(&["exec: a program or --process is missing after the ID"])),
             (Some(_), false) => {
-                return Err(usage(&["exec: --process names the program, so none can stand after the ID"]));
+                self.wrong(usage(&["exec: --process names the program, so none can stand after the ID"]));
             }
             _ => {}
         }
-        Ok(args::Exec {
+        args::Exec {
             tty: self.switch(&flags::TTY),
             detach: self.switch(&flags::DETACH),
-            env: self.all(&flags::ENV, &values::variable)?,
-            user: self.shaped(&flags::USER, &|text| values::user(text.to_str()?))?,
-            additional_gids: self.all(&flags::ADDITIONAL_GIDS, &|text| values::id(text.to_str()?))?,
-            cwd: self.path(&flags::CWD)?,
+            env: self.all(&flags::ENV, values::variable),
+            user: self.shaped(&flags::USER, values::user),
+            additional_gids: self.all(&flags::ADDITIONAL_GIDS, |text| values::id(text.to_str()?)),
+            cwd: self.path(&flags::CWD),
             process,
-            pid_file: self.path(&flags::PID_FILE)?,
-            console_socket: self.path(&flags::CONSOLE_SOCKET)?,
-            pidfd_socket: self.path(&flags::PIDFD_SOCKET)?,
-            caps: self.all(&flags::CAP, &|text| text.to_str().map(String::from))?,
+            pid_file: self.path(&flags::PID_FILE),
+            console_socket: self.path(&flags::CONSOLE_SOCKET),
+            pidfd_socket: self.path(&flags::PIDFD_SOCKET),
+            caps: self.all(&flags::CAP, |text| text.to_str().map(String::from)),
             no_new_privs: self.switch(&flags::NO_NEW_PRIVS),
-            apparmor: self.text(&flags::APPARMOR)?,
-            process_label: self.text(&flags::PROCESS_LABEL)?,
-            preserve_fds: self.integer(&flags::PRESERVE_FDS, 0, FD_MAX)?.unwrap_or(0),
-            cgroup: self.all(&flags::CGROUP, &|path| values::path(path, "").ok())?,
+            apparmor: self.text(&flags::APPARMOR),
+            process_label: self.text(&flags::PROCESS_LABEL),
+            preserve_fds: self.descriptor(&flags::PRESERVE_FDS).unwrap_or(0),
+            cgroup: self.all(&flags::CGROUP, |path| values::path(path, "").ok()),
             ignore_paused: self.switch(&flags::IGNORE_PAUSED),
             id,
             program,
-        })
+        }
     }
 
     /// After the ID of `ps` stand options of the ps program, and our own --format if its value is one of ours:
     /// `-f` alone is ps's.
-    fn ps(&self) -> Result<args::Ps> {
-        let mut format = self.format()?;
+    fn ps(&self) -> args::Ps {
+        let mut format = self.format();
         let mut options = Vec::new();
         let mut rest = self.operands.get(1..).unwrap_or_default().iter();
         while let Some(option) = rest.next() {
             if option == "--" {
                 for option in rest.by_ref() {
-                    options.push(values::bytes(option, "ps: an option")?);
+                    options.push(self.accept(values::bytes(option, "ps: an option")));
                 }
                 break;
             }
@@ -333,127 +323,54 @@ impl Given {
                         rest.next();
                     }
                 }
-                _ => options.push(values::bytes(option, "ps: an option")?),
+                _ => options.push(self.accept(values::bytes(option, "ps: an option"))),
             }
         }
-        Ok(args::Ps { format, id: self.id()?, options })
+        args::Ps { format, id: self.id(), options }
     }
 
-    fn update(&self) -> Result<args::Update> {
-        Ok(args::Update {
-            resources: self.path(&flags::RESOURCES)?,
-            blkio_weight: self.integer(&flags::BLKIO_WEIGHT, 0, 1000)?,
-            cpu_period: self.integer(&flags::CPU_PERIOD, 0, i64::MAX)?,
-            cpu_quota: self.integer(&flags::CPU_QUOTA, i64::MIN, i64::MAX)?,
-            cpu_burst: self.integer(&flags::CPU_BURST, 0, i64::MAX)?,
-            cpu_share: self.integer(&flags::CPU_SHARE, 0, i64::MAX)?,
-            cpu_rt_period: self.integer(&flags::CPU_RT_PERIOD, 0, i64::MAX)?,
-            cpu_rt_runtime: self.integer(&flags::CPU_RT_RUNTIME, -1, i64::MAX)?,
-            cpu_idle: self.integer(&flags::CPU_IDLE, 0, 1)?,
-            cpuset_cpus: self.text(&flags::CPUSET_CPUS)?,
-            cpuset_mems: self.text(&flags::CPUSET_MEMS)?,
-            memory: self.shaped(&flags::MEMORY, &|text| values::size(text.to_str()?))?,
-            memory_reservation: self
-                .shaped(&flags::MEMORY_RESERVATION, &|text| values::size(text.to_str()?))?,
-            memory_swap: self.shaped(&flags::MEMORY_SWAP, &|text| values::size(text.to_str()?))?,
-            pids_limit: self.integer(&flags::PIDS_LIMIT, -1, i64::MAX)?,
-            l3_cache_schema: self.text(&flags::L3_CACHE_SCHEMA)?,
-            mem_bw_schema: self.text(&flags::MEM_BW_SCHEMA)?,
-            id: self.only_id()?,
-        })
+    fn update(&self) -> args::Update {
+        args::Update {
+            resources: self.path(&flags::RESOURCES),
+            blkio_weight: self
+                .integer(&flags::BLKIO_WEIGHT, 0..=1000)
+                .and_then(|weight| u16::try_from(weight).ok()),
+            cpu_period: self.unsigned(&flags::CPU_PERIOD),
+            cpu_quota: self.integer(&flags::CPU_QUOTA, i64::MIN..=i64::MAX),
+            cpu_burst: self.unsigned(&flags::CPU_BURST),
+            cpu_share: self.unsigned(&flags::CPU_SHARE),
+            cpu_rt_period: self.unsigned(&flags::CPU_RT_PERIOD),
+            cpu_rt_runtime: self.integer(&flags::CPU_RT_RUNTIME, -1..=i64::MAX),
+            cpu_idle: self.integer(&flags::CPU_IDLE, 0..=1),
+            cpuset_cpus: self.text(&flags::CPUSET_CPUS),
+            cpuset_mems: self.text(&flags::CPUSET_MEMS),
+            memory: self.shaped(&flags::MEMORY, values::size),
+            memory_reservation: self.shaped(&flags::MEMORY_RESERVATION, values::size),
+            memory_swap: self.shaped(&flags::MEMORY_SWAP, values::size),
+            pids_limit: self.integer(&flags::PIDS_LIMIT, -1..=i64::MAX),
+            l3_cache_schema: self.text(&flags::L3_CACHE_SCHEMA),
+            mem_bw_schema: self.text(&flags::MEM_BW_SCHEMA),
+            id: self.only_id(),
+        }
     }
 
-    fn check(&self) -> Result<args::Check> {
-        self.at_most(1)?;
-        Ok(args::Check {
-            bundle: self.operands.first().map(|dir| values::path(dir, "check: BUNDLE")).transpose()?,
-            format: self.format()?,
+    fn check(&self) -> args::Check {
+        self.at_most(1);
+        args::Check {
+            bundle: self.operands.first().map(|dir| self.accept(values::path(dir, "check: BUNDLE"))),
+            format: self.format(),
             plan: self.switch(&flags::PLAN),
-            seccomp: self.path(&flags::SECCOMP)?,
-            syscall: self.text(&flags::SYSCALL)?,
-            args: self.all(&flags::ARG, &|text| values::call_argument(text.to_str()?))?,
-        })
-    }
-
-    /// The name of the command, for messages.
-    fn name(&self) -> &'static str {
-        self.command.map_or("runlet", |command| command.name)
-    }
-
-    /// Refuses operands beyond `count`.
-    fn at_most(&self, count: usize) -> Result<()> {
-        match self.operands.get(count) {
-            None => Ok(()),
-            Some(extra) => Err(usage(&[self.name(), ": unexpected argument ", &quote(extra)])),
+            seccomp: self.path(&flags::SECCOMP),
+            syscall: self.text(&flags::SYSCALL),
+            args: self.all(&flags::ARG, |text| values::call_argument(text.to_str()?)),
         }
-    }
-
-    /// The first operand.
-    fn id(&self) -> Result<String> {
-        match self.operands.first() {
-            Some(id) => values::text(id, "the container's ID"),
-            None => Err(usage(&[self.name(), ": the container's ID is missing"])),
-        }
-    }
-
-    /// The first operand, of commands that take no other.
-    fn only_id(&self) -> Result<String> {
-        self.at_most(1)?;
-        self.id()
-    }
-
-    fn switch(&self, flag: &'static Flag) -> bool {
-        self.last(flag).is_some()
-    }
-
-    /// A flag's value; given twice, the last one counts.
-    fn last(&self, flag: &'static Flag) -> Option<&OsString> {
-        self.flags.iter().rev().find(|(other, _)| ptr::eq(*other, flag)).map(|(_, value)| value)
-    }
-
-    fn path(&self, flag: &'static Flag) -> Result<Option<CString>> {
-        self.last(flag).map(|value| values::path(value, &["--", flag.long].concat())).transpose()
-    }
-
-    fn text(&self, flag: &'static Flag) -> Result<Option<String>> {
-        self.last(flag).map(|value| values::text(value, &["--", flag.long].concat())).transpose()
-    }
-
-    /// A flag's value as `read` understands it.
-    fn shaped<T>(&self, flag: &'static Flag, read: &dyn Fn(&OsString) -> Option<T>) -> Result<Option<T>> {
-        self.last(flag).map(|value| read(value).ok_or_else(|| wrong(flag, value))).transpose()
-    }
-
-    /// All values of a flag that repeats.
-    fn all<T>(&self, flag: &'static Flag, read: &dyn Fn(&OsString) -> Option<T>) -> Result<Vec<T>> {
-        let values = self.flags.iter().filter(|(other, _)| ptr::eq(*other, flag));
-        values.map(|(_, value)| read(value).ok_or_else(|| wrong(flag, value))).collect()
-    }
-
-    /// A whole number within bounds.
-    fn integer<T: TryFrom<i64>>(&self, flag: &'static Flag, least: i64, most: i64) -> Result<Option<T>> {
-        let number = self.shaped(flag, &|value| {
-            values::integer(value.to_str()?).filter(|number| (least..=most).contains(number))
-        })?;
-        Ok(number.and_then(|number| T::try_from(number).ok()))
-    }
-
-    /// One word of a list.
-    fn choice<T: Copy>(&self, flag: &'static Flag, words: &[(&str, T)]) -> Result<Option<T>> {
-        self.shaped(flag, &|value| values::one_of(value.to_str()?, words))
-    }
-
-    fn format(&self) -> Result<Format> {
-        Ok(self.choice(&flags::FORMAT, FORMATS)?.unwrap_or_default())
     }
 }
 
 const FORMATS: &[(&str, Format)] = &[("table", Format::Table), ("json", Format::Json)];
 
-/// File descriptor numbers are C ints.
-const FD_MAX: i64 = i32::MAX as i64;
-
-/// An error of usage, from its parts.
+/// An error of usage, from its parts. Called in so many places that its copies would weigh kilobytes.
+#[inline(never)]
 fn usage(parts: &[&str]) -> Error {
     Error::new(parts.concat())
 }
@@ -461,11 +378,6 @@ fn usage(parts: &[&str]) -> Error {
 /// What was typed, as it can be shown on one line.
 fn quote(text: &OsString) -> String {
     format!("{:?}", text.to_string_lossy())
-}
-
-/// A flag's value has not the shape that its help names.
-fn wrong(flag: &Flag, value: &OsString) -> Error {
-    usage(&["--", flag.long, ": ", &quote(value), " is not ", flag.value, " (", flag.help, ")"])
 }
 
 /// A name that no table knows, with the nearest one that a table does.

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 use super::*;
 use runlet::args::{CgroupManager, Level, LogFormat};
+use std::ffi::CString;
 
 fn line(text: &str) -> core::result::Result<Invocation, Failure> {
     parse(text.split_whitespace().map(OsString::from))
