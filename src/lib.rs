@@ -3,12 +3,20 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod activation;
 pub mod args;
 pub mod cgroup;
+pub mod child;
 pub mod cmd;
 pub mod compile;
 pub mod config;
 pub mod error;
+pub mod hooks;
 pub mod log;
+pub mod plan;
 pub mod signal;
+pub mod spawn;
+pub mod store;
+pub mod sync;
 pub mod time;
+pub mod validate;

@@ -1,16 +1,21 @@
-//! Seal check, dispatch, exit status.
+//! The program: reads the command line, opens the log, dispatches, and turns the result into an exit status.
 #![forbid(unsafe_code)]
+#![no_main]
 
 mod cli;
 
-use runlet::args::{Command, Global};
-use runlet::cmd;
-use runlet::error::{Error, Result};
+use runlet::args::Command;
+use runlet::cmd::{self, Context};
+use runlet::error::Result;
 use runlet::log::Log;
-use std::process::ExitCode;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
-fn main() -> ExitCode {
-    let (global, command) = match cli::parse(std::env::args_os().skip(1)) {
+syscalls::entry!(program);
+
+fn program(args: syscalls::Args) -> i32 {
+    let words = args.args().skip(1).map(|word| OsStr::from_bytes(word.to_bytes()).to_os_string());
+    let (global, command) = match cli::parse(words) {
         Ok(read) => (read.global, Ok(read.command)),
         Err(failure) => (failure.global, Err(failure.error)),
     };
@@ -19,23 +24,33 @@ fn main() -> ExitCode {
         Err(error) => (Log::default(), Err(error)),
     };
     // What is wrong with the command line matters more than a log that cannot be opened.
-    match command.and_then(|command| opened.and_then(|()| run(&global, command))) {
-        Ok(()) => {
+    let context = Context { global: &global, log: &log, env: args };
+    match command.and_then(|command| opened.and_then(|()| run(&context, command))) {
+        Ok(status) => {
             log.flush();
-            ExitCode::SUCCESS
+            status
         }
         Err(error) => {
             log.error(&error);
-            ExitCode::FAILURE
+            1
         }
     }
 }
 
-fn run(_global: &Global, command: Command) -> Result<()> {
+/// The exit status, which only `run` and `exec` choose.
+fn run(context: &Context<'_>, command: Command) -> Result<i32> {
     match command {
+        Command::Create(args) => cmd::create::create(context, &args),
+        Command::Start { id } => cmd::start::start(context, &id),
+        Command::Run(args) => return cmd::run::run(context, &args),
+        Command::Kill(args) => cmd::kill::kill(context, &args),
+        Command::Delete(args) => cmd::delete::delete(context, &args),
+        Command::State { id } => cmd::state::state(context, &id),
+        Command::List(args) => cmd::list::list(context, &args),
+        Command::Spec(args) => cmd::spec::run(&args),
         Command::Version => cmd::print(&cmd::version::text()),
         Command::Help(text) => cmd::print(&text),
-        Command::Spec(spec) => cmd::spec::run(&spec),
-        command => Err(Error::new(format!("{command:?} does not exist yet"))),
+        command => Err(runlet::error::Error::new(format!("{command:?} does not exist yet"))),
     }
+    .map(|()| 0)
 }

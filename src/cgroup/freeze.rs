@@ -3,7 +3,7 @@
 use super::{Cgroup, Dir, PATIENCE, key, pause, read_file, write_file};
 use crate::error::{Error, Result};
 use rustix::io::Errno;
-use syscalls::process;
+use syscalls::process::{SIGKILL, kill};
 
 impl Dir {
     /// Whether the directory, or one above it, is frozen.
@@ -108,7 +108,7 @@ impl Cgroup {
             if let Some(dir) = freezer {
                 dir.set_frozen(true).map_err(failed)?;
             }
-            let sent = self.signal(process::SIGKILL);
+            let sent = self.signal(SIGKILL);
             if let Some(dir) = freezer {
                 dir.set_frozen(false).map_err(failed)?;
             }
@@ -120,8 +120,9 @@ impl Cgroup {
 
     /// Sends a signal to every process in the cgroup, as they are listed at this moment.
     pub fn signal(&self, signal: u32) -> Result<()> {
-        for pid in self.processes()? {
-            match process::kill(pid, signal) {
+        // A process of a pid namespace beyond this one's is listed as 0, which kill(2) takes for the caller's own group.
+        for pid in self.processes()?.into_iter().filter(|pid| *pid > 0) {
+            match kill(pid, signal) {
                 Ok(()) | Err(Errno::SRCH) => {}
                 Err(errno) => return Err(Error::os("send a signal into the cgroup")(errno)),
             }

@@ -1,10 +1,67 @@
 //! One file a command. Each takes its arguments and the global flags, decides, and calls down.
 
+pub mod create;
+pub mod delete;
+pub mod kill;
+pub mod list;
+pub mod run;
 pub mod spec;
+pub mod start;
+pub mod state;
 pub mod version;
 
+use crate::args::Global;
 use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::store::Store;
+use alloc::{
+    format,
+    string::{String, ToString},
+};
+use core::ffi::CStr;
 use rustix::io::{retry_on_intr, write};
+
+/// What every command is given.
+pub struct Context<'a> {
+    pub global: &'a Global,
+    pub log: &'a Log,
+    /// The process's environment.
+    pub env: syscalls::Args,
+}
+
+impl Context<'_> {
+    /// `--root`, else `/run/runlet`, else for an ordinary user `$XDG_RUNTIME_DIR/runlet`. The same for all calls of one user.
+    pub fn root(&self) -> Result<String> {
+        if let Some(root) = &self.global.root {
+            return text(root, "--root");
+        }
+        if self.is_rootless() {
+            if let Some(directory) =
+                self.env.var(b"XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty())
+            {
+                return Ok(format!("{}/runlet", text(directory, "XDG_RUNTIME_DIR")?));
+            }
+            return Ok(format!("/tmp/runlet-{}", rustix::process::geteuid().as_raw()));
+        }
+        Ok("/run/runlet".into())
+    }
+
+    /// Whether the runtime works without root's privileges over the host.
+    pub fn is_rootless(&self) -> bool {
+        self.global.rootless.unwrap_or_else(|| !rustix::process::geteuid().is_root())
+    }
+
+    /// The state directory, which must be there: no container exists in one that is not.
+    pub fn store(&self, id: &str) -> Result<Store> {
+        crate::store::check_id(id)?;
+        Store::open(&self.root()?, false)?.ok_or_else(|| crate::store::missing(id))
+    }
+}
+
+/// A path or word of the command line as text.
+pub fn text(value: &CStr, flag: &str) -> Result<String> {
+    value.to_str().map(ToString::to_string).map_err(|_| Error::new(format!("{flag}: is not UTF-8")))
+}
 
 /// Writes a command's result to standard output.
 pub fn print(text: &str) -> Result<()> {

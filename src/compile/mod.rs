@@ -1,4 +1,153 @@
-//! Config -> Plan, pure.
+//! config.json -> Plan: a pure function. Every refusal that needs no kernel is made here or in `validate`, before any
+//! side effect; what comes out needs no decision any more.
 
+pub mod capabilities;
 pub mod cgroup;
 pub mod device;
+pub mod devices;
+pub mod mounts;
+pub mod namespaces;
+pub mod options;
+pub mod process;
+mod sysctl;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::plan::{Hook, Plan};
+use alloc::{ffi::CString, format, string::String, vec::Vec};
+
+/// What `create` and `run` know besides config.json.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Absolute path of the bundle.
+    pub bundle: &'a str,
+    pub id: &'a str,
+    pub no_pivot: bool,
+    pub no_new_keyring: bool,
+    pub preserve_fds: u32,
+    /// Environment that the runtime adds.
+    pub env: &'a [String],
+}
+
+/// Compiles a whole container.
+pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
+    let mut warnings = Vec::new();
+    let namespaces = namespaces::namespaces(config)?;
+    let user_namespace = namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWUSER));
+    let linux = &config.linux;
+
+    let keyring = format!("_ses.{}", request.id);
+    let around = process::Surroundings {
+        place: "config.json: process",
+        keyring: (!request.no_new_keyring).then_some(&*keyring),
+        preserve_fds: request.preserve_fds,
+        env: request.env,
+    };
+    let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
+    let process = process::compile(process, around, &mut warnings)?;
+
+    Ok(Plan {
+        root: mounts::root(config, request.bundle, request.no_pivot)?,
+        mounts: mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?,
+        devices: devices::devices(config)?,
+        masked: paths(&linux.masked_paths, "maskedPaths")?,
+        readonly: paths(&linux.readonly_paths, "readonlyPaths")?,
+        sysctls: sysctl::sysctls(config, &namespaces)?,
+        hostname: name(config.hostname.as_deref(), "hostname")?,
+        domainname: name(config.domainname.as_deref(), "domainname")?,
+        create_container: hooks(&config.hooks.create_container, "createContainer")?,
+        start_container: hooks(&config.hooks.start_container, "startContainer")?,
+        namespaces,
+        process,
+        warnings,
+    })
+}
+
+/// One list of hooks.
+pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<Vec<Hook>> {
+    let mut plan = Vec::with_capacity(hooks.len());
+    for (index, hook) in hooks.iter().enumerate() {
+        let refuse =
+            |field: &str, why: &str| Error::new(format!("config.json: hooks.{list}[{index}].{field}: {why}"));
+        if !hook.path.starts_with('/') {
+            return Err(refuse("path", "must be absolute"));
+        }
+        let timeout = match hook.timeout {
+            None => None,
+            Some(seconds) => match u32::try_from(seconds) {
+                Ok(seconds @ 1..) => Some(seconds),
+                _ => return Err(refuse("timeout", "must be greater than zero (seconds)")),
+            },
+        };
+        let path = cstring(&hook.path);
+        let args = match hook.args.is_empty() {
+            true => [path.clone()].into_iter().collect(),
+            false => hook.args.iter().map(|arg| cstring(arg)).collect(),
+        };
+        let env = hook.env.iter().map(|entry| cstring(entry)).collect();
+        plan.push(Hook { path, args, env, timeout });
+    }
+    Ok(plan)
+}
+
+fn paths(paths: &[crate::config::Str<'_>], list: &str) -> Result<Vec<CString>> {
+    let mut plan = Vec::with_capacity(paths.len());
+    for (index, path) in paths.iter().enumerate() {
+        if !path.starts_with('/') {
+            return Err(Error::new(format!(
+                "config.json: linux.{list}[{index}] {:?}: must be absolute",
+                &**path
+            )));
+        }
+        plan.push(inside(path));
+    }
+    Ok(plan)
+}
+
+/// A UTS name: at most 64 bytes (__NEW_UTS_LEN).
+fn name(name: Option<&str>, field: &str) -> Result<Option<Vec<u8>>> {
+    match name {
+        None | Some("") => Ok(None),
+        Some(name) if name.len() > 64 => {
+            Err(Error::new(format!("config.json: {field}: is longer than 64 bytes")))
+        }
+        Some(name) => Ok(Some(name.as_bytes().into())),
+    }
+}
+
+/// A C string of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.
+pub fn cstring(text: &str) -> CString {
+    let bytes: Vec<u8> = text.bytes().filter(|byte| *byte != 0).collect();
+    CString::new(bytes).unwrap_or_default()
+}
+
+/// A path of the container, cleaned as text (`a//b`, `.` and `..` resolved, never above the root) and made relative to the
+/// container's root: `/dev/./pts` is `dev/pts`, `/` is `.`. Symbolic links are for the kernel to resolve, inside the root.
+pub fn inside(path: &str) -> CString {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    match parts.is_empty() {
+        true => cstring("."),
+        false => cstring(&parts.join("/")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_paths_never_leave_the_root() {
+        for (given, clean) in
+            [("/", "."), ("", "."), ("/a/../../b//c/.", "b/c"), ("dev/pts/", "dev/pts"), ("/..", ".")]
+        {
+            assert_eq!(inside(given).to_str(), Ok(clean), "{given}");
+        }
+    }
+}

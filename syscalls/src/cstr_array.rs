@@ -35,6 +35,35 @@ impl CStrArray {
         }
     }
 
+    /// Runs `f` with one more string at the end, which is borrowed and gone again afterwards. Allocates nothing: without room
+    /// for it ([`CStrArray::reserve`]) the string is left out.
+    pub fn with_one_more<R>(&mut self, string: &CStr, f: impl FnOnce(&CStrArray) -> R) -> R {
+        /// Takes the string out again however `f` ends, so that `drop` never sees it.
+        struct Borrowed<'a>(&'a mut CStrArray);
+        impl Drop for Borrowed<'_> {
+            fn drop(&mut self) {
+                self.0.pointers.pop();
+                if let Some(last) = self.0.pointers.last_mut() {
+                    *last = core::ptr::null_mut();
+                }
+            }
+        }
+        if self.pointers.len() == self.pointers.capacity() {
+            return f(self);
+        }
+        if let Some(last) = self.pointers.last_mut() {
+            *last = string.as_ptr().cast_mut(); // only ever read
+        }
+        self.pointers.push(core::ptr::null_mut());
+        let borrowed = Borrowed(self);
+        f(borrowed.0)
+    }
+
+    /// Makes room for more strings.
+    pub fn reserve(&mut self, strings: usize) {
+        self.pointers.reserve(strings);
+    }
+
     /// How many strings.
     pub fn len(&self) -> usize {
         self.pointers.len().saturating_sub(1)

@@ -15,8 +15,8 @@ use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::{Errno, Result};
 
 pub use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, SIGCHLD, SIGKILL, SIGTERM, WCONTINUED, WEXITED, WNOHANG, WNOWAIT,
-    WSTOPPED, WUNTRACED,
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, RLIMIT_NOFILE, SIGCHLD, SIGKILL, SIGTERM, WCONTINUED, WEXITED,
+    WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
 };
 
 /// clone3: all signal handlers are reset in the child; ignored signals stay ignored. Linux 5.5.

@@ -1,0 +1,73 @@
+//! tmpcopyup: the content of a directory, copied into the tmpfs that covers it.
+
+use core::ffi::CStr;
+use syscalls::fs::{self, Entry};
+use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, Result, fd, stat};
+
+/// Directories inside directories; deeper ones are ELOOP rather than a stack that overflows.
+const MAX_DEPTH: u32 = 64;
+
+/// Copies everything in one directory into another: files, directories, links, devices, with owner and mode.
+pub fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+    copy(from, to, MAX_DEPTH)
+}
+
+fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: u32) -> Result<()> {
+    let depth = depth.checked_sub(1).ok_or(Errno::LOOP)?;
+    let readable = fs::openat(from, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
+    let mut buffer = [0u8; 2048];
+    loop {
+        let filled = fs::getdents(readable.as_fd(), &mut buffer)?;
+        let Some(entries) = buffer.get(..filled).filter(|entries| !entries.is_empty()) else { return Ok(()) };
+        for Entry { name, .. } in fs::entries(entries) {
+            if name != c"." && name != c".." {
+                entry(from, to, name, depth)?;
+            }
+        }
+    }
+}
+
+fn entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr, depth: u32) -> Result<()> {
+    let have = stat::fstatat(from, name, fs::AT_SYMLINK_NOFOLLOW)?;
+    let mode = have.mode & 0o7777;
+    match have.mode & fs::S_IFMT {
+        fs::S_IFDIR => {
+            fs::mkdirat(to, name, mode)?;
+            let inner = fs::openat(from, name, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
+            let made = fs::openat(to, name, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
+            copy(inner.as_fd(), made.as_fd(), depth)?;
+        }
+        fs::S_IFLNK => {
+            let mut text = [0; 4097];
+            let length = fs::readlinkat(from, name, text.get_mut(..4096).ok_or(Errno::NAMETOOLONG)?)?.len();
+            *text.get_mut(length).ok_or(Errno::NAMETOOLONG)? = 0;
+            fs::symlinkat(CStr::from_bytes_until_nul(&text).map_err(|_| Errno::INVAL)?, to, name)?;
+        }
+        fs::S_IFREG => {
+            let source = fs::openat(from, name, fs::O_RDONLY | fs::O_NOFOLLOW, 0)?;
+            let made = fs::openat(to, name, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW, mode)?;
+            content(&source, &made)?;
+        }
+        _ => fs::mknodat(to, name, have.mode, have.rdev_major, have.rdev_minor)?,
+    }
+    fs::fchownat(to, name, have.uid, have.gid, fs::AT_SYMLINK_NOFOLLOW)?;
+    match have.mode & fs::S_IFMT {
+        fs::S_IFLNK => Ok(()),
+        _ => fs::fchmodat(to, name, mode), // chown cleared the set-id bits
+    }
+}
+
+fn content(from: &OwnedFd, to: &OwnedFd) -> Result<()> {
+    let mut buffer = [0u8; 8192];
+    loop {
+        let length = fd::read(from.as_fd(), &mut buffer)?;
+        let mut rest = buffer.get(..length).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        while !rest.is_empty() {
+            let written = fd::write(to.as_fd(), rest)?;
+            rest = rest.get(written..).ok_or(Errno::IO)?;
+        }
+    }
+}

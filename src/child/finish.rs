@@ -1,0 +1,367 @@
+//! The tail that init and exec share: from the finished surroundings to the program.
+
+use super::resolve::Jail;
+use super::{Done, Fail, Fds, ask, at, nth, tell, warn};
+use crate::plan::{Capabilities, Hook, Process};
+use crate::sync::{Frame, Kind, Step};
+use core::ffi::CStr;
+use syscalls::caps::{self, Caps};
+use syscalls::fs::{self, O_DIRECTORY};
+use syscalls::process;
+use syscalls::{AsFd, CStrArray, CWD, Errno, fd, ids, leak, prctl, sched, seccomp, stat};
+
+/// CAP_SYS_ADMIN: a filter without no_new_privs needs it (seccomp(2)).
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// Everything from here to the program. Comes back only with what failed.
+pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail) -> Fail {
+    let mut home = [0u8; 512];
+    let home = match process.wants_home {
+        true => find_home(&mut home, process.uid, jail),
+        false => None,
+    };
+    let program = match prepare(process, fds, jail) {
+        Ok(program) => program,
+        Err(fail) => return fail,
+    };
+    if let Some(fifo) = fds.fifo {
+        let ready = Frame { kind: Kind::Ready, step: Step::Wait, index: 0, value: 0 };
+        if let Err(fail) = tell(ready, fds) {
+            return fail;
+        }
+        loop {
+            match fd::read(fifo, &mut [0]) {
+                Ok(1) => break,
+                Err(Errno::INTR) => {}
+                Ok(_) => return at(Step::Wait)(Errno::PIPE),
+                Err(errno) => return at(Step::Wait)(errno),
+            }
+        }
+    }
+    for (index, hook) in hooks.iter().enumerate() {
+        if let Err(errno) = super::hook::run(hook, fds.state) {
+            return nth(Step::StartContainer, index)(errno);
+        }
+    }
+    let Process { args, env, candidates, .. } = process;
+    match home {
+        Some(home) => env.with_one_more(home, |env| execute(candidates, program, args, env)),
+        None => execute(candidates, program, args, env),
+    }
+}
+
+/// What applies to the process itself; last the privileges, because all else may need them. The result is the first candidate
+/// that can be executed.
+fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail) -> Done<usize> {
+    if let Some(name) = &process.keyring {
+        match sched::keyctl_join_session_keyring(name) {
+            // A kernel without keys has no keyring to share either; a full quota is no reason not to start (runc, crun).
+            Ok(_) | Err(Errno::NOSYS | Errno::DQUOT) => {}
+            Err(errno) => return Err(at(Step::Keyring)(errno)),
+        }
+    }
+    if let Some(label) = &process.apparmor {
+        write_proc(fds, b"thread-self/attr/", c"apparmor/exec", label.to_bytes())
+            .or_else(|_| write_proc(fds, b"thread-self/attr/", c"exec", label.to_bytes()))
+            .map_err(nth(Step::Label, 0))?;
+    }
+    if let Some(label) = &process.selinux {
+        write_proc(fds, b"thread-self/attr/", c"exec", label.to_bytes()).map_err(nth(Step::Label, 1))?;
+    }
+    if !process.affinity_final.is_empty() {
+        sched::sched_setaffinity(0, &process.affinity_final).map_err(at(Step::Affinity))?;
+    }
+    if let Some(s) = &process.scheduler {
+        let mut attr = sched::SchedAttr::default();
+        (attr.policy, attr.flags, attr.nice, attr.priority) = (s.policy, s.flags, s.nice, s.priority);
+        (attr.runtime, attr.deadline, attr.period) = (s.runtime, s.deadline, s.period);
+        sched::sched_setattr(0, &attr).map_err(at(Step::Scheduler))?;
+    }
+    if let Some(priority) = process.io_priority {
+        sched::ioprio_set(priority >> 13, priority & 7).map_err(at(Step::IoPriority))?;
+    }
+    if let Some(policy) = &process.memory_policy {
+        sched::set_mempolicy(policy.mode, &policy.nodes).map_err(at(Step::MemoryPolicy))?;
+    }
+    if let Some(persona) = process.personality {
+        process::personality(persona).map_err(at(Step::Personality))?;
+    }
+    for limit in &process.rlimits {
+        let new = process::Rlimit { current: limit.soft, maximum: limit.hard };
+        process::prlimit(0, limit.resource, Some(&new))
+            .map_err(nth(Step::Rlimit, usize::from(limit.index)))?;
+    }
+    stdio_owner(process.uid)?;
+    keep_only_promised(process.preserve_fds)?;
+    process::umask(process.umask);
+    let inside = enter_cwd(&process.cwd, jail);
+
+    for cap in 0..64 {
+        if process.capabilities.bounding & (1 << cap) == 0 {
+            match prctl::capbset_drop(cap) {
+                Ok(()) => {}
+                Err(Errno::INVAL) => break, // beyond the last capability of this kernel
+                Err(errno) => return Err(nth(Step::Bounding, cap as usize)(errno)),
+            }
+        }
+    }
+    if process.uid != 0 {
+        prctl::set_keepcaps(true).map_err(at(Step::Capabilities))?;
+    }
+    match ids::set_groups(&process.groups) {
+        // A user namespace of an unprivileged user: setgroups is denied there for good (user_namespaces(7)).
+        Err(Errno::PERM) if process.groups_denied && process.groups.is_empty() => {}
+        other => other.map_err(at(Step::Groups))?,
+    }
+    ids::set_gid(process.gid).map_err(at(Step::Gid))?;
+    ids::set_uid(process.uid).map_err(at(Step::Uid))?;
+    match inside {
+        // Only the user itself may enter (a home directory on a file system that squashes root).
+        Err(Errno::ACCESS) => enter_cwd(&process.cwd, jail),
+        other => other,
+    }
+    .map_err(|errno| at(if errno == Errno::XDEV { Step::CwdOutside } else { Step::Cwd })(errno))?;
+    let program = look_up(process)?;
+
+    if process.no_new_privileges {
+        prctl::set_no_new_privs().map_err(at(Step::NoNewPrivileges))?;
+    } else if process.seccomp.is_some() {
+        if process.uid != 0 {
+            // The change of ids cleared the effective set.
+            let mut have = caps::get().map_err(at(Step::Capabilities))?;
+            have.effective |= have.permitted & SYS_ADMIN;
+            caps::set(&have).map_err(at(Step::Capabilities))?;
+        }
+        install_filter(process, fds)?;
+    }
+    set_capabilities(process.capabilities, fds)?;
+    if process.no_new_privileges && process.seccomp.is_some() {
+        install_filter(process, fds)?;
+    }
+    Ok(program)
+}
+
+fn install_filter(process: &Process, fds: Fds<'_>) -> Done<()> {
+    let Some(filter) = &process.seccomp else { return Ok(()) };
+    let listener = match seccomp::set_mode_filter(filter.flags, &filter.program) {
+        Ok(listener) => listener,
+        Err(errno) => return Err(at(Step::Seccomp)(errno)),
+    };
+    if let Some(listener) = listener {
+        let listener = leak(listener);
+        let value = syscalls::AsRawFd::as_raw_fd(&listener);
+        ask(Frame { kind: Kind::Listener, step: Step::Seccomp, index: 0, value }, fds)?;
+    }
+    Ok(())
+}
+
+/// The permitted, effective and inheritable sets at once, then the ambient one. What the runtime itself does not hold cannot be
+/// granted, which is a warning (config.md).
+fn set_capabilities(sets: Capabilities, fds: Fds<'_>) -> Done<()> {
+    let Capabilities { effective, permitted, inheritable, mut ambient, .. } = sets;
+    match caps::set(&Caps { effective, permitted, inheritable }) {
+        Ok(()) => {}
+        Err(Errno::PERM) => {
+            let have = caps::get().map_err(at(Step::Capabilities))?.permitted;
+            let granted = Caps {
+                effective: effective & have,
+                permitted: permitted & have,
+                inheritable: inheritable & have & sets.bounding,
+            };
+            caps::set(&granted).map_err(at(Step::Capabilities))?;
+            ambient &= granted.permitted & granted.inheritable;
+            warn(Step::Capabilities, 0, Errno::PERM, fds)?;
+        }
+        Err(errno) => return Err(at(Step::Capabilities)(errno)),
+    }
+    // Ambient capabilities of the caller: gone with the permitted or inheritable bit they stand on, kept with both.
+    if permitted & inheritable != 0 {
+        match prctl::cap_ambient_clear_all() {
+            Ok(()) | Err(Errno::INVAL) => {} // before Linux 4.3 there are none
+            Err(errno) => return Err(at(Step::Ambient)(errno)),
+        }
+    }
+    for cap in 0..64 {
+        if ambient & (1 << cap) != 0 {
+            prctl::cap_ambient_raise(cap).map_err(nth(Step::Ambient, cap as usize))?;
+        }
+    }
+    Ok(())
+}
+
+/// A program that is not root must be able to open /dev/stdout again: pipes and terminals of stdio become its own.
+fn stdio_owner(uid: u32) -> Done<()> {
+    if uid == 0 {
+        return Ok(());
+    }
+    for stdio in 0..3 {
+        let Ok(stdio) = fd::inherited(stdio) else { continue };
+        let have = stat::fstat(stdio).map_err(at(Step::Stdio))?;
+        let ours = match have.mode & fs::S_IFMT {
+            fs::S_IFIFO => true,
+            fs::S_IFCHR => (136..144).contains(&have.rdev_major), // ptys (devices.txt)
+            _ => false,
+        };
+        if ours && have.uid != uid {
+            match fs::fchown(stdio, uid, have.gid) {
+                // A pipe of somebody outside the user namespace, or a read-only devpts: usable all the same.
+                Ok(()) | Err(Errno::PERM | Errno::INVAL | Errno::ROFS) => {}
+                Err(errno) => return Err(at(Step::Stdio)(errno)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything but stdio and the promised descriptors is closed by exec, the caller's too (R4).
+fn keep_only_promised(preserve: u32) -> Done<()> {
+    let first = preserve.saturating_add(3);
+    match fd::close_range_cloexec(first, u32::MAX) {
+        Ok(()) => Ok(()),
+        // Before Linux 5.11, or hidden.
+        Err(_) => {
+            let limit = process::prlimit(0, process::RLIMIT_NOFILE, None).map_err(at(Step::Descriptors))?;
+            let last = u32::try_from(limit.maximum).unwrap_or(u32::MAX).clamp(1024, 1 << 20);
+            for number in first..last {
+                match fd::set_cloexec(number as i32, true) {
+                    Ok(()) | Err(Errno::BADF) => {}
+                    Err(errno) => return Err(at(Step::Descriptors)(errno)),
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// chdir, and proof that it is inside: a directory that cannot be reached from the root has no path that starts with a slash
+/// (getcwd(2), CVE-2024-21626). EXDEV stands for that.
+fn enter_cwd(cwd: &CStr, jail: &Jail) -> syscalls::Result<()> {
+    match fs::chdir(cwd) {
+        Err(Errno::NOENT) => {
+            let path = match cwd.to_bytes_with_nul() {
+                [b'/', rest @ ..] => CStr::from_bytes_with_nul(rest).unwrap_or(c"."),
+                _ => cwd,
+            };
+            jail.open_or_make_directory(path, super::resolve::Links::Follow)?;
+            fs::chdir(cwd)?;
+        }
+        other => other?,
+    }
+    let mut buffer = [0; 4096];
+    match fs::getcwd(&mut buffer)?.first() {
+        Some(b'/') => Ok(()),
+        _ => Err(Errno::XDEV),
+    }
+}
+
+/// The first candidate that may be executed, as execvp(3) would find it: what is missing is passed over, and so is what is
+/// forbidden, unless nothing better comes.
+fn look_up(process: &Process) -> Done<usize> {
+    let mut forbidden = None;
+    for (index, path) in process.candidates.iter().enumerate() {
+        match fs::faccessat(CWD, path, fs::X_OK) {
+            Ok(()) if stat::fstatat(CWD, path, 0).is_ok_and(|have| have.mode & fs::S_IFMT == fs::S_IFDIR) => {
+                forbidden = Some(Errno::ACCESS);
+            }
+            Ok(()) => return Ok(index),
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(errno) => forbidden = Some(errno),
+        }
+    }
+    Err(at(Step::Lookup)(forbidden.unwrap_or(Errno::NOENT)))
+}
+
+/// Executes the candidate found, and those after it when it turns out to be none (execvp(3)).
+fn execute(candidates: &[alloc::ffi::CString], first: usize, args: &CStrArray, env: &CStrArray) -> Fail {
+    let mut last = Errno::NOENT;
+    for path in candidates.iter().skip(first) {
+        last = process::execve(path, args, env);
+        if !matches!(last, Errno::NOENT | Errno::NOTDIR) {
+            break;
+        }
+    }
+    at(Step::Exec)(last)
+}
+
+/// Writes a file of the runtime's own procfs: below a directory of it, crossing no mount and following no link but the first
+/// part's own (R3).
+pub fn write_proc(fds: Fds<'_>, below: &[u8], path: &CStr, value: &[u8]) -> syscalls::Result<()> {
+    let proc = fds.proc.ok_or(Errno::NOSYS)?;
+    let mut buffer = [0; 64];
+    let directory = super::resolve::c_path(&mut buffer, below)?;
+    // thread-self is a link; what it leads to is looked up in the same procfs.
+    let directory = fs::openat(proc, directory, fs::O_PATH | O_DIRECTORY, 0)?;
+    let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_XDEV | fs::RESOLVE_NO_SYMLINKS;
+    let file = match fs::openat2(directory.as_fd(), path, fs::O_WRONLY, 0, resolve) {
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
+            fs::openat(directory.as_fd(), path, fs::O_WRONLY | fs::O_NOFOLLOW, 0)?
+        }
+        other => other?,
+    };
+    if stat::fstatfs(file.as_fd())?.kind != super::resolve::PROC_MAGIC {
+        return Err(Errno::XDEV);
+    }
+    match fd::write(file.as_fd(), value)? {
+        written if written == value.len() => Ok(()),
+        _ => Err(Errno::IO),
+    }
+}
+
+/// `HOME=` and the home directory of a user from the container's passwd, or `/` (config.md: HOME from passwd when absent).
+fn find_home<'b>(buffer: &'b mut [u8; 512], uid: u32, jail: &Jail) -> Option<&'b CStr> {
+    let mut home = [0u8; 256];
+    let mut length = 0usize;
+    // Not by jail.open: a descriptor that can be read is wanted, and the root is `/` already.
+    let passwd = jail.open(c"etc/passwd", 0, super::resolve::Links::Follow).ok().and_then(|path| {
+        let regular = stat::fstat(path).ok()?.mode & fs::S_IFMT == fs::S_IFREG;
+        regular.then(|| fs::openat(CWD, c"/etc/passwd", fs::O_RDONLY | fs::O_NONBLOCK, 0).ok())?
+    });
+    if let Some(passwd) = passwd {
+        length = scan_passwd(passwd.as_fd(), uid, &mut home).unwrap_or(0);
+    }
+    let home = match home.get(..length) {
+        Some([b'/', ..]) => home.get(..length).unwrap_or_default(),
+        _ => b"/",
+    };
+    let (name, value) = buffer.split_at_mut(5);
+    name.copy_from_slice(b"HOME=");
+    super::resolve::c_path(value, home).ok()?;
+    CStr::from_bytes_until_nul(buffer).ok()
+}
+
+/// Finds the sixth field of the first line whose third field is the uid. Long lines are cut, not split.
+fn scan_passwd(passwd: syscalls::BorrowedFd<'_>, uid: u32, home: &mut [u8; 256]) -> syscalls::Result<usize> {
+    let mut chunk = [0u8; 1024];
+    let (mut field, mut number, mut valid, mut length) = (0u32, 0u32, false, 0usize);
+    loop {
+        let read = fd::read(passwd, &mut chunk)?;
+        for byte in chunk.get(..read).unwrap_or_default().iter().chain((read == 0).then_some(&b'\n')) {
+            match (*byte, field) {
+                (b'\n', _) => {
+                    if field >= 5 && valid && number == uid {
+                        return Ok(length);
+                    }
+                    (field, number, valid, length) = (0, 0, false, 0);
+                }
+                (b':', _) => field = field.saturating_add(1),
+                (digit @ b'0'..=b'9', 2) => {
+                    let digit = u32::from(digit.wrapping_sub(b'0'));
+                    let next = number.checked_mul(10).and_then(|tens| tens.checked_add(digit));
+                    valid = next.is_some();
+                    number = next.unwrap_or(u32::MAX);
+                }
+                (_, 2) => (valid, number) = (false, u32::MAX),
+                (byte, 5) => {
+                    if let Some(slot) = home.get_mut(length) {
+                        *slot = byte;
+                        length = length.saturating_add(1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if read == 0 {
+            return Ok(0);
+        }
+    }
+}

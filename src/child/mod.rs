@@ -1,0 +1,191 @@
+//! The child's half: straight-line code over the Plan, from clone to exec.
+//!
+//! No JSON, no allocation, no formatting, no decision that could have been made earlier; only `plan`, `sync` and
+//! `syscalls` are in reach. What fails is reported as a frame; the parent holds the same Plan and renders the sentence.
+//! Descriptors made here are never closed: each is close-on-exec.
+
+mod console;
+mod copy;
+mod devices;
+mod finish;
+mod hook;
+mod mounts;
+mod resolve;
+mod root;
+
+use crate::plan::{Namespaces, Plan};
+use crate::sync::{FRAME, Frame, Kind, Step};
+use resolve::Jail;
+
+pub use hook::run as run_hook;
+pub use resolve::PROC_MAGIC;
+use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, ns, prctl, process, signal};
+
+/// What the child got from its parent besides the Plan.
+#[derive(Clone, Copy)]
+pub struct Fds<'a> {
+    /// Frames go out here; close-on-exec, so that its end tells that the program runs.
+    pub frames: BorrowedFd<'a>,
+    /// Answers come in here, one byte each; None where nothing is asked.
+    pub go: Option<BorrowedFd<'a>>,
+    /// The namespaces to join, as `Namespaces::join` has them.
+    pub joins: &'a [OwnedFd],
+    /// exec.fifo: `create` waits on it, `run` and `exec` do not.
+    pub fifo: Option<BorrowedFd<'a>>,
+    /// procfs of the runtime's own, when a sysctl or a label is to be written (R3).
+    pub proc: Option<BorrowedFd<'a>>,
+    /// The user namespaces of id-mapped mounts, by the mount's place in the Plan.
+    pub idmaps: &'a [Option<OwnedFd>],
+    /// Where the pty's master goes.
+    pub console: Option<BorrowedFd<'a>>,
+    /// The container's state as JSON, for the stdin of the hooks that run here.
+    pub state: Option<BorrowedFd<'a>>,
+    /// Whether the parent has something to do in the new namespaces before anything else happens.
+    pub wait_maps: bool,
+    /// Whether there are hooks to run before pivot_root.
+    pub wait_hooks: bool,
+    /// Whether the parent blocks signals, which the program must not inherit.
+    pub unblock: bool,
+}
+
+/// What went wrong: the step, which element of its list, and the kernel's answer.
+pub(crate) struct Fail {
+    step: Step,
+    index: usize,
+    errno: Errno,
+}
+
+pub(crate) type Done<T> = Result<T, Fail>;
+
+/// For `map_err`: the step that failed.
+pub(crate) fn at(step: Step) -> impl FnOnce(Errno) -> Fail {
+    nth(step, 0)
+}
+
+/// For `map_err`: the step that failed, and which element of its list it was about.
+pub(crate) fn nth(step: Step, index: usize) -> impl FnOnce(Errno) -> Fail {
+    move |errno| Fail { step, index, errno }
+}
+
+/// Makes the container and becomes its program.
+pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
+    let fail = match create(plan, fds) {
+        Ok(jail) => finish::finish(&mut plan.process, &plan.start_container, fds, &jail),
+        Err(fail) => fail,
+    };
+    give_up(fail, fds)
+}
+
+/// Joins a container and becomes a program in it.
+pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fds<'_>) -> ! {
+    let fail = match join(namespaces, fds) {
+        Ok(jail) => finish::finish(process, &[], fds, &jail),
+        Err(fail) => fail,
+    };
+    give_up(fail, fds)
+}
+
+/// The container, in the order that a reviewer reads: namespaces, mounts, devices, root, what is hidden.
+fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
+    enter(&plan.namespaces, fds)?;
+    if let Some(name) = &plan.hostname {
+        ns::sethostname(name).map_err(at(Step::Hostname))?;
+    }
+    if let Some(name) = &plan.domainname {
+        ns::setdomainname(name).map_err(at(Step::Domainname))?;
+    }
+    process::umask(0); // modes below are meant as they stand
+
+    let jail = root::attach(&plan.root)?;
+    mounts::mount_all(plan, &jail, fds)?;
+    devices::make_all(plan, &jail, fds)?;
+    if fds.wait_hooks {
+        ask(Frame { kind: Kind::Hooks, step: Step::Hooks, index: 0, value: 0 }, fds)?;
+    }
+    for (index, hook) in plan.create_container.iter().enumerate() {
+        run_hook(hook, fds.state).map_err(nth(Step::CreateContainer, index))?;
+    }
+    for (index, sysctl) in plan.sysctls.iter().enumerate() {
+        finish::write_proc(fds, b"sys/", &sysctl.path, &sysctl.value).map_err(nth(Step::Sysctl, index))?;
+    }
+
+    let jail = root::pivot(&plan.root, jail)?;
+    root::protect(plan, &jail, fds)?;
+    Ok(jail)
+}
+
+/// Namespaces: joined ones first, then the id maps of a new user namespace.
+fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
+    for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
+        // A pid namespace is the parent's to join: it takes effect for its children only.
+        if join.kind != ns::CLONE_NEWPID {
+            ns::setns(syscalls::AsFd::as_fd(namespace), join.kind).map_err(nth(Step::Join, index))?;
+        }
+    }
+    if fds.wait_maps {
+        ask(Frame { kind: Kind::Maps, step: Step::Maps, index: 0, value: 0 }, fds)?;
+    }
+    if namespaces.has(ns::CLONE_NEWUSER) {
+        ids::set_gid(0).map_err(at(Step::Identity))?;
+        ids::set_uid(0).map_err(at(Step::Identity))?;
+        // A process that others may trace would hand them its descriptors (R4); a change of ids made it so again.
+        prctl::set_dumpable(false).map_err(at(Step::Dumpable))?;
+    }
+    if fds.unblock {
+        signal::set_mask(signal::SIG_SETMASK, &signal::Set::empty()).map_err(at(Step::Session))?;
+    }
+    process::setsid().map_err(at(Step::Session))?;
+    Ok(())
+}
+
+/// The namespaces of a container that exists, and its root.
+fn join(namespaces: &Namespaces, fds: Fds<'_>) -> Done<Jail> {
+    enter(namespaces, fds)?;
+    let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).map_err(at(Step::Cwd))?;
+    Ok(Jail::new(syscalls::leak(root)))
+}
+
+/// Sends a frame.
+pub(crate) fn tell(frame: Frame, fds: Fds<'_>) -> Done<()> {
+    match fd::write(fds.frames, &frame.encode()) {
+        Ok(FRAME) => Ok(()),
+        Ok(_) => Err(Fail { step: frame.step, index: 0, errno: Errno::IO }),
+        Err(errno) => Err(Fail { step: frame.step, index: 0, errno }),
+    }
+}
+
+/// Something that the specification calls a warning.
+pub(crate) fn warn(step: Step, index: usize, errno: Errno, fds: Fds<'_>) -> Done<()> {
+    tell(frame(Kind::Warning, step, index, errno), fds)
+}
+
+/// Sends a frame and waits for the parent's byte. End of file means that the parent is gone: nobody waits for this container.
+pub(crate) fn ask(frame: Frame, fds: Fds<'_>) -> Done<()> {
+    tell(frame, fds)?;
+    let Some(go) = fds.go else { return Err(Fail { step: frame.step, index: 0, errno: Errno::BADF }) };
+    loop {
+        match fd::read(go, &mut [0]) {
+            Ok(1) => return Ok(()),
+            Ok(_) => process::exit_group(1),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Fail { step: frame.step, index: 0, errno }),
+        }
+    }
+}
+
+fn frame(kind: Kind, step: Step, index: usize, errno: Errno) -> Frame {
+    Frame { kind, step, index: u16::try_from(index).unwrap_or(u16::MAX), value: errno.raw_os_error() }
+}
+
+/// Reports and ends. After `start` the report goes into the fifo, where `start` looks for it.
+fn give_up(fail: Fail, fds: Fds<'_>) -> ! {
+    let frame = frame(Kind::Failure, fail.step, fail.index, fail.errno);
+    let to = match (fail.step, fds.fifo) {
+        (Step::StartContainer | Step::Exec, Some(fifo)) => fifo,
+        _ => fds.frames,
+    };
+    // Nobody is left to be told when this fails too; the exit status says the rest.
+    match fd::write(to, &frame.encode()) {
+        Ok(_) | Err(_) => process::exit_group(1),
+    }
+}

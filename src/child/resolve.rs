@@ -1,0 +1,226 @@
+//! Paths of the container, resolved inside its root and made there when they are missing (R1).
+//!
+//! One rule: a path is resolved once, to a descriptor, and everything after happens to the descriptor. Symbolic links of
+//! the image are followed as if the root were `/` already; none leads out.
+
+use core::cell::Cell;
+use core::ffi::CStr;
+use syscalls::fs::{self, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH};
+use syscalls::{BorrowedFd, Errno, Result, leak, stat};
+
+/// Longest path component with its NUL, longest path with its NUL (NAME_MAX, PATH_MAX).
+const COMPONENT: usize = 256;
+const PATH: usize = 4096;
+/// Symbolic links followed in one path, as path_resolution(7) has it.
+const MAX_LINKS: u32 = 40;
+/// RESOLVE_IN_ROOT answers EAGAIN when a rename races with `..`; whoever does nothing else does not start.
+const MAX_RETRIES: u32 = 10_000;
+
+/// What symbolic links may do in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// They are followed, inside the root.
+    Follow,
+    /// The last component is opened itself, link or not.
+    LastItself,
+    /// A link anywhere is ELOOP.
+    Refuse,
+}
+
+/// A root directory below which paths are resolved.
+pub struct Jail {
+    pub root: BorrowedFd<'static>,
+    has_openat2: Cell<bool>,
+}
+
+impl Jail {
+    /// Everything below this directory.
+    pub fn new(root: BorrowedFd<'static>) -> Self {
+        Jail { root, has_openat2: Cell::new(true) }
+    }
+
+    /// Opens what a path names (O_PATH). `flags`: 0 or O_DIRECTORY.
+    pub fn open(&self, path: &CStr, flags: u32, links: Links) -> Result<BorrowedFd<'static>> {
+        let itself = if links == Links::LastItself { O_NOFOLLOW } else { 0 };
+        let flags = flags | itself | O_PATH | O_CLOEXEC;
+        let refuse = if links == Links::Refuse { fs::RESOLVE_NO_SYMLINKS } else { 0 };
+        let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS | refuse;
+        for _ in 0..MAX_RETRIES {
+            if !self.has_openat2.get() {
+                break;
+            }
+            match fs::openat2(self.root, path, flags, 0, resolve) {
+                Err(Errno::AGAIN) => {}
+                // Before Linux 5.6, or hidden by a seccomp filter. A path that is really forbidden gets its EPERM again below.
+                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => self.has_openat2.set(false),
+                // Some vendor kernels answer ENOENT for a call they lack; the root itself is always there.
+                Err(Errno::NOENT) if fs::openat2(self.root, c".", O_PATH | O_CLOEXEC, 0, 0).is_err() => {
+                    self.has_openat2.set(false);
+                }
+                other => return other.map(leak),
+            }
+        }
+        match self.has_openat2.get() {
+            true => Err(Errno::AGAIN),
+            false => self.walk(path, flags, links),
+        }
+    }
+
+    /// Opens a directory of the container, making what is missing of the path (0755).
+    pub fn open_or_make_directory(&self, path: &CStr, links: Links) -> Result<BorrowedFd<'static>> {
+        match self.open(path, O_DIRECTORY, links) {
+            Err(Errno::NOENT) => {}
+            other => return other,
+        }
+        let bytes = path.to_bytes();
+        // The longest part that is there, links followed; then one component after the other, none of them a link.
+        let mut end = bytes.len();
+        let mut directory = loop {
+            end = bytes.get(..end).unwrap_or_default().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            if end == 0 {
+                break self.root;
+            }
+            let mut buffer = [0; PATH];
+            match self.open(c_path(&mut buffer, bytes.get(..end).unwrap_or_default())?, O_DIRECTORY, links) {
+                Err(Errno::NOENT) => {}
+                other => break other?,
+            }
+        };
+        for component in bytes.get(end..).unwrap_or_default().split(|byte| *byte == b'/') {
+            if component.is_empty() {
+                continue;
+            }
+            let mut buffer = [0; COMPONENT];
+            let name = c_path(&mut buffer, component)?;
+            match fs::mkdirat(directory, name, 0o755) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+            directory = leak(fs::openat(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0)?);
+        }
+        Ok(directory)
+    }
+
+    /// Opens a file of the container for a bind onto it, making an empty one and its directories when it is missing.
+    pub fn open_or_make_file(&self, path: &CStr, links: Links) -> Result<BorrowedFd<'static>> {
+        match self.open(path, 0, links) {
+            Err(Errno::NOENT) => {}
+            other => return other,
+        }
+        let mut buffer = [0; COMPONENT];
+        let (directory, name) = self.parent(path, true, links, &mut buffer)?;
+        // A link in the last place that leads nowhere: O_EXCL does not follow it.
+        drop(fs::openat(directory, name, fs::O_CREAT | fs::O_EXCL | O_NOFOLLOW | fs::O_WRONLY, 0o644)?);
+        fs::openat(directory, name, O_PATH | O_NOFOLLOW, 0).map(leak)
+    }
+
+    /// The directory that holds a path's last component, and that component's name.
+    pub fn parent<'b>(
+        &self,
+        path: &CStr,
+        make: bool,
+        links: Links,
+        buffer: &'b mut [u8; COMPONENT],
+    ) -> Result<(BorrowedFd<'static>, &'b CStr)> {
+        let bytes = path.to_bytes();
+        let Some(slash) = bytes.iter().rposition(|byte| *byte == b'/') else {
+            return Ok((self.root, c_path(buffer, bytes)?));
+        };
+        let mut directory = [0; PATH];
+        let directory = c_path(&mut directory, bytes.get(..slash).unwrap_or_default())?;
+        let directory = match make {
+            true => self.open_or_make_directory(directory, links)?,
+            false => self.open(directory, O_DIRECTORY, links)?,
+        };
+        Ok((directory, c_path(buffer, bytes.get(slash.saturating_add(1)..).unwrap_or_default())?))
+    }
+
+    /// What openat2(RESOLVE_IN_ROOT) does, component by component, for kernels without it. `..` stops at the root, which is
+    /// known by its device and inode; a link's text takes the place of the link in what is left of the path.
+    fn walk(&self, path: &CStr, flags: u32, links: Links) -> Result<BorrowedFd<'static>> {
+        let mut rest = [0u8; PATH];
+        let mut length = put(&mut rest, 0, path.to_bytes())?;
+        let mut at = 0usize;
+        let mut here = self.root;
+        let mut followed = 0u32;
+        loop {
+            let left = rest.get(at..length).unwrap_or_default();
+            let skip = left.iter().take_while(|byte| **byte == b'/').count();
+            let left = left.get(skip..).unwrap_or_default();
+            let end = left.iter().position(|byte| *byte == b'/').unwrap_or(left.len());
+            let component = left.get(..end).unwrap_or_default();
+            at = at.saturating_add(skip).saturating_add(end);
+            let last = left.get(end..).unwrap_or_default().iter().all(|byte| *byte == b'/');
+
+            if component.is_empty() || component == b"." {
+                if last {
+                    let want = flags & (O_DIRECTORY | O_PATH | O_CLOEXEC);
+                    return fs::openat(here, c".", want, 0).map(leak);
+                }
+                continue;
+            }
+            if component == b".." {
+                let (now, root) = (stat::fstat(here)?, stat::fstat(self.root)?);
+                if (now.ino, now.dev_major, now.dev_minor) != (root.ino, root.dev_major, root.dev_minor) {
+                    here = leak(fs::openat(here, c"..", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0)?);
+                }
+                if last {
+                    return Ok(here);
+                }
+                continue;
+            }
+
+            let mut buffer = [0; COMPONENT];
+            let name = c_path(&mut buffer, component)?;
+            let next = leak(fs::openat(here, name, O_PATH | O_NOFOLLOW, 0)?);
+            let kind = stat::fstat(next)?.mode & fs::S_IFMT;
+            if kind == fs::S_IFLNK && !(last && links == Links::LastItself) {
+                followed = followed.saturating_add(1);
+                if links == Links::Refuse || followed > MAX_LINKS {
+                    return Err(Errno::LOOP);
+                }
+                // The links of procfs that are no text (NO_MAGICLINKS): the jail's root is never on a procfs, a mount in it may be.
+                if stat::fstatfs(next)?.kind == PROC_MAGIC {
+                    return Err(Errno::LOOP);
+                }
+                let mut text = [0; PATH];
+                let text = fs::readlinkat(next, c"", &mut text)?;
+                let mut joined = [0u8; PATH];
+                let end = put(&mut joined, 0, text)?;
+                let end = put(&mut joined, end, rest.get(at..length).unwrap_or_default())?;
+                if text.first() == Some(&b'/') {
+                    here = self.root;
+                }
+                (rest, length, at) = (joined, end, 0);
+                continue;
+            }
+            if last {
+                if flags & O_DIRECTORY != 0 && kind != fs::S_IFDIR {
+                    return Err(Errno::NOTDIR);
+                }
+                return Ok(next);
+            }
+            if kind != fs::S_IFDIR {
+                return Err(Errno::NOTDIR);
+            }
+            here = next;
+        }
+    }
+}
+
+/// PROC_SUPER_MAGIC (statfs(2)).
+pub const PROC_MAGIC: u32 = 0x9fa0;
+
+/// Copies bytes into a buffer at a place, and says where they end.
+fn put(buffer: &mut [u8], at: usize, bytes: &[u8]) -> Result<usize> {
+    let end = at.saturating_add(bytes.len());
+    buffer.get_mut(at..end).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(bytes);
+    Ok(end)
+}
+
+/// A C string of bytes that hold no NUL, in a buffer.
+pub fn c_path<'b>(buffer: &'b mut [u8], bytes: &[u8]) -> Result<&'b CStr> {
+    let end = put(buffer, 0, bytes)?;
+    *buffer.get_mut(end).ok_or(Errno::NAMETOOLONG)? = 0;
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+}

@@ -1,0 +1,230 @@
+//! The root: attached, pivoted to, and then what is hidden or read-only in it.
+
+use super::mounts::{attach as attach_tree, change, is_absent};
+use super::resolve::{Jail, Links};
+use super::{Done, Fds, at, nth};
+use crate::plan::{AttrChange, Plan, Root};
+use crate::sync::Step;
+use core::ffi::CStr;
+use syscalls::fs::{self, O_DIRECTORY};
+use syscalls::mount::{
+    self, AT_RECURSIVE, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC,
+    MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, OPEN_TREE_CLONE,
+};
+use syscalls::{AsFd, BorrowedFd, CWD, Errno, leak, stat};
+
+const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
+
+/// Makes the rootfs a mount of its own, in a mount namespace that nothing leaves, and opens it.
+///
+/// Slave rather than private unless asked: binds that want `rslave` still need a master to follow.
+pub fn attach(root: &Root) -> Done<Jail> {
+    let leaves_nothing = if root.propagation & MS_SHARED != 0 { MS_SLAVE | MS_REC } else { root.propagation };
+    mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
+    let directory =
+        leak(fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
+    match mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE) {
+        Ok(tree) => {
+            attach_tree(tree.as_fd(), directory).map_err(at(Step::RootAttach))?;
+            Ok(Jail::new(leak(tree)))
+        }
+        Err(errno) if is_absent(errno) => {
+            fs::fchdir(directory).map_err(at(Step::RootBind))?;
+            mount::mount(Some(c"."), c".", None, MS_BIND | MS_REC, None).map_err(at(Step::RootBind))?;
+            let tree =
+                fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?;
+            Ok(Jail::new(leak(tree)))
+        }
+        Err(errno) => Err(at(Step::RootBind)(errno)),
+    }
+}
+
+/// Makes the jail the root of this mount namespace, and detaches everything of the host's.
+pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
+    fs::fchdir(jail.root).map_err(at(Step::Pivot))?;
+    let pivoted = match root.no_pivot {
+        true => Err(Errno::INVAL),
+        false => mount::pivot_root(c".", c"."),
+    };
+    let jail = match pivoted {
+        Ok(()) => {
+            // The old root is stacked on the new one, where the working directory is (pivot_root(2)).
+            mount::umount(c".", MNT_DETACH).map_err(at(Step::Detach))?;
+            fs::chdir(c"/").map_err(at(Step::Detach))?;
+            jail
+        }
+        // The root mount of an initramfs has no parent and cannot be exchanged (before Linux 7.0).
+        Err(Errno::INVAL) => replace_root().map_err(at(Step::Pivot))?,
+        Err(errno) => return Err(at(Step::Pivot)(errno)),
+    };
+    if root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
+        mount::mount(None, c"/", None, root.propagation, None).map_err(at(Step::RootPropagation))?;
+    }
+    Ok(jail)
+}
+
+/// The container's tree, in the working directory, takes the place of everything that is mounted on an initramfs root.
+///
+/// Moving it over `/` and changing root would leave the host's /proc and /sys in the namespace, and a process in a user
+/// namespace of its own could then mount an unmasked /proc (the kernel's mount_too_revealing asks whether one is visible).
+/// So the host's mounts are really taken off, without a list of them: a copy of the whole tree, laid over `/`, is a peer of the
+/// original, and unmounting the copy propagates. Tried on 6.1 and 6.12, ramfs and tmpfs.
+fn replace_root() -> syscalls::Result<Jail> {
+    let tree = match mount::open_tree(CWD, c".", OPEN_TREE_CLONE | AT_RECURSIVE) {
+        Ok(tree) => leak(tree),
+        Err(errno) if is_absent(errno) => return replace_root_by_move(),
+        Err(errno) => return Err(errno),
+    };
+    // Out of every peer group first: what follows must not reach the host's mounts.
+    mount::mount(None, c"/", None, MS_REC | MS_PRIVATE, None)?;
+    mount::mount(None, c"/", None, MS_REC | MS_SHARED, None)?;
+    mount::mount(Some(c"/"), c"/", None, MS_BIND | MS_REC, None)?;
+    // `..` of the root follows mounts: it is the copy on top.
+    mount::umount(c"/..", MNT_DETACH)?;
+    mount::mount(None, c"/", None, MS_PRIVATE, None)?;
+    mount::move_mount(tree, c"", CWD, c"/", mount::MOVE_MOUNT_F_EMPTY_PATH)?;
+    fs::fchdir(tree)?;
+    fs::chroot(c".")?;
+    fs::chdir(c"/")?;
+    Ok(Jail::new(tree))
+}
+
+/// The same before Linux 5.2. The container's own mounts end up private.
+fn replace_root_by_move() -> syscalls::Result<Jail> {
+    mount::mount(None, c"/", None, MS_REC | MS_PRIVATE, None)?;
+    mount::mount(Some(c"."), c"/", None, MS_MOVE, None)?;
+    mount::mount(None, c"/", None, MS_REC | MS_SHARED, None)?;
+    mount::mount(None, c".", None, MS_REC | MS_PRIVATE, None)?;
+    mount::mount(None, c".", None, MS_UNBINDABLE, None)?;
+    mount::mount(Some(c"/"), c"/", None, MS_BIND | MS_REC, None)?;
+    mount::umount(c"/..", MNT_DETACH)?;
+    mount::mount(None, c".", None, MS_PRIVATE, None)?;
+    fs::chroot(c".")?;
+    fs::chdir(c"/")?;
+    fs::openat(CWD, c"/", fs::O_PATH | O_DIRECTORY, 0).map(|root| Jail::new(leak(root)))
+}
+
+/// Read-only paths, masked paths, and last the root itself.
+pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
+    for (index, path) in plan.readonly.iter().enumerate() {
+        readonly(jail, path).map_err(nth(Step::Readonly, index))?;
+    }
+    mask_all(plan, jail)?;
+    if plan.root.readonly {
+        match mount::mount_setattr(jail.root, c"", fs::AT_EMPTY_PATH, &attr(READONLY)) {
+            Err(errno) if is_absent(errno) => {
+                let flags = kept_flags(jail.root).map_err(at(Step::RootReadonly))?;
+                fs::fchdir(jail.root).map_err(at(Step::RootReadonly))?;
+                mount::mount(None, c".", None, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, None)
+                    .map_err(at(Step::RootReadonly))?;
+            }
+            other => other.map_err(at(Step::RootReadonly))?,
+        }
+    }
+    Ok(())
+}
+
+fn attr(change: AttrChange) -> mount::MountAttr<'static> {
+    mount::MountAttr { set: change.set, clear: change.clear, ..Default::default() }
+}
+
+/// Covers a path with a read-only copy of itself. One that is not there needs none.
+fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
+    let target = match jail.open(path, 0, Links::Follow) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        other => other?,
+    };
+    let flags = fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
+    let tree = match mount::open_tree_attr(target, c"", flags, &attr(READONLY)) {
+        Ok(tree) => leak(tree),
+        // Before Linux 6.15: two calls.
+        Err(errno) if is_absent(errno) || errno == Errno::NOENT => match mount::open_tree(target, c"", flags)
+        {
+            Ok(tree) => {
+                let tree = leak(tree);
+                match change(tree, READONLY, AT_RECURSIVE, 0) {
+                    Err(errno) if is_absent(errno) => return readonly_by_path(jail, path, target),
+                    other => other?,
+                }
+                tree
+            }
+            Err(errno) if is_absent(errno) => return readonly_by_path(jail, path, target),
+            Err(errno) => return Err(errno),
+        },
+        Err(errno) => return Err(errno),
+    };
+    attach_tree(tree, target)
+}
+
+/// Before Linux 5.12, after pivot_root: names cannot lead out of the root any more, and nothing else runs in it yet.
+fn readonly_by_path(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+    fs::fchdir(jail.root)?;
+    mount::mount(Some(path), path, None, MS_BIND | MS_REC, None)?;
+    let flags = kept_flags(target)?;
+    mount::mount(None, path, None, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, None)
+}
+
+/// The flags that a remount must repeat or it would clear them (and may not, in a user namespace).
+fn kept_flags(fd: BorrowedFd<'_>) -> syscalls::Result<u32> {
+    // ST_NOSUID, ST_NODEV, ST_NOEXEC, ST_NOATIME, ST_NODIRATIME, ST_RELATIME of statfs(2); the first three equal their MS_*.
+    const SAME: u32 = mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
+    const ATIMES: [(u32, u32); 3] =
+        [(0x0400, mount::MS_NOATIME), (0x0800, mount::MS_NODIRATIME), (0x1000, mount::MS_RELATIME)];
+    let have = stat::fstatfs(fd)?.flags;
+    Ok(ATIMES.iter().filter(|(st, _)| have & st != 0).fold(have & SAME, |flags, (_, ms)| flags | ms))
+}
+
+/// Covers files with the null device and directories with an empty read-only tmpfs. The null device is the container's own,
+/// checked to be it, so that no name in the image decides what a mask shows (CVE-2025-31133).
+fn mask_all(plan: &Plan, jail: &Jail) -> Done<()> {
+    if plan.masked.is_empty() {
+        return Ok(());
+    }
+    let null = jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::Masked))?;
+    let kind = stat::fstat(null).map_err(at(Step::Masked))?;
+    if (kind.mode & fs::S_IFMT, kind.rdev_major, kind.rdev_minor) != (fs::S_IFCHR, 1, 3) {
+        return Err(at(Step::Masked)(Errno::NODEV));
+    }
+    let mut file: Option<BorrowedFd<'static>> = None;
+    for (index, path) in plan.masked.iter().enumerate() {
+        let target = match jail.open(path, 0, Links::Follow) {
+            Err(Errno::NOENT | Errno::NOTDIR) => continue,
+            other => other.map_err(nth(Step::Masked, index))?,
+        };
+        let mut cover = || {
+            let tree = match file {
+                Some(tree) => tree,
+                None => leak(mount::open_tree(null, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE)?),
+            };
+            file = Some(tree);
+            attach_tree(tree, target)?;
+            file = None;
+            Ok(())
+        };
+        match cover() {
+            // The kernel does not mount a file on a directory: the copy of the null device is kept for the next file.
+            Err(Errno::NOTDIR) => mask_directory(target).map_err(nth(Step::Masked, index))?,
+            Err(errno) if is_absent(errno) => {
+                mask_by_path(jail, path, target).map_err(nth(Step::Masked, index))?
+            }
+            other => other.map_err(nth(Step::Masked, index))?,
+        }
+    }
+    Ok(())
+}
+
+/// An empty tmpfs that nobody can write to, at the working directory.
+fn mask_directory(target: BorrowedFd<'_>) -> syscalls::Result<()> {
+    fs::fchdir(target)?;
+    let flags = MS_RDONLY | mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
+    mount::mount(Some(c"tmpfs"), c".", Some(c"tmpfs"), flags, Some(c"nr_blocks=1,nr_inodes=1"))
+}
+
+/// Before Linux 5.2, after pivot_root.
+fn mask_by_path(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+    if stat::fstat(target)?.mode & fs::S_IFMT == fs::S_IFDIR {
+        return mask_directory(target);
+    }
+    fs::fchdir(jail.root)?;
+    mount::mount(Some(c"dev/null"), path, None, MS_BIND, None)
+}

@@ -1,0 +1,108 @@
+//! `delete`: everything that create made, and nothing else.
+
+use super::Context;
+use crate::args;
+use crate::cgroup::Cgroup;
+use crate::config;
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::store::{Entry, Record, Status, Store};
+use alloc::format;
+use syscalls::process;
+use syscalls::{AsFd, Errno, fd};
+
+/// `delete`. With several ids each is tried; the first error is the result.
+pub fn delete(context: &Context<'_>, args: &args::Delete) -> Result<()> {
+    let mut first = Ok(());
+    for id in &args.ids {
+        let done = one(context, id, args.force);
+        if first.is_ok() {
+            first = done;
+        }
+    }
+    first
+}
+
+fn one(context: &Context<'_>, id: &str, force: bool) -> Result<()> {
+    crate::store::check_id(id)?;
+    let root = context.root()?;
+    let Some(store) = Store::open(&root, false)? else {
+        return if force { Ok(()) } else { Err(crate::store::missing(id)) };
+    };
+    if force && !store.has(id) {
+        return Ok(());
+    }
+    let entry = match store.find_locked(id) {
+        Err(_) if force && !store.has(id) => return Ok(()),
+        other => other?,
+    };
+    destroy(context, &store, &entry, force)
+}
+
+/// Ends what still runs if that is allowed, and removes the container. The entry is locked by the caller.
+pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool) -> Result<()> {
+    let json = entry.read()?;
+    let record = match &json {
+        // Unreadable state must not keep a container for ever.
+        Some(json) => {
+            Record::parse(json).map(Some).or_else(|error| if force { Ok(None) } else { Err(error) })?
+        }
+        None => None,
+    };
+    if let Some(record) = &record {
+        match record.status(entry) {
+            Status::Stopped => {}
+            // Callers rely on it for one that is only created, as with runc and crun (SPEC.md).
+            Status::Created | Status::Creating => end(record)?,
+            _ if force => end(record)?,
+            status => {
+                return Err(Error::new(format!(
+                    "container {:?} is {}, not stopped",
+                    entry.id,
+                    status.name()
+                ))
+                .hint("stop it first, or use delete --force"));
+            }
+        }
+    }
+    if let Some(cgroup) = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
+        // Processes that outlived the first one (a shared pid namespace), or a half-made container's.
+        cgroup.kill()?;
+        cgroup.remove()?;
+    }
+    if let (Some(record), Some(json)) = (&record, &json) {
+        let kept: Result<super::start::Kept<'_>> = config::parse("state.json", json);
+        if let Ok(kept) = kept {
+            hooks::poststop(context.log, &kept.config, record);
+        }
+    }
+    store.remove(entry)
+}
+
+/// Kills the first process and waits until it is gone.
+fn end(record: &Record<'_>) -> Result<()> {
+    let pidfd = process::pidfd_open(record.pid, 0);
+    match super::kill::send(record, process::SIGKILL) {
+        Ok(()) => {}
+        Err(_) if !record.is_alive() => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    if let Ok(pidfd) = pidfd {
+        // Readable when the process has ended, whoever is going to reap it (pidfd_open(2)).
+        let mut fds = [fd::PollFd::new(pidfd.as_fd(), fd::POLLIN)];
+        loop {
+            match fd::poll(&mut fds, Some(core::time::Duration::from_secs(10))) {
+                Err(Errno::INTR) => {}
+                Ok(0) => return Err(Error::new(format!("process {} does not end", record.pid))),
+                other => return other.map(drop).map_err(Error::os("wait for the container's process")),
+            }
+        }
+    }
+    for _ in 0..1000 {
+        if !record.is_alive() {
+            return Ok(());
+        }
+        fd::poll(&mut [], Some(core::time::Duration::from_millis(10))).map_err(Error::os("wait"))?;
+    }
+    Err(Error::new(format!("process {} does not end", record.pid)))
+}

@@ -1,0 +1,86 @@
+//! `kill`: a signal for the container's first process, or for all of its processes.
+
+use super::Context;
+use crate::args;
+use crate::cgroup::Cgroup;
+use crate::error::{Error, Result};
+use crate::store::{Entry, Record, Status};
+use alloc::format;
+use syscalls::{AsFd, Errno, process};
+
+/// `kill`.
+pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
+    let found = context.store(&args.id).and_then(|store| store.find(&args.id));
+    let entry = match found {
+        // Nothing is left to signal, which is what was asked for (CLI.md: `kill --all` of one that is gone succeeds).
+        Err(_) if args.all && crate::store::check_id(&args.id).is_ok() => return Ok(()),
+        other => other?,
+    };
+    let json = entry.read()?.ok_or_else(|| Error::new(format!("container not running: {:?}", args.id)))?;
+    let record = Record::parse(&json)?;
+    let signal = u32::try_from(args.signal).map_err(|_| Error::new("kill: a signal is not negative"))?;
+    match record.status(&entry) {
+        Status::Stopped if args.all => signal_all(&entry, signal, false),
+        Status::Stopped => Err(Error::new(format!("container not running: {:?}", args.id))),
+        _ if args.all => signal_all(&entry, signal, true),
+        _ => {
+            send(&record, signal)?;
+            // Without a pid namespace of its own the others do not end with the first process.
+            match signal == process::SIGKILL && shares_pid_namespace(&json) {
+                true => signal_all(&entry, signal, true),
+                false => Ok(()),
+            }
+        }
+    }
+}
+
+/// Signals the process that the Record names and no other: by pidfd, opened before its identity is checked.
+pub fn send(record: &Record<'_>, signal: u32) -> Result<()> {
+    let ended = || Error::new(format!("container not running: {:?}", &*record.id));
+    let failed = |errno| match errno {
+        Errno::SRCH => ended(),
+        errno => Error::os("kill")(errno),
+    };
+    match process::pidfd_open(record.pid, 0) {
+        Ok(pidfd) => {
+            if !record.is_alive() {
+                return Err(ended());
+            }
+            match process::pidfd_send_signal(pidfd.as_fd(), signal) {
+                Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => {
+                    process::kill(record.pid, signal).map_err(failed)
+                }
+                other => other.map_err(failed),
+            }
+        }
+        Err(Errno::SRCH) => Err(ended()),
+        // Before Linux 5.3, or hidden: the start time was looked at a moment ago.
+        Err(_) if record.is_alive() => process::kill(record.pid, signal).map_err(failed),
+        Err(_) => Err(ended()),
+    }
+}
+
+fn signal_all(entry: &Entry, signal: u32, running: bool) -> Result<()> {
+    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
+    match cgroup {
+        Some(cgroup) => cgroup.signal(signal),
+        None if running => {
+            let json = entry.read()?.unwrap_or_default();
+            send(&Record::parse(&json)?, signal)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether the container has no pid namespace of its own.
+pub fn shares_pid_namespace(json: &[u8]) -> bool {
+    let kept: Result<super::start::Kept<'_>> = crate::config::parse("state.json", json);
+    kept.is_ok_and(|kept| {
+        !kept
+            .config
+            .linux
+            .namespaces
+            .iter()
+            .any(|namespace| &*namespace.kind == "pid" && namespace.path.is_empty())
+    })
+}

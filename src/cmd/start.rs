@@ -1,0 +1,91 @@
+//! `start`: lets a created container's program go, and learns whether it came to run.
+
+use super::Context;
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::spawn::render;
+use crate::store::{Entry, FIFO, Record, Status};
+use crate::sync::{FRAME, Frame, Step};
+use alloc::format;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+use serde::Deserialize;
+
+/// What later commands read of the configuration that a container was made from.
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub struct Kept<'a> {
+    pub config: Config<'a>,
+}
+
+/// `start`. Returns after the poststart hooks did (config.md).
+pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
+    let store = context.store(id)?;
+    let entry = store.find_locked(id)?;
+    let json = entry.read()?.ok_or_else(|| Error::new(format!("container {id:?} is still being created")))?;
+    let record = Record::parse(&json)?;
+    match record.status(&entry) {
+        Status::Created => {}
+        status => {
+            let status = status.name();
+            return Err(Error::new(format!(
+                "cannot start container {id:?}: its status is {status}, not created"
+            )));
+        }
+    }
+    let kept: Kept<'_> = config::parse("state.json", &json)?;
+    release(&entry, &kept.config)?;
+    let started = hooks::run("poststart", &kept.config.hooks.poststart, &record, Status::Running);
+    if started.is_err() {
+        // A container whose poststart fails is stopped and destroyed (runtime.md "Lifecycle" 9, since 1.3).
+        super::delete::destroy(context, &store, &entry, true)?;
+    }
+    started
+}
+
+/// Writes the byte that the container's process waits for, and waits until it has let go of the fifo: by exec, or with a
+/// frame that says what failed.
+fn release(entry: &Entry, config: &Config<'_>) -> Result<()> {
+    // ENXIO: nobody reads any more, the process has ended since its status was looked at.
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fifo =
+        rustix::fs::openat(&entry.directory, FIFO, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::NXIO => Error::new("the container's process has ended before it was started"),
+            errno => Error::os("exec.fifo: open")(errno),
+        })?;
+    retry_on_intr(|| rustix::io::write(&fifo, &[1])).map_err(Error::os("exec.fifo: write"))?;
+    // POLLERR on the writing end: the last reader is gone (pipe(7)).
+    let mut fds = [PollFd::new(&fifo, PollFlags::empty())];
+    retry_on_intr(|| poll(&mut fds, None)).map_err(Error::os("exec.fifo: poll"))?;
+    let frame = leftover(entry)?;
+    // The container is not "created" any more; the lock kept others from starting it twice.
+    rustix::fs::unlinkat(&entry.directory, FIFO, AtFlags::empty()).map_err(Error::os("exec.fifo: remove"))?;
+    match frame {
+        Some(frame) if frame.step == Step::StartContainer => Err(Error {
+            message: format!("hooks.startContainer[{}]: failed", frame.index),
+            errno: None,
+            hint: "",
+        }),
+        Some(frame) => {
+            let program = config.process.as_ref().and_then(|process| process.args.first());
+            let program = program.map(|program| &**program).unwrap_or_default();
+            Err(render::program_error(program, Errno::from_raw_os_error(frame.value)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The frame that the process left in the fifo, if it failed. Its bytes stay there as long as the writing end is open.
+fn leftover(entry: &Entry) -> Result<Option<Frame>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let reader = rustix::fs::openat(&entry.directory, FIFO, flags, Mode::empty())
+        .map_err(Error::os("exec.fifo: open"))?;
+    let mut bytes = [0; FRAME];
+    match retry_on_intr(|| rustix::io::read(&reader, &mut bytes)) {
+        Ok(FRAME) => Ok(Frame::decode(bytes)),
+        Ok(_) | Err(Errno::AGAIN) => Ok(None),
+        Err(errno) => Err(Error::os("exec.fifo: read")(errno)),
+    }
+}

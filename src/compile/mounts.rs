@@ -1,0 +1,297 @@
+//! `root` and `mounts`: paths made relative to the container's root, options sorted into flags, attributes and data.
+
+use super::{cstring, inside, options, options::Effect};
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::plan::{AttrChange, IdMap, Mount, MountKind, Root};
+use alloc::{ffi::CString, format, string::String, vec::Vec};
+use linux_raw_sys::general::{
+    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_STRICTATIME, MS_REC, MS_SLAVE,
+};
+
+/// Files below /proc that lxcfs and its like replace; all other destinations there are refused (CVE-2019-16884: a mount
+/// below /proc can redirect what a runtime writes).
+const PROC_FILES: &[&str] = &[
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
+];
+
+/// `root`, with `bundle` as the directory of a relative path.
+pub fn root(config: &Config<'_>, bundle: &str, no_pivot: bool) -> Result<Root> {
+    let root = config.root.as_ref().ok_or_else(|| Error::new("config.json: root: is missing"))?;
+    if root.path.is_empty() {
+        return Err(Error::new("config.json: root.path: must not be empty"));
+    }
+    let name = &*config.linux.rootfs_propagation;
+    let propagation = match name {
+        "" => MS_SLAVE | MS_REC,
+        _ => options::propagation(name).ok_or_else(|| {
+            Error::new(format!(
+                "config.json: linux.rootfsPropagation {name:?}: is none of shared, slave, private, unbindable"
+            ))
+        })?,
+    };
+    Ok(Root { path: below(bundle, &root.path), readonly: root.readonly, propagation, no_pivot })
+}
+
+/// `mounts`, in order. What has no effect is told in `warnings`.
+pub fn mounts(
+    config: &Config<'_>,
+    bundle: &str,
+    user_namespace: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Mount>> {
+    let mut mounts = Vec::with_capacity(config.mounts.len());
+    for (index, mount) in config.mounts.iter().enumerate() {
+        mounts.push(compile(
+            mount,
+            u16::try_from(index).unwrap_or(u16::MAX),
+            config,
+            bundle,
+            user_namespace,
+            warnings,
+        )?);
+    }
+    Ok(mounts)
+}
+
+fn compile(
+    mount: &config::Mount<'_>,
+    index: u16,
+    config: &Config<'_>,
+    bundle: &str,
+    user_namespace: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Mount> {
+    let refuse =
+        |why: &str| Error::new(format!("config.json: mounts[{index}] {:?}: {why}", &*mount.destination));
+    if mount.destination.is_empty() {
+        return Err(refuse("destination must not be empty"));
+    }
+
+    let mut seen = Seen::default();
+    for (place, option) in mount.options.iter().enumerate() {
+        match options::find(option) {
+            Some(effect) => seen.apply(effect),
+            None if option.is_empty() => {}
+            None => {
+                if !seen.data.is_empty() {
+                    seen.data.push(',');
+                }
+                seen.data.push_str(option);
+                if option.starts_with("context=") && !config.linux.mount_label.is_empty() {
+                    return Err(refuse(&format!(
+                        "options[{place}]: linux.mountLabel already gives the context"
+                    )));
+                }
+            }
+        }
+    }
+
+    let fstype = &*mount.fstype;
+    let bind = seen.bind || seen.tree_bind || fstype == "bind";
+    let kind = match (seen.remount, bind) {
+        _ if seen.copy_symlink && bind => MountKind::CopySymlink,
+        (true, true) => MountKind::BindRemount,
+        (true, false) => MountKind::Remount,
+        (false, true) if seen.tree_bind => MountKind::TreeBind,
+        (false, true) => MountKind::Bind,
+        (false, false) if matches!(fstype, "" | "none") && seen.propagation != 0 => MountKind::Propagation,
+        (false, false) if fstype.is_empty() => {
+            return Err(refuse("type must be given where options do not say bind"));
+        }
+        (false, false) if fstype == "cgroup" => MountKind::Cgroup,
+        (false, false) => MountKind::Filesystem,
+    };
+
+    let binds = matches!(kind, MountKind::Bind | MountKind::TreeBind | MountKind::CopySymlink);
+    if binds && mount.source.is_empty() {
+        return Err(refuse("source must be given for a bind"));
+    }
+    if kind == MountKind::CopySymlink && seen.copy_up {
+        return Err(refuse("tmpcopyup is for tmpfs"));
+    }
+    if seen.copy_up && !(kind == MountKind::Filesystem && fstype == "tmpfs") {
+        return Err(refuse("tmpcopyup is for tmpfs"));
+    }
+    if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
+        return Err(refuse(&format!(
+            "option {:?} is unknown, and a bind has no file system to pass it to",
+            seen.data
+        )));
+    }
+    if seen.superblock != 0 && (binds || kind == MountKind::BindRemount) {
+        warnings.push(format!(
+            "config.json: mounts[{index}] {:?}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind",
+            &*mount.destination
+        ));
+    }
+    let tree = !seen.tree_attr.is_empty();
+    if tree && !binds && kind != MountKind::BindRemount && kind != MountKind::Filesystem {
+        return Err(refuse("recursive flags (rro and its like) need a mount of its own"));
+    }
+
+    let target = inside(&mount.destination);
+    let target_text = target.to_str().unwrap_or_default();
+    if target_text.strip_prefix("proc/").is_some_and(|file| !PROC_FILES.contains(&file)) {
+        return Err(refuse("no mounts below /proc, except for the files that lxcfs replaces"));
+    }
+    if matches!(fstype, "proc" | "sysfs") && target_text == "." {
+        return Err(refuse("the root cannot be a procfs or sysfs"));
+    }
+
+    let idmap = idmap(mount, &seen, binds, user_namespace).map_err(refuse)?;
+    if !config.linux.mount_label.is_empty()
+        && kind == MountKind::Filesystem
+        && !matches!(fstype, "proc" | "sysfs")
+    {
+        if !seen.data.is_empty() {
+            seen.data.push(',');
+        }
+        seen.data.push_str(&format!("context=\"{}\"", &*config.linux.mount_label));
+    }
+
+    let source = match kind {
+        MountKind::Bind | MountKind::TreeBind | MountKind::CopySymlink => below(bundle, &mount.source),
+        _ if mount.source.is_empty() => cstring(if fstype.is_empty() { "none" } else { fstype }),
+        _ => cstring(&mount.source),
+    };
+    Ok(Mount {
+        kind,
+        source,
+        target,
+        fstype: cstring(if kind == MountKind::Cgroup { "cgroup2" } else { fstype }),
+        flags: seen.flags | seen.superblock,
+        data: cstring(&seen.data),
+        attr: seen.attr,
+        tree_attr: seen.tree_attr,
+        propagation: seen.propagation,
+        idmap,
+        copy_up: seen.copy_up,
+        source_nofollow: seen.source_nofollow,
+        // A link named /proc or /sys would let the image choose what the masks cover (CVE-2019-19921).
+        no_symlinks: matches!(fstype, "proc" | "sysfs"),
+        target_nofollow: seen.target_nofollow,
+        index,
+    })
+}
+
+/// `uidMappings` and `gidMappings` of a mount.
+fn idmap(
+    mount: &config::Mount<'_>,
+    seen: &Seen,
+    binds: bool,
+    user_namespace: bool,
+) -> core::result::Result<Option<IdMap>, &'static str> {
+    let (uids, gids) = match (&mount.uid_mappings, &mount.gid_mappings) {
+        (Some(uids), Some(gids)) if !uids.is_empty() && !gids.is_empty() => (&uids[..], &gids[..]),
+        (Some(uids), Some(gids)) if uids.is_empty() && gids.is_empty() => (&[][..], &[][..]),
+        (None, None) => (&[][..], &[][..]),
+        _ => return Err("uidMappings and gidMappings are given both or not at all"),
+    };
+    let asked = seen.idmap || seen.tree_idmap;
+    if uids.is_empty() && !asked {
+        return Ok(None);
+    }
+    if !binds {
+        return Err("only binds can be id-mapped");
+    }
+    if uids.is_empty() && !user_namespace {
+        return Err("idmap needs uidMappings and gidMappings, or a user namespace of the container");
+    }
+    Ok(Some(IdMap {
+        uid_map: super::namespaces::map_text(uids).ok_or("has more id ranges than the kernel takes (340)")?,
+        gid_map: super::namespaces::map_text(gids).ok_or("has more id ranges than the kernel takes (340)")?,
+        recursive: seen.tree_idmap,
+    }))
+}
+
+/// The options of one mount, added up. A later option overrides an earlier one.
+#[derive(Default)]
+struct Seen {
+    flags: u32,
+    superblock: u32,
+    attr: AttrChange,
+    tree_attr: AttrChange,
+    propagation: u32,
+    data: String,
+    bind: bool,
+    tree_bind: bool,
+    remount: bool,
+    idmap: bool,
+    tree_idmap: bool,
+    copy_up: bool,
+    copy_symlink: bool,
+    source_nofollow: bool,
+    target_nofollow: bool,
+}
+
+impl Seen {
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::None => {}
+            Effect::Set(flag, attr) => {
+                self.flags |= flag;
+                set(&mut self.attr, attr, attr == 0);
+            }
+            Effect::Clear(flag, attr) => {
+                self.flags &= !flag;
+                clear(&mut self.attr, attr);
+            }
+            Effect::SetTree(attr) => set(&mut self.tree_attr, attr, attr == 0),
+            Effect::ClearTree(attr) => clear(&mut self.tree_attr, attr),
+            Effect::SetSuper(flag) => self.superblock |= flag,
+            Effect::ClearSuper(flag) => self.superblock &= !flag,
+            Effect::Propagation(flags) => self.propagation = flags,
+            Effect::Bind => self.bind = true,
+            Effect::TreeBind => self.tree_bind = true,
+            Effect::Remount => self.remount = true,
+            Effect::IdMap => self.idmap = true,
+            Effect::TreeIdMap => self.tree_idmap = true,
+            Effect::CopyUp => self.copy_up = true,
+            Effect::CopySymlink => self.copy_symlink = true,
+            Effect::SourceNofollow => self.source_nofollow = true,
+            Effect::TargetNofollow => self.target_nofollow = true,
+        }
+    }
+}
+
+/// The access time attributes are values of one field, which mount_setattr(2) wants cleared before it is set.
+const ATIME: u64 = MOUNT_ATTR__ATIME as u64;
+
+fn set(change: &mut AttrChange, attr: u32, relatime: bool) {
+    let attr = u64::from(attr);
+    if relatime || attr & ATIME != 0 {
+        change.set &= !ATIME;
+        change.clear |= ATIME;
+    } else {
+        change.clear &= !attr;
+    }
+    change.set |= attr;
+}
+
+fn clear(change: &mut AttrChange, attr: u32) {
+    // Clearing one access time mode leaves the kernel's default, relatime.
+    let attr = match attr {
+        MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME => ATIME,
+        _ => u64::from(attr),
+    };
+    change.set &= !attr;
+    change.clear |= attr;
+}
+
+/// A host path, absolute: relative ones are below the bundle.
+fn below(bundle: &str, path: &str) -> CString {
+    match path.starts_with('/') {
+        true => cstring(path),
+        false => cstring(&format!("{}/{path}", bundle.trim_end_matches('/'))),
+    }
+}

@@ -1,0 +1,308 @@
+//! `process`: the part of the Plan that create, run and exec share.
+
+use super::{capabilities, cstring};
+use crate::config;
+use crate::error::{Error, Result};
+use crate::plan::{Process, Rlimit, Scheduler, Terminal};
+use alloc::{ffi::CString, format, string::String, vec::Vec};
+use linux_raw_sys::general::{
+    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
+    RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO, RLIMIT_RTTIME,
+    RLIMIT_SIGPENDING, RLIMIT_STACK,
+};
+use syscalls::CStrArray;
+
+/// Resource limits by name (getrlimit(2)). The numbers differ between architectures.
+pub const RLIMITS: &[(&str, u32)] = &[
+    ("RLIMIT_AS", RLIMIT_AS),
+    ("RLIMIT_CORE", RLIMIT_CORE),
+    ("RLIMIT_CPU", RLIMIT_CPU),
+    ("RLIMIT_DATA", RLIMIT_DATA),
+    ("RLIMIT_FSIZE", RLIMIT_FSIZE),
+    ("RLIMIT_LOCKS", RLIMIT_LOCKS),
+    ("RLIMIT_MEMLOCK", RLIMIT_MEMLOCK),
+    ("RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE),
+    ("RLIMIT_NICE", RLIMIT_NICE),
+    ("RLIMIT_NOFILE", RLIMIT_NOFILE),
+    ("RLIMIT_NPROC", RLIMIT_NPROC),
+    ("RLIMIT_RSS", RLIMIT_RSS),
+    ("RLIMIT_RTPRIO", RLIMIT_RTPRIO),
+    ("RLIMIT_RTTIME", RLIMIT_RTTIME),
+    ("RLIMIT_SIGPENDING", RLIMIT_SIGPENDING),
+    ("RLIMIT_STACK", RLIMIT_STACK),
+];
+
+/// sched_setattr(2) policies by name.
+pub const SCHEDULERS: &[(&str, u32)] = &[
+    ("SCHED_OTHER", 0),
+    ("SCHED_FIFO", 1),
+    ("SCHED_RR", 2),
+    ("SCHED_BATCH", 3),
+    ("SCHED_ISO", 4),
+    ("SCHED_IDLE", 5),
+    ("SCHED_DEADLINE", 6),
+];
+
+/// sched_setattr(2) flags by name.
+pub const SCHEDULER_FLAGS: &[(&str, u64)] = &[
+    ("SCHED_FLAG_RESET_ON_FORK", 0x01),
+    ("SCHED_FLAG_RECLAIM", 0x02),
+    ("SCHED_FLAG_DL_OVERRUN", 0x04),
+    ("SCHED_FLAG_KEEP_POLICY", 0x08),
+    ("SCHED_FLAG_KEEP_PARAMS", 0x10),
+    ("SCHED_FLAG_UTIL_CLAMP_MIN", 0x20),
+    ("SCHED_FLAG_UTIL_CLAMP_MAX", 0x40),
+];
+
+/// ioprio_set(2) classes by name.
+pub const IO_CLASSES: &[(&str, u32)] =
+    &[("IOPRIO_CLASS_RT", 1), ("IOPRIO_CLASS_BE", 2), ("IOPRIO_CLASS_IDLE", 3)];
+
+/// Where execvp(3) looks when PATH is not set: the usual login path.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What is decided outside the process object.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// What stands before the JSON path in a message: `config.json: process` or the file of `exec --process`.
+    pub place: &'a str,
+    /// Name of the session keyring to join, if any.
+    pub keyring: Option<&'a str>,
+    /// Descriptors beyond the standard three that the program gets.
+    pub preserve_fds: u32,
+    /// Environment that the runtime adds (LISTEN_FDS, NOTIFY_SOCKET); wins over the configured one.
+    pub env: &'a [String],
+}
+
+/// Compiles a process object.
+pub fn compile(
+    process: &config::Process<'_>,
+    around: Surroundings<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Process> {
+    let place = around.place;
+    let refuse = |field: &str, why: &str| Error::new(format!("{place}.{field}: {why}"));
+    let Some(program) = process.args.first().filter(|program| !program.is_empty()) else {
+        return Err(refuse("args", "must name a program"));
+    };
+    if !process.cwd.starts_with('/') {
+        return Err(refuse("cwd", "must be an absolute path"));
+    }
+    let user = &process.user;
+    for (field, id) in [("user.uid", user.uid), ("user.gid", user.gid)]
+        .into_iter()
+        .chain(user.additional_gids.iter().map(|gid| ("user.additionalGids", *gid)))
+    {
+        if id == u32::MAX {
+            // setresuid(-1) means "leave unchanged": the program would stay root (R7).
+            return Err(refuse(field, "4294967295 is not an id"));
+        }
+    }
+    if user.umask.is_some_and(|umask| umask > 0o777) {
+        return Err(refuse("user.umask", "must be at most 511 (octal 777)"));
+    }
+    if process.console_size.is_some() && !process.terminal {
+        warnings.push(format!("{place}.consoleSize: has no effect without terminal"));
+    }
+    if process.oom_score_adj.is_some_and(|adjust| !(-1000..=1000).contains(&adjust)) {
+        return Err(refuse("oomScoreAdj", "must lie between -1000 and 1000"));
+    }
+
+    let env = environment(process, around.env);
+    let path = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    let candidates = candidates(program, path);
+    let wants_home = !env.iter().any(|entry| entry.starts_with("HOME="));
+
+    let mut array: CStrArray = env.iter().map(|entry| cstring(entry)).collect();
+    array.reserve(usize::from(wants_home));
+    let size = process.console_size.unwrap_or_default();
+    Ok(Process {
+        args: process.args.iter().map(|arg| cstring(arg)).collect(),
+        env: array,
+        wants_home,
+        candidates,
+        cwd: cstring(&process.cwd),
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.additional_gids.clone(),
+        groups_denied: false,
+        umask: user.umask.unwrap_or(0o022),
+        capabilities: capabilities::compile(process.capabilities.as_ref(), warnings),
+        no_new_privileges: process.no_new_privileges,
+        rlimits: rlimits(process, place)?,
+        oom_score_adj: process.oom_score_adj,
+        apparmor: label(&process.apparmor_profile),
+        selinux: label(&process.selinux_label),
+        keyring: around.keyring.map(cstring),
+        personality: None,
+        scheduler: scheduler(process, place)?,
+        io_priority: io_priority(process, place)?,
+        affinity_initial: affinity(process, place, "initial")?,
+        affinity_final: affinity(process, place, "final")?,
+        memory_policy: None,
+        seccomp: None,
+        terminal: process.terminal.then_some(Terminal { height: size.height, width: size.width }),
+        preserve_fds: around.preserve_fds,
+    })
+}
+
+/// The environment verbatim and in order; of entries with one name the last wins, as every shell and Docker have it.
+fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String]) -> Vec<&'a str> {
+    let all = || process.env.iter().map(|entry| &**entry).chain(added.iter().map(|entry| &**entry));
+    let name = |entry: &'a str| entry.split('=').next().unwrap_or_default();
+    all()
+        .enumerate()
+        .filter(|(index, entry)| !all().skip(index.saturating_add(1)).any(|later| name(later) == name(entry)))
+        .map(|(_, entry)| entry)
+        .collect()
+}
+
+/// What execvp(3) would try: the name itself when it has a slash, else below each element of PATH, an empty one being the cwd.
+fn candidates(program: &str, path: &str) -> Vec<CString> {
+    if program.contains('/') {
+        return Vec::from([cstring(program)]);
+    }
+    path.split(':')
+        .map(|directory| match directory {
+            "" => cstring(&format!("./{program}")),
+            _ => cstring(&format!("{}/{program}", directory.trim_end_matches('/'))),
+        })
+        .collect()
+}
+
+fn label(text: &str) -> Option<CString> {
+    (!text.is_empty()).then(|| cstring(text))
+}
+
+fn rlimits(process: &config::Process<'_>, place: &str) -> Result<Vec<Rlimit>> {
+    let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
+    for (index, limit) in process.rlimits.iter().enumerate() {
+        let refuse = |why: &str| Error::new(format!("{place}.rlimits[{index}] {:?}: {why}", &*limit.kind));
+        let (_, resource) = *RLIMITS
+            .iter()
+            .find(|(name, _)| *name == &*limit.kind)
+            .ok_or_else(|| refuse("is not a resource limit"))?;
+        if limits.iter().any(|other| other.resource == resource) {
+            return Err(refuse("is there twice"));
+        }
+        if limit.soft > limit.hard {
+            return Err(refuse("soft is greater than hard"));
+        }
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        limits.push(Rlimit { resource, soft: limit.soft, hard: limit.hard, index });
+    }
+    Ok(limits)
+}
+
+fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Scheduler>> {
+    let Some(asked) = &process.scheduler else { return Ok(None) };
+    let refuse = |field: &str, why: &str| Error::new(format!("{place}.scheduler.{field}: {why}"));
+    let (name, policy) = *SCHEDULERS
+        .iter()
+        .find(|(name, _)| *name == &*asked.policy)
+        .ok_or_else(|| refuse("policy", "is not a scheduling policy"))?;
+    if !(-20..=19).contains(&asked.nice) {
+        return Err(refuse("nice", "must lie between -20 and 19"));
+    }
+    let real_time = matches!(name, "SCHED_FIFO" | "SCHED_RR");
+    let priority = u32::try_from(asked.priority).map_err(|_| refuse("priority", "must not be negative"))?;
+    if priority != 0 && !real_time {
+        return Err(refuse("priority", "is for SCHED_FIFO and SCHED_RR only"));
+    }
+    if (asked.runtime, asked.deadline, asked.period) != (0, 0, 0) && name != "SCHED_DEADLINE" {
+        return Err(refuse("runtime", "and deadline and period are for SCHED_DEADLINE only"));
+    }
+    let mut flags = 0;
+    for flag in &asked.flags {
+        let (_, bit) = SCHEDULER_FLAGS
+            .iter()
+            .find(|(name, _)| *name == &**flag)
+            .ok_or_else(|| refuse("flags", &format!("{:?} is not a scheduler flag", &**flag)))?;
+        flags |= bit;
+    }
+    let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
+    Ok(Some(Scheduler { policy, flags, nice: asked.nice, priority, runtime, deadline, period }))
+}
+
+fn io_priority(process: &config::Process<'_>, place: &str) -> Result<Option<u32>> {
+    let Some(asked) = &process.io_priority else { return Ok(None) };
+    let refuse = |field: &str, why: &str| Error::new(format!("{place}.ioPriority.{field}: {why}"));
+    let (_, class) = *IO_CLASSES
+        .iter()
+        .find(|(name, _)| *name == &*asked.class)
+        .ok_or_else(|| refuse("class", "is not an I/O scheduling class"))?;
+    match u32::try_from(asked.priority) {
+        Ok(level @ 0..=7) => Ok(Some((class << 13) | level)),
+        _ => Err(refuse("priority", "must lie between 0 and 7")),
+    }
+}
+
+/// A CPU list (`0-3,7`) as the mask that sched_setaffinity(2) takes.
+fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<Vec<u8>> {
+    let Some(asked) = &process.exec_cpu_affinity else { return Ok(Vec::new()) };
+    let list = if field == "initial" { &asked.initial } else { &asked.last };
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    bit_list(list).ok_or_else(|| {
+        Error::new(format!("{place}.execCPUAffinity.{field} {:?}: is not a CPU list such as 0-3,7", &**list))
+    })
+}
+
+/// A list of numbers and ranges below 8192 (the kernel's NR_CPUS limit) as a mask of whole 64-bit words.
+pub fn bit_list(list: &str) -> Option<Vec<u8>> {
+    let mut mask: Vec<u8> = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let strict = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<usize>().ok())?
+        };
+        let (first, last) = (strict(first.trim())?, strict(last.trim())?);
+        if first > last || last >= 8192 {
+            return None;
+        }
+        for number in first..=last {
+            let byte = number >> 3;
+            if byte >= mask.len() {
+                mask.resize((byte | 7).saturating_add(1), 0);
+            }
+            if let Some(byte) = mask.get_mut(byte) {
+                *byte |= 1u8 << (number & 7);
+            }
+        }
+    }
+    Some(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::Str;
+
+    #[test]
+    fn the_last_of_several_values_of_one_variable_wins() {
+        let process = config::Process {
+            env: ["A=1", "B=2", "A=3", "C"].into_iter().map(Str::from).collect(),
+            ..Default::default()
+        };
+        assert_eq!(environment(&process, &["B=4".into()]), ["A=3", "C", "B=4"]);
+    }
+
+    #[test]
+    fn candidates_are_those_of_execvp() {
+        let text = |list: Vec<CString>| -> Vec<String> {
+            list.into_iter().map(|path| path.into_string().unwrap()).collect()
+        };
+        assert_eq!(text(candidates("sh", "/bin:/usr/bin/:")), ["/bin/sh", "/usr/bin/sh", "./sh"]);
+        assert_eq!(text(candidates("./sh", "/bin")), ["./sh"]);
+    }
+
+    #[test]
+    fn cpu_lists_are_strict() {
+        assert_eq!(bit_list("0-1,9"), Some(Vec::from([3, 2, 0, 0, 0, 0, 0, 0])));
+        for bad in ["", "a", "3-1", "-1", "+1", "9999", "1,,2"] {
+            assert_eq!(bit_list(bad), None, "{bad}");
+        }
+    }
+}

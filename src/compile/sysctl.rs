@@ -1,0 +1,60 @@
+//! `linux.sysctl`: names checked, and only those that belong to a namespace of the container (R3).
+
+use super::cstring;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::plan::{Namespaces, Sysctl};
+use alloc::{format, string::String, vec::Vec};
+use linux_raw_sys::general::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUTS};
+
+/// Names and prefixes with the namespace that holds them (namespaces(7), ipc_namespaces(7), uts_namespaces(7)).
+const NAMESPACED: &[(&str, u32)] = &[
+    ("kernel/msgmax", CLONE_NEWIPC),
+    ("kernel/msgmnb", CLONE_NEWIPC),
+    ("kernel/msgmni", CLONE_NEWIPC),
+    ("kernel/msg_next_id", CLONE_NEWIPC),
+    ("kernel/sem", CLONE_NEWIPC),
+    ("kernel/sem_next_id", CLONE_NEWIPC),
+    ("kernel/shmall", CLONE_NEWIPC),
+    ("kernel/shmmax", CLONE_NEWIPC),
+    ("kernel/shmmni", CLONE_NEWIPC),
+    ("kernel/shm_next_id", CLONE_NEWIPC),
+    ("kernel/shm_rmid_forced", CLONE_NEWIPC),
+    ("fs/mqueue/", CLONE_NEWIPC),
+    ("net/", CLONE_NEWNET),
+    ("kernel/domainname", CLONE_NEWUTS),
+    ("kernel/hostname", CLONE_NEWUTS),
+    ("user/", CLONE_NEWUSER),
+];
+
+/// Compiles `linux.sysctl`.
+pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>> {
+    let mut plan = Vec::new();
+    for (name, value) in config.linux.sysctl.iter() {
+        let refuse = |why: &str| Error::new(format!("config.json: linux.sysctl {:?}: {why}", &**name));
+        // sysctl(8): the first separator decides, so that net/ipv4/conf/eth0.100/forwarding can be said.
+        let dots = name.find(['.', '/']).is_none_or(|at| name.get(at..at.saturating_add(1)) == Some("."));
+        let path = match dots {
+            true => name.replace('/', "\u{1}").replace('.', "/").replace('\u{1}', "."),
+            false => String::from(&**name),
+        };
+        let clean = |part: &str| {
+            !matches!(part, "" | "." | "..") && !part.bytes().any(|byte| byte < b' ' || byte == 127)
+        };
+        if !path.split('/').all(clean) {
+            return Err(refuse("is not the name of a kernel parameter"));
+        }
+        let kind = NAMESPACED
+            .iter()
+            .find(|(known, _)| if known.ends_with('/') { path.starts_with(known) } else { path == *known })
+            .map(|(_, kind)| *kind)
+            .ok_or_else(|| refuse("belongs to no namespace: it would change the host"))?;
+        if !namespaces.has(u64::from(kind)) {
+            return Err(refuse(
+                "needs a namespace of the container's own in linux.namespaces, or it would change the host's",
+            ));
+        }
+        plan.push(Sysctl { path: cstring(&path), value: value.as_bytes().into() });
+    }
+    Ok(plan)
+}

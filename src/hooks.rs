@@ -1,0 +1,104 @@
+//! Hooks that run in the runtime's namespaces: prestart, createRuntime, poststart, poststop (config.md "POSIX-platform Hooks").
+//!
+//! Each gets the container's state on its stdin. The other two kinds run in the container's namespaces and are the child's.
+
+use crate::child::run_hook;
+use crate::compile;
+use crate::config::{Config, Hook};
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::store::{Record, Status, write_all};
+use alloc::{format, vec::Vec};
+use serde::Serialize;
+use syscalls::{AsFd, Errno, OwnedFd};
+
+/// The specification's state with what runc adds, as `state` prints it and hooks read it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State<'a> {
+    oci_version: &'a str,
+    id: &'a str,
+    pub status: &'a str,
+    pub pid: i32,
+    bundle: &'a str,
+    rootfs: &'a str,
+    created: &'a str,
+    owner: &'a str,
+    annotations: &'a crate::config::Map<'a, crate::config::Str<'a>>,
+}
+
+impl<'a> State<'a> {
+    /// The state of a container with a status. A stopped one has no process.
+    pub fn new(record: &'a Record<'a>, status: Status) -> Self {
+        State {
+            oci_version: &record.oci_version,
+            id: &record.id,
+            status: status.name(),
+            pid: if status == Status::Stopped { 0 } else { record.pid },
+            bundle: &record.bundle,
+            rootfs: &record.rootfs,
+            created: &record.created,
+            owner: &record.owner,
+            annotations: &record.annotations,
+        }
+    }
+}
+
+/// The state as JSON.
+pub fn state(record: &Record<'_>, status: Status) -> Result<Vec<u8>> {
+    serde_json::to_vec(&State::new(record, status))
+        .map_err(|_| Error::new("the state cannot be written as JSON"))
+}
+
+/// The hooks of one kind, in order; the first that fails ends it.
+pub fn run(kind: &str, hooks: &[Hook<'_>], record: &Record<'_>, status: Status) -> Result<()> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let stdin = stdin(record, status)?;
+    for (index, hook) in compile::hooks(hooks, kind)?.iter().enumerate() {
+        run_hook(hook, Some(stdin.as_fd()))
+            .map_err(|errno| failed(kind, index, &hook.path.to_string_lossy(), errno))?;
+    }
+    Ok(())
+}
+
+/// prestart and createRuntime, while the child waits before pivot_root.
+pub fn before_pivot(config: &Config<'_>, record: &Record<'_>) -> Result<()> {
+    run("prestart", &config.hooks.prestart, record, Status::Creating)?;
+    run("createRuntime", &config.hooks.create_runtime, record, Status::Creating)
+}
+
+/// poststop: each runs whatever became of the others, and a failing one is a warning.
+pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
+    if config.hooks.poststop.is_empty() {
+        return;
+    }
+    let ran = stdin(record, Status::Stopped)
+        .and_then(|stdin| Ok((stdin, compile::hooks(&config.hooks.poststop, "poststop")?)));
+    match ran {
+        Ok((stdin, hooks)) => {
+            for (index, hook) in hooks.iter().enumerate() {
+                if let Err(errno) = run_hook(hook, Some(stdin.as_fd())) {
+                    log.warn(&failed("poststop", index, &hook.path.to_string_lossy(), errno));
+                }
+            }
+        }
+        Err(error) => log.warn(&error),
+    }
+}
+
+fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
+    let file = syscalls::fs::memfd_create(c"state", 0).map_err(Error::os("memfd_create"))?;
+    write_all(&file, &state(record, status)?).map_err(Error::os("write the hooks' state"))?;
+    Ok(file)
+}
+
+fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
+    let message = format!("hooks.{kind}[{index}] {path:?}");
+    match errno {
+        Errno::CANCELED => Error::new(format!("{message}: failed")),
+        Errno::TIMEDOUT => Error::new(format!("{message}: timed out, and was killed with its processes")),
+        errno => Error { message, errno: Some(errno), hint: "" },
+    }
+}

@@ -1,0 +1,265 @@
+//! The Plan: a container as flat data, finished before the first side effect.
+//!
+//! Types only. `compile` makes it from config.json, the parent (`spawn`) and the child (`child`) carry it out, and
+//! `check --plan` prints it. Paths inside the container are relative to its root, without a leading slash; `.` is the root.
+//! A field named `index` is the element's place in config.json, for the message when it fails.
+
+use alloc::{ffi::CString, string::String, vec::Vec};
+use syscalls::CStrArray;
+
+/// All that `create` does in the child.
+#[derive(Debug)]
+pub struct Plan {
+    pub namespaces: Namespaces,
+    pub root: Root,
+    pub mounts: Vec<Mount>,
+    pub devices: Vec<Device>,
+    pub masked: Vec<CString>,
+    pub readonly: Vec<CString>,
+    pub sysctls: Vec<Sysctl>,
+    /// UTS names, without a NUL.
+    pub hostname: Option<Vec<u8>>,
+    pub domainname: Option<Vec<u8>>,
+    pub create_container: Vec<Hook>,
+    pub start_container: Vec<Hook>,
+    pub process: Process,
+    /// What the person should know though nothing fails, each a finished sentence.
+    pub warnings: Vec<String>,
+}
+
+/// The namespaces of the container.
+#[derive(Debug, Default)]
+pub struct Namespaces {
+    /// CLONE_NEW* of those to be made.
+    pub new: u64,
+    /// Those to be joined, in the order in which the child joins them: user first, pid last (R4).
+    pub join: Vec<Join>,
+    /// Finished text for uid_map and gid_map, when a new user namespace has mappings.
+    pub uid_map: Vec<u8>,
+    pub gid_map: Vec<u8>,
+    /// Finished text for timens_offsets; empty for none.
+    pub time_offsets: Vec<u8>,
+}
+
+impl Namespaces {
+    /// Whether the container gets this namespace, by its CLONE_NEW* bit, new or joined.
+    pub fn has(&self, kind: u64) -> bool {
+        self.new & kind != 0 || self.join.iter().any(|join| join.kind == kind)
+    }
+}
+
+/// A namespace joined by path.
+#[derive(Debug)]
+pub struct Join {
+    /// Its CLONE_NEW* bit.
+    pub kind: u64,
+    pub path: CString,
+    pub index: u16,
+}
+
+/// The root file system.
+#[derive(Debug)]
+pub struct Root {
+    /// Absolute path on the host.
+    pub path: CString,
+    pub readonly: bool,
+    /// MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with or without MS_REC: what the container's root gets in the end.
+    pub propagation: u32,
+    /// Move the mount and chroot where pivot_root is not wanted (`--no-pivot`).
+    pub no_pivot: bool,
+}
+
+/// One mount.
+#[derive(Debug)]
+pub struct Mount {
+    pub kind: MountKind,
+    /// Absolute host path for a bind; the file system's source otherwise.
+    pub source: CString,
+    pub target: CString,
+    pub fstype: CString,
+    /// MS_* for mount(2): per-mount and superblock flags of a new file system or a remount.
+    pub flags: u32,
+    /// File system options, comma-separated.
+    pub data: CString,
+    /// MOUNT_ATTR_* changes of a bind or remount: the mount itself, and the whole tree below it.
+    pub attr: AttrChange,
+    pub tree_attr: AttrChange,
+    /// MS_SHARED and its like, perhaps with MS_REC; 0 leaves what the kernel gives.
+    pub propagation: u32,
+    /// The maps of an id-mapped bind.
+    pub idmap: Option<IdMap>,
+    /// A tmpfs that starts as a copy of what it covers.
+    pub copy_up: bool,
+    /// The last component of the source, or of the destination, must not be a symbolic link.
+    pub source_nofollow: bool,
+    pub target_nofollow: bool,
+    /// No component of the destination may be one.
+    pub no_symlinks: bool,
+    pub index: u16,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MountKind {
+    /// A new instance of a file system.
+    Filesystem,
+    /// cgroup2, which has fallbacks: a host without cgroups, a user namespace that may not mount it.
+    Cgroup,
+    /// A bind of one mount, or of a tree.
+    Bind,
+    TreeBind,
+    /// The symbolic link at the source is made again at the destination (`copy-symlink`).
+    CopySymlink,
+    /// New flags for what is mounted there: of the mount, or (without `bind`) of the superblock.
+    BindRemount,
+    Remount,
+    /// Only the propagation of what is mounted there.
+    Propagation,
+}
+
+/// MOUNT_ATTR_* bits to set and to clear, as mount_setattr(2) takes them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AttrChange {
+    pub set: u64,
+    pub clear: u64,
+}
+
+impl AttrChange {
+    /// Whether nothing changes.
+    pub fn is_empty(self) -> bool {
+        self.set == 0 && self.clear == 0
+    }
+}
+
+/// An id-mapped mount: finished map text, or empty to use the container's own user namespace.
+#[derive(Debug)]
+pub struct IdMap {
+    pub uid_map: Vec<u8>,
+    pub gid_map: Vec<u8>,
+    pub recursive: bool,
+}
+
+/// One device node.
+#[derive(Debug)]
+pub struct Device {
+    pub path: CString,
+    /// S_IFCHR, S_IFBLK or S_IFIFO with the permission bits.
+    pub mode: u32,
+    pub major: u32,
+    pub minor: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Place in linux.devices; None for one of the default devices.
+    pub index: Option<u16>,
+}
+
+/// One kernel parameter: the path below /proc/sys, and its value.
+#[derive(Debug)]
+pub struct Sysctl {
+    pub path: CString,
+    pub value: Vec<u8>,
+}
+
+/// A finished seccomp filter.
+#[derive(Debug)]
+pub struct Filter {
+    pub program: Vec<syscalls::seccomp::SockFilter>,
+    /// SECCOMP_FILTER_FLAG_*.
+    pub flags: u32,
+}
+
+/// One hook, ready to be exec'd.
+#[derive(Debug)]
+pub struct Hook {
+    pub path: CString,
+    pub args: CStrArray,
+    pub env: CStrArray,
+    /// Seconds; None waits for ever.
+    pub timeout: Option<u32>,
+}
+
+/// The process: what `create` ends with and the whole of what `exec` does.
+#[derive(Debug)]
+pub struct Process {
+    pub args: CStrArray,
+    pub env: CStrArray,
+    /// HOME was not given: its slot in `env`, to be filled from the container's passwd.
+    pub wants_home: bool,
+    /// What execvp would try, in order: one path, or the name below each element of PATH.
+    pub candidates: Vec<CString>,
+    pub cwd: CString,
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+    /// setgroups is denied in the new user namespace: an unprivileged user's (user_namespaces(7)).
+    pub groups_denied: bool,
+    pub umask: u32,
+    pub capabilities: Capabilities,
+    pub no_new_privileges: bool,
+    pub rlimits: Vec<Rlimit>,
+    pub oom_score_adj: Option<i32>,
+    pub apparmor: Option<CString>,
+    pub selinux: Option<CString>,
+    /// Name of the session keyring to join; None keeps the caller's.
+    pub keyring: Option<CString>,
+    pub personality: Option<u32>,
+    pub scheduler: Option<Scheduler>,
+    /// ioprio_set's value: class << 13 | level.
+    pub io_priority: Option<u32>,
+    /// CPU masks, little-endian bytes, before and after joining the cgroup.
+    pub affinity_initial: Vec<u8>,
+    pub affinity_final: Vec<u8>,
+    pub memory_policy: Option<MemoryPolicy>,
+    pub seccomp: Option<Filter>,
+    pub terminal: Option<Terminal>,
+    /// Descriptors 3..3+N that the program gets (LISTEN_FDS and --preserve-fds).
+    pub preserve_fds: u32,
+}
+
+/// A terminal of the container's own devpts.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Characters; 0 leaves the kernel's.
+    pub height: u16,
+    pub width: u16,
+}
+
+/// The five capability sets, bit n for capability n.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    pub bounding: u64,
+    pub effective: u64,
+    pub permitted: u64,
+    pub inheritable: u64,
+    pub ambient: u64,
+}
+
+/// One resource limit, in getrlimit(2)'s units.
+#[derive(Debug, Clone, Copy)]
+pub struct Rlimit {
+    pub resource: u32,
+    pub soft: u64,
+    pub hard: u64,
+    pub index: u16,
+}
+
+/// Arguments of sched_setattr(2).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scheduler {
+    pub policy: u32,
+    pub flags: u64,
+    pub nice: i32,
+    pub priority: u32,
+    /// Nanoseconds.
+    pub runtime: u64,
+    pub deadline: u64,
+    pub period: u64,
+}
+
+/// Arguments of set_mempolicy(2).
+#[derive(Debug)]
+pub struct MemoryPolicy {
+    pub mode: u32,
+    /// One bit a node.
+    pub nodes: Vec<usize>,
+}

@@ -1,0 +1,381 @@
+//! The parent's half: everything the child needs is made, the child is cloned, and its frames are answered.
+//!
+//! Called by `create`, `run` and `exec` with a finished Plan. Owns the pipes and the conversation drawn in `sync`; what a
+//! failure means in words is `render`'s.
+
+pub mod render;
+
+use crate::child::Fds;
+use crate::error::{Error, Result};
+use crate::plan::{Namespaces, Plan, Process};
+use crate::sync::{FRAME, Frame};
+use alloc::{ffi::CString, format, string::String, vec::Vec};
+use rustix::fs::{Mode, OFlags};
+use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
+use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, ns};
+
+/// What the clone is given besides the Plan; each opened before it.
+pub struct Setup<'a> {
+    /// The cgroup that the child is born in.
+    pub cgroup: Option<BorrowedFd<'a>>,
+    /// exec.fifo, for `create`.
+    pub fifo: Option<BorrowedFd<'a>>,
+    /// Where the pty's master goes.
+    pub console: Option<BorrowedFd<'a>>,
+    /// State JSON for the hooks that the child runs.
+    pub state: Option<BorrowedFd<'a>>,
+    /// Whether the child is to wait until the parent has written its Record and what else it has to do first.
+    pub wait_maps: bool,
+    /// Whether there are hooks that run before pivot_root.
+    pub wait_hooks: bool,
+    /// Signals are blocked here and must not be in the program.
+    pub unblock: bool,
+}
+
+/// A child at work.
+pub struct Child {
+    pub pid: i32,
+    pub pidfd: Option<OwnedFd>,
+    frames: OwnedFd,
+    go: Option<OwnedFd>,
+}
+
+/// What the child did next.
+pub enum Event {
+    /// A message, answered with `Child::go` where its kind asks for it.
+    Frame(Frame),
+    /// The pipe was closed: by exec, or by the child's end.
+    Closed,
+}
+
+/// Which half of a container the clone runs.
+pub enum Task<'a> {
+    Init(&'a mut Plan),
+    Exec(&'a Namespaces, &'a mut Process),
+}
+
+impl Task<'_> {
+    fn namespaces(&self) -> &Namespaces {
+        match self {
+            Task::Init(plan) => &plan.namespaces,
+            Task::Exec(namespaces, _) => namespaces,
+        }
+    }
+
+    fn process(&self) -> &Process {
+        match self {
+            Task::Init(plan) => &plan.process,
+            Task::Exec(_, process) => process,
+        }
+    }
+}
+
+/// Clones the child. Comes back in the parent only.
+pub fn spawn(
+    task: Task<'_>,
+    joins: &[OwnedFd],
+    idmaps: &[Option<OwnedFd>],
+    setup: &Setup<'_>,
+) -> Result<Child> {
+    let (frames, frames_end) = fd::pipe(0).map_err(Error::os("pipe"))?;
+    // A child that asks nothing needs no answers.
+    let (go_end, go) = match setup.wait_maps
+        || setup.wait_hooks
+        || task.process().seccomp.as_ref().is_some_and(has_listener)
+    {
+        true => fd::pipe(0).map(|(end, go)| (Some(end), Some(go))).map_err(Error::os("pipe"))?,
+        false => (None, None),
+    };
+    let proc = match needs_proc(&task) {
+        true => Some(open_proc()?),
+        false => None,
+    };
+    let fds = Fds {
+        frames: frames_end.as_fd(),
+        go: go_end.as_ref().map(AsFd::as_fd),
+        joins,
+        fifo: setup.fifo,
+        proc: proc.as_ref().map(AsFd::as_fd),
+        idmaps,
+        console: setup.console,
+        state: setup.state,
+        wait_maps: setup.wait_maps,
+        wait_hooks: setup.wait_hooks,
+        unblock: setup.unblock,
+    };
+
+    let namespaces = task.namespaces();
+    let new = namespaces.new;
+    let pid_namespace = namespaces.join.iter().zip(joins).find(|(join, _)| join.kind == ns::CLONE_NEWPID);
+    let own = match pid_namespace {
+        Some((join, namespace)) => {
+            Some(enter_pid_namespace(join.path.to_string_lossy().as_ref(), namespace.as_fd())?)
+        }
+        None => None,
+    };
+    let forked = fork(new, setup.cgroup);
+    match forked {
+        Ok(Fork::Child) => {
+            // The parent's ends, so that each side sees when the other is gone.
+            drop((frames, go));
+            match task {
+                Task::Init(plan) => crate::child::init(plan, fds),
+                Task::Exec(namespaces, process) => crate::child::exec(namespaces, process, fds),
+            }
+        }
+        Ok(Fork::Parent { pid, pidfd }) => {
+            if let Some(own) = own.flatten() {
+                // Hooks and helpers of this process belong to its own pid namespace.
+                ns::setns(own.as_fd(), ns::CLONE_NEWPID)
+                    .map_err(Error::os("setns: back to the own pid namespace"))?;
+            }
+            Ok(Child { pid, pidfd, frames, go })
+        }
+        Err(errno) => Err(Error::os("clone3: make the container's namespaces")(errno)),
+    }
+}
+
+/// clone3 into the cgroup, or the old clone where that is missing (before Linux 5.3; 5.7 for the cgroup): the caller then
+/// sees `pidfd` and the cgroup's list of processes and makes up for both.
+fn fork(new: u64, cgroup: Option<BorrowedFd<'_>>) -> syscalls::Result<Fork> {
+    let args = CloneArgs { flags: new, pidfd: true, cgroup, exit_signal: SIGCHLD };
+    match process::clone3(&args) {
+        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::NOENT | Errno::TOOBIG) => {
+            match process::clone(new, true, SIGCHLD) {
+                // Linux before 5.2 knows no CLONE_PIDFD, which it ignores.
+                Err(Errno::INVAL) => process::clone(new, false, SIGCHLD),
+                other => other,
+            }
+        }
+        other => other,
+    }
+}
+
+fn enter_pid_namespace(path: &str, namespace: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
+    let own = rustix::fs::open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+    ns::setns(namespace, ns::CLONE_NEWPID)
+        .map_err(Error::sys("linux.namespaces: setns to the pid namespace", path))?;
+    Ok(own)
+}
+
+/// Opens the namespaces that are joined by path, and checks that each is of its type (a wrong one would be joined silently as
+/// what it is).
+pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
+    let mut joins = Vec::with_capacity(namespaces.join.len());
+    for join in &namespaces.join {
+        let place = format!("config.json: linux.namespaces[{}].path", join.index);
+        let path = join.path.to_string_lossy();
+        let file = rustix::fs::open(&*join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(Error::sys(&place, &path))?;
+        match ns::get_type(file.as_fd()) {
+            Ok(kind) if kind == join.kind => joins.push(file),
+            Ok(_) => return Err(Error::new(format!("{place} {path:?}: is a namespace of another type"))),
+            Err(_) => return Err(Error::new(format!("{place} {path:?}: is not a namespace"))),
+        }
+    }
+    Ok(joins)
+}
+
+/// The user namespaces whose maps id-mapped mounts use, by the mount's place. Each lives in a process that does nothing, just
+/// long enough to be opened.
+pub fn open_idmaps(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+    let mut idmaps = Vec::new();
+    if plan.mounts.iter().all(|mount| mount.idmap.is_none()) {
+        return Ok(idmaps);
+    }
+    for mount in &plan.mounts {
+        let Some(map) = &mount.idmap else {
+            idmaps.push(None);
+            continue;
+        };
+        let place = format!("mounts[{}].uidMappings", mount.index);
+        let (uid_map, gid_map) = match map.uid_map.is_empty() {
+            true => (&plan.namespaces.uid_map, &plan.namespaces.gid_map),
+            false => (&map.uid_map, &map.gid_map),
+        };
+        idmaps.push(Some(user_namespace(uid_map, gid_map, &place)?));
+    }
+    Ok(idmaps)
+}
+
+fn user_namespace(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
+    let args = CloneArgs { flags: ns::CLONE_NEWUSER, exit_signal: SIGCHLD, ..CloneArgs::default() };
+    let forked = match process::clone3(&args) {
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => process::clone(ns::CLONE_NEWUSER, false, SIGCHLD),
+        other => other,
+    };
+    match forked.map_err(Error::os(place))? {
+        Fork::Child => loop {
+            syscalls::signal::pause();
+        },
+        Fork::Parent { pid, .. } => {
+            let opened = write_file(&format!("/proc/{pid}/uid_map"), uid_map, place)
+                .and_then(|()| write_file(&format!("/proc/{pid}/gid_map"), gid_map, place))
+                .and_then(|()| {
+                    let path = format!("/proc/{pid}/ns/user");
+                    rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                        .map_err(Error::sys(place, &path))
+                });
+            process::kill(pid, process::SIGKILL).map_err(Error::os(place))?;
+            process::waitid(WaitFor::Pid(pid), WEXITED).map_err(Error::os(place))?;
+            opened
+        }
+    }
+}
+
+fn has_listener(filter: &crate::plan::Filter) -> bool {
+    filter.flags & syscalls::seccomp::NEW_LISTENER != 0
+}
+
+fn needs_proc(task: &Task<'_>) -> bool {
+    let process = task.process();
+    let sysctls = matches!(task, Task::Init(plan) if !plan.sysctls.is_empty());
+    sysctls || process.apparmor.is_some() || process.selinux.is_some()
+}
+
+/// A procfs of the runtime's own, or where that is denied the mounted one, checked to be one (R3).
+pub fn open_proc() -> Result<OwnedFd> {
+    let private = syscalls::mount::fsopen(c"proc").and_then(|context| {
+        syscalls::mount::fsconfig_create(context.as_fd())?;
+        syscalls::mount::fsmount(context.as_fd(), 0)
+    });
+    if let Ok(proc) = private {
+        return Ok(proc);
+    }
+    let proc = rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(Error::sys("open", "/proc"))?;
+    match syscalls::stat::fstatfs(proc.as_fd()) {
+        Ok(stat) if stat.kind == crate::child::PROC_MAGIC => Ok(proc),
+        _ => Err(Error::new("/proc: is not a procfs, and one of the runtime's own cannot be had")),
+    }
+}
+
+impl Child {
+    /// Waits for the child's next frame.
+    pub fn next(&self) -> Result<Event> {
+        let mut bytes = [0; FRAME];
+        loop {
+            match fd::read(self.frames.as_fd(), &mut bytes) {
+                Ok(0) => return Ok(Event::Closed),
+                Ok(FRAME) => {
+                    let frame = Frame::decode(bytes);
+                    return frame
+                        .map(Event::Frame)
+                        .ok_or_else(|| Error::new("the container's process speaks nonsense"));
+                }
+                Ok(_) => return Err(Error::new("the container's process speaks nonsense")),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::os("read from the container's process")(errno)),
+            }
+        }
+    }
+
+    /// Lets the child go on.
+    pub fn go(&self) -> Result<()> {
+        let Some(go) = &self.go else { return Err(Error::new("the container's process speaks nonsense")) };
+        fd::write(go.as_fd(), &[1]).map(drop).map_err(Error::os("write to the container's process"))
+    }
+
+    /// Ends the child, with everything in its pid namespace, and waits for it.
+    pub fn kill(&self) {
+        // It may have ended by itself, and its parent may be another: nothing to do then, and nothing to report.
+        if process::kill(self.pid, process::SIGKILL).is_ok() {
+            self.wait().ok();
+        }
+    }
+
+    /// Waits for the child's end.
+    pub fn wait(&self) -> Result<WaitStatus> {
+        loop {
+            match process::waitid(WaitFor::Pid(self.pid), WEXITED) {
+                Ok(Some((_, status))) => return Ok(status),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::os("wait for the container's process")(errno)),
+            }
+        }
+    }
+}
+
+/// Writes what belongs to the new user namespace of a process: directly with privilege over the ids, else a single range of
+/// one's own directly, else by newuidmap and newgidmap (user_namespaces(7)). Returns whether setgroups had to be given up.
+pub fn write_maps(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<bool> {
+    if privileged {
+        write_file(&format!("/proc/{pid}/uid_map"), &namespaces.uid_map, "linux.uidMappings")?;
+        write_file(&format!("/proc/{pid}/gid_map"), &namespaces.gid_map, "linux.gidMappings")?;
+        return Ok(false);
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    let gid = rustix::process::getegid().as_raw();
+    match is_single(&namespaces.uid_map, uid) {
+        true => write_file(&format!("/proc/{pid}/uid_map"), &namespaces.uid_map, "linux.uidMappings")?,
+        false => helper("newuidmap", pid, &namespaces.uid_map)?,
+    }
+    match is_single(&namespaces.gid_map, gid) {
+        true => {
+            // Before Linux 3.19 there is no such file, and none is needed.
+            match write_file(&format!("/proc/{pid}/setgroups"), b"deny", "setgroups") {
+                Err(Error { errno: Some(Errno::NOENT), .. }) => {}
+                other => other?,
+            }
+            write_file(&format!("/proc/{pid}/gid_map"), &namespaces.gid_map, "linux.gidMappings")?;
+            Ok(true)
+        }
+        false => helper("newgidmap", pid, &namespaces.gid_map).map(|()| false),
+    }
+}
+
+/// Whether a map is one range of one id, the caller's own: what an unprivileged process may write itself.
+pub fn is_single(map: &[u8], own: u32) -> bool {
+    let text = core::str::from_utf8(map).unwrap_or_default();
+    let mut numbers = text.split_ascii_whitespace().skip(1);
+    numbers.next().and_then(|host| host.parse().ok()) == Some(own)
+        && numbers.next() == Some("1")
+        && numbers.next().is_none()
+}
+
+/// newuidmap PID CONTAINER HOST SIZE...
+fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
+    let text = core::str::from_utf8(map).unwrap_or_default();
+    let pid = format!("{pid}");
+    let words = [name, &pid].into_iter().chain(text.split_ascii_whitespace());
+    let args = words.map(crate::compile::cstring).collect();
+    let env = [CString::from(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")]
+        .into_iter()
+        .collect();
+    let mut tried = Errno::NOENT;
+    for directory in ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"] {
+        let path = crate::compile::cstring(&format!("{directory}/{name}"));
+        if let Err(errno) = rustix::fs::access(&*path, rustix::fs::Access::EXEC_OK) {
+            tried = errno;
+            continue;
+        }
+        return match process::clone(0, false, SIGCHLD).map_err(Error::os("fork"))? {
+            Fork::Child => {
+                process::execve(&path, &args, &env);
+                process::exit_group(127)
+            }
+            Fork::Parent { pid, .. } => match process::waitid(WaitFor::Pid(pid), WEXITED) {
+                Ok(Some((_, WaitStatus::Exited(0)))) => Ok(()),
+                _ => Err(Error::new(format!("{name}: did not allow the id mappings"))
+                    .hint("see subuid(5) and subgid(5): the ranges must be listed for this user")),
+            },
+        };
+    }
+    Err(Error::sys("find", name)(tried)
+        .hint("more than one id can be mapped without root only with the uidmap package"))
+}
+
+/// Writes a small file in one call.
+pub fn write_file(path: &str, bytes: &[u8], place: &str) -> Result<()> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(Error::sys(place, path))?;
+    match rustix::io::write(&file, bytes) {
+        Ok(_) => Ok(()),
+        Err(errno) => Err(Error::sys(place, path)(errno)),
+    }
+}
+
+/// The owner as `list` shows it: a number, since names are for the C library to know.
+pub fn owner() -> String {
+    format!("{}", rustix::process::getuid().as_raw())
+}

@@ -1,0 +1,149 @@
+//! A child's failure in words: the place in config.json, what was tried, what the kernel said, and a hint where one helps.
+
+use crate::error::Error;
+use crate::plan::{Plan, Process};
+use crate::sync::{Frame, Step};
+use alloc::{format, string::String};
+use core::ffi::CStr;
+use syscalls::Errno;
+
+/// The error that a failure or warning frame stands for. Without a Plan (exec) only the process can have failed.
+pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
+    let errno = Errno::from_raw_os_error(frame.value);
+    let index = usize::from(frame.index);
+    let words = frame.step.words();
+    let program = || process.args.iter().next().map(text).unwrap_or_default();
+    if matches!(frame.step, Step::Lookup | Step::Exec) {
+        return program_error(&program(), errno);
+    }
+    let subject = match (frame.step, plan) {
+        (Step::Join, Some(plan)) => plan
+            .namespaces
+            .join
+            .get(index)
+            .map(|join| format!("linux.namespaces[{}].path {:?}", join.index, text(&join.path))),
+        (
+            Step::MountSource
+            | Step::MountTarget
+            | Step::MountCreate
+            | Step::MountAttr
+            | Step::MountIdmap
+            | Step::MountCopy
+            | Step::Mount
+            | Step::MountPropagation,
+            Some(plan),
+        ) => plan.mounts.get(index).map(|mount| {
+            let of = match frame.step {
+                Step::MountSource => format!(" (source {:?})", text(&mount.source)),
+                _ => String::new(),
+            };
+            format!("mounts[{}] {}{of}", mount.index, quoted(&mount.target))
+        }),
+        (
+            Step::DeviceDirectory | Step::Device | Step::DeviceOther | Step::DeviceBind | Step::DeviceOwner,
+            Some(plan),
+        ) => plan.devices.get(index).map(|device| match device.index {
+            Some(place) => format!("linux.devices[{place}] {}", quoted(&device.path)),
+            None => format!("default device {}", quoted(&device.path)),
+        }),
+        (Step::Masked, Some(plan)) => {
+            plan.masked.get(index).map(|path| format!("linux.maskedPaths[{index}] {}", quoted(path)))
+        }
+        (Step::Readonly, Some(plan)) => {
+            plan.readonly.get(index).map(|path| format!("linux.readonlyPaths[{index}] {}", quoted(path)))
+        }
+        (Step::Sysctl, Some(plan)) => {
+            plan.sysctls.get(index).map(|sysctl| format!("linux.sysctl {:?}", text(&sysctl.path)))
+        }
+        (
+            Step::Propagation
+            | Step::RootBind
+            | Step::RootAttach
+            | Step::Pivot
+            | Step::Detach
+            | Step::RootReadonly
+            | Step::RootPropagation,
+            Some(plan),
+        ) => Some(format!("root.path {:?}", text(&plan.root.path))),
+        (Step::CreateContainer, Some(plan)) => plan
+            .create_container
+            .get(index)
+            .map(|hook| format!("hooks.createContainer[{index}] {:?}", text(&hook.path))),
+        (Step::StartContainer, Some(plan)) => plan
+            .start_container
+            .get(index)
+            .map(|hook| format!("hooks.startContainer[{index}] {:?}", text(&hook.path))),
+        (Step::Hostname, _) => Some("hostname".into()),
+        (Step::Domainname, _) => Some("domainname".into()),
+        (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {:?}", text(&process.cwd))),
+        (Step::Rlimit, _) => Some(format!("process.rlimits[{index}]")),
+        (Step::Uid, _) => Some(format!("process.user.uid {}", process.uid)),
+        (Step::Gid, _) => Some(format!("process.user.gid {}", process.gid)),
+        (Step::Groups, _) => Some("process.user.additionalGids".into()),
+        (Step::Label, _) if index == 0 => Some("process.apparmorProfile".into()),
+        (Step::Label, _) => Some("process.selinuxLabel".into()),
+        (Step::Bounding | Step::Ambient, _) => {
+            crate::compile::capabilities::NAMES.get(index).map(|name| format!("process.capabilities {name}"))
+        }
+        (Step::Capabilities, _) => Some("process.capabilities".into()),
+        (Step::Seccomp, _) => Some("linux.seccomp".into()),
+        (Step::Console | Step::Stdio, _) => Some("process.terminal".into()),
+        (Step::Scheduler, _) => Some("process.scheduler".into()),
+        (Step::IoPriority, _) => Some("process.ioPriority".into()),
+        (Step::Affinity, _) => Some("process.execCPUAffinity".into()),
+        (Step::MemoryPolicy, _) => Some("linux.memoryPolicy".into()),
+        (Step::Personality, _) => Some("linux.personality".into()),
+        _ => None,
+    };
+    let message = match subject {
+        Some(subject) => format!("{subject}: {words}"),
+        None => words.into(),
+    };
+    let hint = match (frame.step, errno) {
+        (Step::Console, Errno::NOENT) => "a terminal needs a devpts mounted on /dev/pts",
+        (Step::CreateContainer | Step::StartContainer, Errno::CANCELED) => "the hook failed",
+        (Step::CreateContainer | Step::StartContainer, Errno::TIMEDOUT) => {
+            "the hook and its processes were killed"
+        }
+        (Step::Mount, Errno::NODEV) => "this kernel does not have that file system",
+        (Step::MountTarget, Errno::LOOP) => "a symbolic link stands where none may",
+        _ => "",
+    };
+    match frame.step {
+        Step::CwdOutside | Step::DeviceOther => Error { message, errno: None, hint },
+        Step::CreateContainer | Step::StartContainer if !hint.is_empty() => {
+            Error { message, errno: None, hint }
+        }
+        _ => Error { message, errno: Some(errno), hint },
+    }
+}
+
+/// What callers look for when a program cannot be executed (CLI.md "Error words").
+pub fn program_error(program: &str, errno: Errno) -> Error {
+    match errno {
+        Errno::NOENT if !program.contains('/') => {
+            Error::new(format!("process.args[0] {program:?}: executable file not found in $PATH"))
+        }
+        errno => Error {
+            message: format!("process.args[0] {program:?}: exec"),
+            errno: Some(errno),
+            hint: match errno {
+                Errno::NOEXEC => "not a program for this machine, or a script without #!",
+                Errno::NOENT => "the program, or the interpreter it names, is not in the container",
+                _ => "",
+            },
+        },
+    }
+}
+
+fn text(text: &CStr) -> String {
+    text.to_string_lossy().into_owned()
+}
+
+/// A path inside the container as config.json has it.
+fn quoted(path: &CStr) -> String {
+    match path.to_bytes() {
+        b"." => "\"/\"".into(),
+        _ => format!("{:?}", format!("/{}", text(path))),
+    }
+}

@@ -1,0 +1,413 @@
+//! What is on disk: `<root>/<id>/`, mode 0700, one directory a container.
+//!
+//! ```text
+//! state.json        the Record with the configuration it was made from; appears by rename, once
+//! cgroup            symbolic link: the cgroup's path, there before the cgroup is, so that a killed create can be undone
+//! exec.fifo         the start barrier; there from the moment the container is created until it is started
+//! exec.fifo.new     the same while create is still at work
+//! ```
+//!
+//! A writer holds a lock on the directory (flock(2)); readers need none, so that a hook may call `state`. Nothing here says
+//! whether the container runs: that is derived from the process each time (`Record::status`).
+
+use crate::config::{Map, Str};
+use crate::error::{Error, Result};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+/// The start barrier, once the container is created.
+pub const FIFO: &core::ffi::CStr = c"exec.fifo";
+/// The start barrier while create is at work.
+pub const FIFO_NEW: &core::ffi::CStr = c"exec.fifo.new";
+const RECORD: &core::ffi::CStr = c"state.json";
+const RECORD_NEW: &core::ffi::CStr = c"state.json.new";
+const CGROUP: &core::ffi::CStr = c"cgroup";
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+
+/// Longest container id: it has to be a file name and a cgroup name.
+const MAX_ID: usize = 255;
+
+/// Refuses ids that could be paths or options: letters, digits and `_ + - .`, not starting with a dash, neither `.` nor `..`.
+pub fn check_id(id: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-' | b'.');
+    let why = match id {
+        "" => "must not be empty",
+        "." | ".." => "is a directory's own name",
+        _ if id.len() > MAX_ID => "is longer than 255 characters",
+        _ if id.starts_with('-') => "must not start with a dash",
+        _ if !id.bytes().all(plain) => "may hold only letters, digits and _ + - .",
+        _ => return Ok(()),
+    };
+    let short: String = id.chars().take(40).collect();
+    Err(Error::new(format!("container id {short:?}: {why}")))
+}
+
+/// The state root: `--root`.
+pub struct Store {
+    directory: OwnedFd,
+    path: String,
+}
+
+/// One container's directory.
+pub struct Entry {
+    pub directory: OwnedFd,
+    pub id: String,
+}
+
+impl Store {
+    /// Opens the state root, making it (0700) with its parents if `make` says so. None where there is none.
+    pub fn open(path: &str, make: bool) -> Result<Option<Store>> {
+        match rustix::fs::open(path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
+            Ok(directory) => Ok(Some(Store { directory, path: path.into() })),
+            Err(Errno::NOENT) if make => {
+                make_directories(path)?;
+                let directory = rustix::fs::open(path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
+                    .map_err(Error::sys("--root: open", path))?;
+                Ok(Some(Store { directory, path: path.into() }))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::sys("--root: open", path)(errno)),
+        }
+    }
+
+    /// Makes a container's directory and locks it. Of two at once exactly one wins.
+    pub fn create(&self, id: &str) -> Result<Entry> {
+        check_id(id)?;
+        rustix::fs::mkdirat(&self.directory, id, Mode::RWXU).map_err(|errno| match errno {
+            Errno::EXIST => Error::new(format!("container with given ID already exists: {id:?}")),
+            errno => Error::sys("create the state directory", id)(errno),
+        })?;
+        let entry = self.entry(id)?.ok_or_else(|| missing(id))?;
+        entry.lock()?;
+        Ok(entry)
+    }
+
+    /// Opens a container's directory without a lock.
+    pub fn find(&self, id: &str) -> Result<Entry> {
+        check_id(id)?;
+        self.entry(id)?.ok_or_else(|| missing(id))
+    }
+
+    /// Opens and locks it; a container deleted while waiting for the lock does not exist.
+    pub fn find_locked(&self, id: &str) -> Result<Entry> {
+        let entry = self.find(id)?;
+        entry.lock()?;
+        match rustix::fs::fstat(&entry.directory) {
+            Ok(stat) if stat.st_nlink > 0 => Ok(entry),
+            _ => Err(missing(id)),
+        }
+    }
+
+    fn entry(&self, id: &str) -> Result<Option<Entry>> {
+        match rustix::fs::openat(&self.directory, id, DIRECTORY, Mode::empty()) {
+            Ok(directory) => Ok(Some(Entry { directory, id: id.into() })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::sys("open the state directory", id)(errno)),
+        }
+    }
+
+    /// Whether there is a directory for this id.
+    pub fn has(&self, id: &str) -> bool {
+        rustix::fs::statat(&self.directory, id, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// The ids of all containers, in no order.
+    pub fn list(&self) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        let mut buffer = Vec::with_capacity(8192);
+        let mut entries = rustix::fs::RawDir::new(&self.directory, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(Error::sys("--root: list", &self.path))?;
+            let name = entry.file_name().to_str().unwrap_or_default();
+            if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) && check_id(name).is_ok()
+            {
+                ids.push(name.to_string());
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Removes a container's directory with everything in it. The entry is locked by the caller.
+    pub fn remove(&self, entry: &Entry) -> Result<()> {
+        for name in [FIFO, FIFO_NEW, CGROUP, RECORD_NEW, RECORD] {
+            match rustix::fs::unlinkat(&entry.directory, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => {
+                    return Err(Error::sys("remove from the state directory", &name.to_string_lossy())(
+                        errno,
+                    ));
+                }
+            }
+        }
+        match rustix::fs::unlinkat(&self.directory, &*entry.id, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(Error::sys("remove the state directory", &entry.id)(errno)),
+        }
+    }
+}
+
+impl Entry {
+    fn lock(&self) -> Result<()> {
+        loop {
+            match rustix::fs::flock(&self.directory, FlockOperation::LockExclusive) {
+                Err(Errno::INTR) => {}
+                other => return other.map_err(Error::sys("lock the state directory", &self.id)),
+            }
+        }
+    }
+
+    /// Lets others have it. Said aloud because a container's process may still hold the same open file.
+    pub fn unlock(&self) -> Result<()> {
+        rustix::fs::flock(&self.directory, FlockOperation::Unlock)
+            .map_err(Error::sys("unlock the state directory", &self.id))
+    }
+
+    /// Notes where the cgroup will be, before it is made.
+    pub fn note_cgroup(&self, path: &str) -> Result<()> {
+        rustix::fs::symlinkat(path, &self.directory, CGROUP).map_err(Error::sys("note the cgroup", path))
+    }
+
+    /// The cgroup noted, if any.
+    pub fn cgroup(&self) -> Option<String> {
+        rustix::fs::readlinkat(&self.directory, CGROUP, Vec::new()).ok()?.into_string().ok()
+    }
+
+    /// Writes the Record, followed by the configuration as it stood in config.json.
+    pub fn write(&self, record: &Record<'_>, config: &[u8]) -> Result<()> {
+        let mut json =
+            serde_json::to_vec(record).map_err(|_| Error::new("state.json: cannot be written as JSON"))?;
+        json.pop(); // the closing brace
+        json.extend_from_slice(b",\"config\":");
+        json.extend_from_slice(config);
+        json.extend_from_slice(b"}\n");
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::openat(&self.directory, RECORD_NEW, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(Error::os("state.json: create"))?;
+        write_all(&file, &json).map_err(Error::os("state.json: write"))?;
+        rustix::fs::renameat(&self.directory, RECORD_NEW, &self.directory, RECORD)
+            .map_err(Error::os("state.json: rename"))
+    }
+
+    /// The text of state.json; None for a container whose create has not got that far.
+    pub fn read(&self) -> Result<Option<Vec<u8>>> {
+        match rustix::fs::openat(
+            &self.directory,
+            RECORD,
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            Mode::empty(),
+        ) {
+            Ok(file) => read_all(&file).map(Some).map_err(Error::os("state.json: read")),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::os("state.json: open")(errno)),
+        }
+    }
+
+    /// Whether a file of the directory is there.
+    pub fn has(&self, name: &core::ffi::CStr) -> bool {
+        rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+}
+
+/// What is known of a container: the specification's state without the status, and what later commands need.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub struct Record<'a> {
+    /// runtime.md "State".
+    pub oci_version: Str<'a>,
+    pub id: Str<'a>,
+    /// The container's first process, in the pid namespace of the caller of create.
+    pub pid: i32,
+    pub bundle: Str<'a>,
+    pub rootfs: Str<'a>,
+    /// RFC 3339.
+    pub created: Str<'a>,
+    /// Name or number of the user who made it.
+    pub owner: Str<'a>,
+    pub annotations: Map<'a, Str<'a>>,
+    /// Field 22 of /proc/PID/stat, clock ticks since boot; 0 where there was no /proc. With the pid it names one process.
+    pub start_time: u64,
+    /// Absolute path of the cgroup in the host's view; empty for none.
+    pub cgroup_path: Str<'a>,
+    /// What manages the cgroup: `cgroupfs`, `systemd` or `disabled`.
+    pub cgroup_manager: Str<'a>,
+}
+
+/// Statuses of runtime.md, and `paused`, which every caller knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Creating,
+    Created,
+    Running,
+    Paused,
+    Stopped,
+}
+
+impl Status {
+    /// The status as `state` prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Reads a Record. The configuration that stands behind it is passed over.
+    pub fn parse(json: &'a [u8]) -> Result<Record<'a>> {
+        crate::config::parse("state.json", json)
+    }
+
+    /// The status, from the process and the barrier. Whether a running container is paused is the cgroup's to say.
+    pub fn status(&self, entry: &Entry) -> Status {
+        match self.is_alive() {
+            false => Status::Stopped,
+            true if entry.has(FIFO) => Status::Created,
+            true if entry.has(FIFO_NEW) => Status::Creating,
+            true => Status::Running,
+        }
+    }
+
+    /// Whether the container's first process is there: a zombie is not, nor is a later process that got its pid.
+    pub fn is_alive(&self) -> bool {
+        match stat(self.pid) {
+            Stat::Alive(start_time) => self.start_time == 0 || start_time == self.start_time,
+            Stat::Gone => false,
+            Stat::NoProc => pidfd_alive(self.pid),
+        }
+    }
+}
+
+/// What /proc says of a process.
+pub enum Stat {
+    /// Its start time in clock ticks since boot.
+    Alive(u64),
+    /// No such process, or it has ended and waits to be reaped.
+    Gone,
+    /// There is no /proc to ask.
+    NoProc,
+}
+
+/// Reads /proc/PID/stat (proc_pid_stat(5)): the state is the first field after the name, the start time the 22nd of all.
+pub fn stat(pid: i32) -> Stat {
+    if pid <= 0 {
+        return Stat::Gone;
+    }
+    let file = match rustix::fs::open(
+        format!("/proc/{pid}/stat"),
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    ) {
+        Ok(file) => file,
+        Err(_) if rustix::fs::access("/proc/self", rustix::fs::Access::EXISTS).is_err() => {
+            return Stat::NoProc;
+        }
+        Err(_) => return Stat::Gone,
+    };
+    let mut buffer = [0u8; 1024];
+    let Ok(length) = rustix::io::read(&file, &mut buffer) else { return Stat::Gone };
+    let text = buffer.get(..length).unwrap_or_default();
+    // The name may hold anything, a closing parenthesis too: the last one ends it.
+    let after = text.iter().rposition(|byte| *byte == b')').unwrap_or(0).saturating_add(2);
+    let text = core::str::from_utf8(text.get(after..).unwrap_or_default()).unwrap_or_default();
+    let mut fields = text.split(' ');
+    match fields.next() {
+        None | Some("" | "Z" | "X" | "x") => Stat::Gone,
+        Some(_) => Stat::Alive(fields.nth(18).and_then(|field| field.parse().ok()).unwrap_or(0)),
+    }
+}
+
+fn pidfd_alive(pid: i32) -> bool {
+    match syscalls::process::pidfd_open(pid, 0) {
+        Ok(pidfd) => {
+            let mut fds = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+            let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+            matches!(rustix::event::poll(&mut fds, Some(&now)), Ok(0))
+        }
+        Err(_) => syscalls::process::kill(pid, 0).is_ok(),
+    }
+}
+
+/// The error for an id that names no container.
+pub fn missing(id: &str) -> Error {
+    Error::new(format!("container does not exist: {id:?}"))
+}
+
+/// Makes a directory with its parents, 0700 for the last.
+fn make_directories(path: &str) -> Result<()> {
+    let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
+    for end in ends {
+        let part = path.get(..end).unwrap_or_default();
+        let mode = if end == path.len() { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
+        match rustix::fs::mkdir(part, mode) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => {
+                return Err(
+                    Error::sys("--root: create", part)(errno).hint("give a writable directory with --root")
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of it.
+pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(file, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Reads to the end of the file, with one call more than it needs only where the size was not known.
+pub fn read_all(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
+    let size = usize::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(size.saturating_add(1));
+    loop {
+        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) if size > 0 && bytes.len() == size => return Ok(bytes),
+            Ok(_) => bytes.reserve(4096),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_could_be_paths_or_options_are_refused() {
+        for id in ["", ".", "..", "a/b", "/abs", "a\nb", "-rf", "a b", "é", &"x".repeat(3000)] {
+            assert!(check_id(id).is_err(), "{id:?}");
+        }
+        for id in ["a", "_", "A.b+c-d", ".hidden", &"x".repeat(255)] {
+            assert!(check_id(id).is_ok(), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_gone() {
+        assert!(matches!(stat(0), Stat::Gone));
+        assert!(matches!(stat(i32::MAX), Stat::Gone));
+        assert!(matches!(stat(rustix::process::getpid().as_raw_nonzero().get()), Stat::Alive(1..)));
+    }
+}

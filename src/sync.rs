@@ -1,0 +1,185 @@
+//! What parent and child say to each other. Fixed-size frames, no text: the parent holds the same Plan and writes the prose.
+//!
+//! ```text
+//!  create / run / exec                          child
+//!    |------------------ clone3 ------------------>|
+//!    |                                             | (new user namespace, or a runtime hook to come:)
+//!    |<-- Maps ------------------------------------|   waits for a byte on the go pipe
+//!    |  uid_map, gid_map, network devices          |
+//!    |--- go ------------------------------------->|   ids of its own; root and mounts made
+//!    |<-- Hooks -----------------------------------|   before pivot_root, only when there are hooks
+//!    |  prestart, createRuntime                    |
+//!    |--- go ------------------------------------->|
+//!    |<-- Listener (seccomp notify) ---------------|   the parent takes the descriptor by pidfd_getfd
+//!    |--- go ------------------------------------->|
+//!    |<-- Warning, any number ---------------------|
+//!    |                                             |
+//!    |  create:                                    |
+//!    |<-- Ready -----------------------------------|   everything done but the program
+//!  (parent ends)                                   |   reads a byte from exec.fifo
+//!  start                                           |
+//!    |=== exec.fifo: one byte ====================>|   startContainer hooks, exec
+//!    |=== exec.fifo: readers gone, empty =========>    exec'd: its descriptor is close-on-exec
+//!    |=== exec.fifo: a frame ======================    failed, and why
+//!    |                                             |
+//!    |  run, exec:                                 |
+//!    |<-- end of file -----------------------------    exec'd: the pipe is close-on-exec
+//!    |<-- a failure frame -------------------------    failed, and why
+//! ```
+
+/// Size of a frame on the wire.
+pub const FRAME: usize = 8;
+
+/// One message of the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    pub kind: Kind,
+    /// What the child was doing.
+    pub step: Step,
+    /// Which element of the step's list, by its place in the Plan's list.
+    pub index: u16,
+    /// The kernel's answer for a failure or warning; a number the kind explains otherwise.
+    pub value: i32,
+}
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// The container cannot be had; the child is gone. `value` is the errno.
+    Failure = 1,
+    /// Something asked for could not be had, and the specification calls that a warning. `value` is the errno.
+    Warning,
+    /// Waits for id maps and for what the parent does in the new namespaces.
+    Maps,
+    /// Waits for the hooks that run before pivot_root.
+    Hooks,
+    /// Waits while the parent takes the seccomp listener, whose number is `value`.
+    Listener,
+    /// The trampoline made the container's first process: `value` is its pid.
+    Pid,
+    /// Waits on exec.fifo.
+    Ready,
+}
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What the child does, in the order in which it does it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Step { $($(#[$doc])* $name,)* }
+
+        impl Step {
+            const ALL: &'static [Step] = &[$(Step::$name,)*];
+
+            /// The operation in words, as it stands in an error message.
+            pub fn words(self) -> &'static str {
+                match self { $(Step::$name => $text,)* }
+            }
+        }
+    };
+}
+
+steps! {
+    Join = "setns",
+    Clone = "clone",
+    Maps = "wait for the id maps",
+    Identity = "become root of the user namespace",
+    Session = "setsid",
+    Dumpable = "prctl(PR_SET_DUMPABLE)",
+    Hostname = "sethostname",
+    Domainname = "setdomainname",
+    Propagation = "make the mounts private",
+    RootBind = "bind mount",
+    RootAttach = "attach the root",
+    MountSource = "open the source",
+    MountTarget = "open the destination",
+    MountCreate = "create the destination",
+    MountAttr = "set the mount's flags",
+    MountIdmap = "map the mount's ids",
+    MountCopy = "copy up",
+    Mount = "mount",
+    MountPropagation = "set the propagation",
+    DeviceDirectory = "open the directory",
+    Device = "mknod",
+    DeviceOther = "exists and is another file",
+    DeviceBind = "bind mount from the host",
+    DeviceOwner = "chown",
+    DeviceLink = "symlink",
+    Console = "make the terminal",
+    Hooks = "wait for the hooks",
+    CreateContainer = "createContainer hook",
+    Pivot = "pivot_root",
+    Detach = "detach the host's mounts",
+    RootReadonly = "make read-only",
+    RootPropagation = "set the propagation",
+    Sysctl = "write",
+    Readonly = "make read-only",
+    Masked = "mask",
+    Keyring = "join a session keyring",
+    Label = "set the security label",
+    Affinity = "sched_setaffinity",
+    Scheduler = "sched_setattr",
+    IoPriority = "ioprio_set",
+    MemoryPolicy = "set_mempolicy",
+    Personality = "personality",
+    Rlimit = "setrlimit",
+    NoNewPrivileges = "prctl(PR_SET_NO_NEW_PRIVS)",
+    Seccomp = "seccomp",
+    Bounding = "drop from the bounding set",
+    Groups = "setgroups",
+    Gid = "setresgid",
+    Uid = "setresuid",
+    Capabilities = "capset",
+    Ambient = "raise ambient capability",
+    Descriptors = "close_range",
+    Stdio = "take the terminal as stdio",
+    Cwd = "chdir",
+    CwdOutside = "lies outside the container's root",
+    Lookup = "look up",
+    Wait = "wait for start",
+    StartContainer = "startContainer hook",
+    Exec = "exec",
+}
+
+impl Kind {
+    const ALL: &'static [Kind] =
+        &[Kind::Failure, Kind::Warning, Kind::Maps, Kind::Hooks, Kind::Listener, Kind::Pid, Kind::Ready];
+}
+
+impl Frame {
+    /// The bytes on the wire: kind, step, index, value, in the machine's byte order.
+    pub fn encode(self) -> [u8; FRAME] {
+        let [a, b] = self.index.to_ne_bytes();
+        let [c, d, e, f] = self.value.to_ne_bytes();
+        [self.kind as u8, self.step as u8, a, b, c, d, e, f]
+    }
+
+    /// Reads a frame; None for bytes that no child of ours writes.
+    pub fn decode(bytes: [u8; FRAME]) -> Option<Frame> {
+        let [kind, step, a, b, c, d, e, f] = bytes;
+        Some(Frame {
+            kind: *Kind::ALL.iter().find(|known| **known as u8 == kind)?,
+            step: *Step::ALL.get(usize::from(step))?,
+            index: u16::from_ne_bytes([a, b]),
+            value: i32::from_ne_bytes([c, d, e, f]),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_frame_survives_the_wire_and_garbage_does_not_decode() {
+        for kind in Kind::ALL {
+            for step in Step::ALL {
+                let frame = Frame { kind: *kind, step: *step, index: 65_535, value: -22 };
+                assert_eq!(Frame::decode(frame.encode()), Some(frame));
+            }
+        }
+        assert_eq!(Frame::decode([0; FRAME]), None);
+        assert_eq!(Frame::decode([1, 255, 0, 0, 0, 0, 0, 0]), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! Refusals that need the whole configuration, before any side effect. What one value must be, its compiler says.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use alloc::{format, string::String};
+
+/// The versions of the runtime specification whose configurations are taken: every 1.x and its pre-releases, since unknown
+/// properties are ignored by its own rule (spec.md, SemVer).
+const MAJOR: &str = "1.";
+
+/// Checks a configuration.
+pub fn validate(config: &Config<'_>) -> Result<()> {
+    let version = &*config.oci_version;
+    if version.is_empty() {
+        return Err(Error::new("config.json: ociVersion: is missing"));
+    }
+    if !is_semver(version) {
+        return Err(Error::new(format!("config.json: ociVersion {version:?}: is not a SemVer version")));
+    }
+    if !version.starts_with(MAJOR) {
+        return Err(Error::new(format!(
+            "config.json: ociVersion {version:?}: only versions 1.x are supported"
+        )));
+    }
+    for (name, _) in config.annotations.iter() {
+        if name.is_empty() {
+            return Err(Error::new("config.json: annotations: a name must not be empty"));
+        }
+    }
+    Ok(())
+}
+
+/// MAJOR.MINOR.PATCH, with a pre-release or build part of any kind behind it.
+fn is_semver(version: &str) -> bool {
+    let core: String = version.chars().take_while(|c| !matches!(c, '-' | '+')).collect();
+    let mut parts = core.split('.');
+    let number = |part: Option<&str>| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    number(parts.next()) && number(parts.next()) && number(parts.next()) && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_semver_and_of_the_first_major() {
+        for (version, fine) in [
+            ("1.0.2-dev", true),
+            ("1.3.0", true),
+            ("1.9.0+x", true),
+            ("2.0.0", false),
+            ("1.0", false),
+            ("", false),
+        ] {
+            let config = Config { oci_version: version.into(), ..Default::default() };
+            assert_eq!(validate(&config).is_ok(), fine, "{version:?}");
+        }
+    }
+}
