@@ -75,6 +75,9 @@ pub const SQUASHFS: Need =
 pub const EXT4: Need =
     Need { packages: &["e2fsprogs"], proof: "mke2fs", purpose: "a guest whose root is ext4" };
 
+/// The callers' programs, for their tests here and in a guest.
+pub const CALLERS: &[Need] = &[IPROUTE, CONTAINERD, DOCKER, PODMAN, BUILDAH, RUNC, BUSYBOX];
+
 /// What `cargo verify` wants on top of the toolchain.
 pub const VERIFY: &[Need] =
     &[STRACE, BUSYBOX, RUNC, CRUN, UIDMAP, IPROUTE, CONTAINERD, DOCKER, PODMAN, BUILDAH];

@@ -66,7 +66,7 @@ pub fn steps(report: &mut Report, inside: &Inside) {
         cri.call("StopPodSandbox", &request)?;
         cri.call("RemovePodSandbox", &request).map(drop)
     });
-    if report.any_failed() {
+    if report.any_failed() && inside.runtime == "runlet" {
         for line in daemon.stderr().lines().filter(|line| line.contains("level=error")).take(40) {
             println!("containerd: {line}");
         }

@@ -36,7 +36,7 @@ pub fn steps(report: &mut Report, inside: &Inside) {
         let output = ctr.call(&["container", "ls", "-q"]);
         if output.code == 0 && output.stdout.trim().is_empty() { Ok(()) } else { Err(output.describe()) }
     });
-    if report.any_failed() {
+    if report.any_failed() && inside.runtime == "runlet" {
         for line in daemon.stderr().lines().filter(|line| line.contains("level=error")).take(40) {
             println!("containerd: {line}");
         }

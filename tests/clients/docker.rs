@@ -60,7 +60,7 @@ fn with_daemon(
     match daemon(&engine, &home, options) {
         Ok(mut daemon) => {
             steps(report, &engine);
-            if report.any_failed() {
+            if report.any_failed() && inside.runtime == "runlet" {
                 log(&daemon.stderr());
             }
             report.step(&format!("daemon ({name}) ends, nothing left"), || {

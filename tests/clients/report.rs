@@ -77,7 +77,7 @@ pub fn print(callers: &[&str], rows: &[Row]) {
         if mine.is_empty() {
             continue;
         }
-        println!("\n{caller:<38}{}", runtimes.iter().map(|name| format!("{name:<8}")).collect::<String>());
+        println!("\n{caller:<42}{}", runtimes.iter().map(|name| format!("{name:<8}")).collect::<String>());
         let mut steps: Vec<&str> = Vec::new();
         for row in &mine {
             if !steps.contains(&row.step.as_str()) {
@@ -85,7 +85,7 @@ pub fn print(callers: &[&str], rows: &[Row]) {
             }
         }
         for step in steps {
-            let mut line = format!("  {step:<36}");
+            let mut line = format!("  {step:<40}");
             for runtime in &runtimes {
                 let row = mine.iter().find(|row| row.step == step && row.runtime == *runtime);
                 let cell = match row.map(|row| &row.outcome) {

@@ -195,13 +195,18 @@ fn first_process(group: &str, rest: &[String]) -> ExitCode {
 fn mounts() -> Result<(), String> {
     tool("umount", &["-R", "/sys/fs/cgroup"])?;
     tool("mount", &["-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"])?;
-    for directory in ["/run", "/tmp", "/var/lib/containers", "/etc/cni"] {
-        // What a caller looks for by default must not be the machine's own; a directory that is absent is no one's.
-        if Path::new(directory).is_dir() {
-            tool("mount", &["-t", "tmpfs", "-o", "mode=755", "tmpfs", directory])?;
-        }
+    for directory in ["/run", "/tmp"] {
+        tool("mount", &["-t", "tmpfs", "-o", "mode=1777", "tmpfs", directory])?;
     }
-    fs::set_permissions("/tmp", fs::Permissions::from_mode(0o1777)).map_err(|error| error.to_string())?;
+    // What callers read and keep below these by default is the machine's own: they get a copy to write on.
+    for directory in ["/etc", "/var"] {
+        let (upper, work) = (format!("/run/upper{directory}"), format!("/run/work{directory}"));
+        for directory in [&upper, &work] {
+            fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))?;
+        }
+        let options = format!("lowerdir={directory},upperdir={upper},workdir={work}");
+        tool("mount", &["-t", "overlay", "-o", &options, "overlay", directory])?;
+    }
     tool("ip", &["link", "set", "lo", "up"])
 }
 
@@ -211,12 +216,10 @@ pub fn tool(program: &str, arguments: &[&str]) -> Result<(), String> {
     if output.code == 0 { Ok(()) } else { Err(format!("{program} {arguments:?}: {}", output.describe())) }
 }
 
-/// Lets `file` end with `line` too, in this view only.
+/// Lets `file` below /etc end with `line` too, in this view only.
 pub fn extend(file: &str, line: &str) -> Result<(), String> {
-    let copy = format!("{HOME}/{}", file.replace('/', "_"));
     let old = fs::read_to_string(file).unwrap_or_default();
-    fs::write(&copy, format!("{old}{line}\n")).map_err(|error| format!("{copy}: {error}"))?;
-    tool("mount", &["--bind", &copy, file])
+    fs::write(file, format!("{old}{line}\n")).map_err(|error| format!("{file}: {error}"))
 }
 
 /// What the steps know about the view they are in.

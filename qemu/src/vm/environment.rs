@@ -82,12 +82,21 @@ pub const ROOTS: &[Root] = &[
         kind: RootKind::Disk("squashfs"),
     },
     Root {
+        name: CALLERS,
+        about: "read-only squashfs disk with the callers' programs: containerd, Docker, Podman, Buildah",
+        command_line: "",
+        kind: RootKind::Disk("squashfs"),
+    },
+    Root {
         name: "debian",
         about: "ext4 disk with Debian's systemd as pid 1",
         command_line: SYSTEMD_COMMAND_LINE,
         kind: RootKind::Systemd,
     },
 ];
+
+/// The root that has the callers' programs.
+pub const CALLERS: &str = "callers";
 
 /// Which cgroup hierarchies are mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +225,15 @@ pub const ENVIRONMENTS: &[Environment] = &[
         tests: &["guest", "cgroup"],
         programs: &[PROOF],
         roots: FIRST,
+    },
+    Environment {
+        name: "callers",
+        about: "containerd, Docker, Podman and Buildah over runlet, with every cgroup controller",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &["clients"],
+        programs: &[],
+        roots: &[CALLERS],
     },
     Environment {
         name: "systemd",

@@ -4,6 +4,7 @@
 //! stages the image, boot.rs runs QEMU, guest.rs is the other side. verify.rs calls [`matrix`].
 
 mod boot;
+mod callers;
 pub mod cpio;
 mod debian;
 mod environment;
@@ -180,7 +181,11 @@ impl Factory {
         if let Some(disk) = disks.get(kind) {
             return Ok(disk.clone());
         }
-        let disk = if kind == "debian" { debian::disk(&self.tree)? } else { self.tree.disk(kind)? };
+        let disk = match kind {
+            "debian" => debian::disk(&self.tree)?,
+            environment::CALLERS => callers::disk(&self.tree)?,
+            _ => self.tree.disk(kind)?,
+        };
         disks.insert(kind, disk.clone());
         Ok(disk)
     }
@@ -194,6 +199,9 @@ impl Factory {
     ) -> Result<T> {
         let image = self.kernels.get(cell.kernel.name).ok_or_else(|| Error::new("kernel was not fetched"))?;
         let (base, disk) = match cell.root.kind {
+            RootKind::Disk(_) if cell.root.name == environment::CALLERS => {
+                (&self.first_stage, Some(self.disk(environment::CALLERS)?))
+            }
             RootKind::Disk(kind) => (&self.first_stage, Some(self.disk(kind)?)),
             RootKind::Systemd => (&self.first_stage, Some(self.disk("debian")?)),
             RootKind::Initramfs | RootKind::Moved => (&self.archive, None),
