@@ -11,8 +11,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long an ordinary command may take. Generous: a loaded machine is slow, and only a hang reaches it.
-pub const LIMIT: Duration = Duration::from_secs(30);
+/// How long an ordinary command may take. Generous: a loaded machine is slow, and only a hang reaches it. An emulated processor is
+/// slower still.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long something that a command has set going may take to be seen.
+pub const SOON: Duration = Duration::from_secs(20);
 
 /// What a command did.
 pub struct Output {

@@ -230,6 +230,9 @@ pub struct Inside {
     pub program: PathBuf,
     /// The controllers that the view's root cgroup hands down.
     controllers: Vec<String>,
+    /// In a guest of `cargo vm`, whose emulated processor is some twenty times slower: only what needs its controllers is tried there,
+    /// the rest has been seen outside.
+    pub emulated: bool,
 }
 
 impl Inside {
@@ -245,7 +248,8 @@ impl Inside {
         for controller in &controllers {
             fs::write("/sys/fs/cgroup/cgroup.subtree_control", format!("+{controller}")).map_err(text)?;
         }
-        Ok(Inside { runtime: runtime.into(), program: copy, controllers })
+        let emulated = std::env::var_os("RUNLET_VM_ENV").is_some();
+        Ok(Inside { runtime: runtime.into(), program: copy, controllers, emulated })
     }
 
     /// Whether limits of `controller` can be had in this view.
@@ -256,7 +260,7 @@ impl Inside {
     /// What nobody may leave behind once the daemons have ended: processes but pid 1 and this one, and cgroups.
     pub fn leftovers(&self, allowed: &[&str]) -> Result<(), String> {
         let mut found = Vec::new();
-        let clean = command::until(Duration::from_secs(10), "everything gone", || {
+        let clean = command::until(command::SOON, "everything gone", || {
             found = processes(allowed);
             found.is_empty()
         });

@@ -231,8 +231,14 @@ pub const ENVIRONMENTS: &[Environment] = &[
         about: "containerd, Docker, Podman and Buildah over runlet, with every cgroup controller",
         without: &[],
         cgroups: Cgroups::Two,
-        tests: &["clients"],
-        programs: &[],
+        tests: &[],
+        programs: &[
+            ("docker", &["/tests/clients", "docker"]),
+            ("podman", &["/tests/clients", "podman"]),
+            ("rootless", &["/tests/clients", "rootless"]),
+            ("ctr", &["/tests/clients", "ctr"]),
+            ("cri", &["/tests/clients", "cri"]),
+        ],
         roots: &[CALLERS],
     },
     Environment {
