@@ -12,6 +12,7 @@ pub mod compile;
 pub mod config;
 pub mod error;
 pub mod hooks;
+pub mod json;
 pub mod log;
 pub mod plan;
 pub mod signal;

@@ -10,6 +10,7 @@
 
 use crate::args::{Global, Level, LogFormat};
 use crate::error::{Error, Result};
+use crate::json::quote;
 use crate::time::Time;
 use alloc::{format, string::String, string::ToString};
 use core::cell::RefCell;
@@ -117,7 +118,7 @@ impl Log {
             }
             Sink::File(file) => {
                 let time = Time::now().whole();
-                let message = json(message);
+                let message = quote(message);
                 let text = match self.format {
                     LogFormat::Json => {
                         format!("{{\"level\":\"{name}\",\"msg\":{message},\"time\":\"{time}\"}}\n")
@@ -170,22 +171,6 @@ fn write_line(to: impl AsFd, line: &[u8]) {
 /// The text without what would start a new line or drive a terminal: names come from config.json.
 fn printable(text: &str) -> String {
     text.chars().map(|next| if next.is_control() { '?' } else { next }).collect()
-}
-
-/// A JSON string (RFC 8259, 7). The text format quotes the same way.
-pub fn json(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len().saturating_add(2));
-    quoted.push('"');
-    for next in text.chars() {
-        match next {
-            '"' | '\\' => quoted.extend(['\\', next]),
-            '\n' => quoted.push_str("\\n"),
-            next if next < ' ' || next == '\x7f' => quoted.push_str(&format!("\\u{:04x}", u32::from(next))),
-            next => quoted.push(next),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 
 use crate::args;
 use crate::error::{Error, Result};
+use crate::json::Writer;
 use alloc::borrow::Cow;
-use alloc::{format, string::String};
+use alloc::string::String;
 use core::ffi::CStr;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 use rustix::io::{Errno, retry_on_intr, write};
@@ -84,44 +85,6 @@ const MASKED: &[&str] = &[
 /// Files in proc through which the host could be changed.
 const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-const HEAD: &str = r#"{
-	"ociVersion": ""#;
-
-const PROCESS: &str = r#"",
-	"process": {
-		"terminal": true,
-		"user": {
-			"uid": 0,
-			"gid": 0
-		},
-		"args": [
-			"sh"
-		],
-		"env": [
-			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			"TERM=xterm"
-		],
-		"cwd": "/",
-		"capabilities": {"#;
-
-const MOUNTS: &str = r#"
-		},
-		"rlimits": [
-			{
-				"type": "RLIMIT_NOFILE",
-				"hard": 1024,
-				"soft": 1024
-			}
-		],
-		"noNewPrivileges": true
-	},
-	"root": {
-		"path": "rootfs",
-		"readonly": true
-	},
-	"hostname": "runlet",
-	"mounts": ["#;
-
 /// Destination, type, source, options. Those of a user namespace without root's help differ: it has no group 5, and
 /// may mount a new sysfs only in a network namespace of its own.
 type Mount = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -150,77 +113,100 @@ fn mounts(rootless: bool) -> [Mount; 7] {
     ]
 }
 
-const RESOURCES: &str = r#"
-		"resources": {
-			"devices": [
-				{
-					"allow": false,
-					"access": "rwm"
-				}
-			]
-		},"#;
-
 /// The whole file. `rootless` holds the user and group that become root of a user namespace.
 pub fn text(rootless: Option<(u32, u32)>) -> String {
-    let mut text = String::with_capacity(4096);
-    for part in [HEAD, super::version::SPEC, PROCESS] {
-        text.push_str(part);
-    }
-    for (name, comma) in [("bounding", ","), ("effective", ","), ("permitted", "")] {
-        list(&mut text, "\n\t\t\t", name, CAPABILITIES);
-        text.push_str(comma);
-    }
-    text.push_str(MOUNTS);
+    let mut out = Writer::default();
+    out.object("");
+    out.string("ociVersion", super::version::SPEC);
+    process(&mut out);
+    out.object("root");
+    out.string("path", "rootfs");
+    out.flag("readonly", true);
+    out.end_object();
+    out.string("hostname", "runlet");
+    out.array("mounts");
     for (destination, kind, source, options) in mounts(rootless.is_some()) {
-        let comma = if text.ends_with('}') { "," } else { "" };
-        let fields = [("destination", destination), ("type", kind), ("source", source)];
-        text.push_str(comma);
-        text.push_str("\n\t\t{");
-        for (name, value) in fields {
-            text.push_str(&["\n\t\t\t\"", name, "\": \"", value, "\","].concat());
-        }
-        list(&mut text, "\n\t\t\t", "options", options);
-        text.push_str("\n\t\t}");
+        out.object("");
+        out.string("destination", destination);
+        out.string("type", kind);
+        out.string("source", source);
+        out.strings("options", &mut options.iter().copied());
+        out.end_object();
     }
-    text.push_str("\n\t],\n\t\"linux\": {");
-    let namespaces: &[&str] = match rootless {
-        None => &["pid", "network", "ipc", "uts", "mount", "cgroup"],
-        // Without root nobody could set a new network up, so the caller's is kept.
-        Some(_) => &["pid", "ipc", "uts", "mount", "cgroup", "user"],
-    };
-    match rootless {
-        // Limits are the caller's administrator's to give, and so is the device program.
-        Some((user, group)) => {
-            for (name, id) in [("uidMappings", user), ("gidMappings", group)] {
-                text.push_str(&format!(
-                    "\n\t\t\"{name}\": [\n\t\t\t{{\n\t\t\t\t\"containerID\": 0,\n\t\t\t\t\"hostID\": {id},\n\t\t\t\t\"size\": 1\n\t\t\t}}\n\t\t],"
-                ));
-            }
-        }
-        None => text.push_str(RESOURCES),
-    }
-    text.push_str("\n\t\t\"namespaces\": [");
-    for (index, kind) in namespaces.iter().enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        text.push_str(&[comma, "\n\t\t\t{\n\t\t\t\t\"type\": \"", kind, "\"\n\t\t\t}"].concat());
-    }
-    text.push_str("\n\t\t],");
-    list(&mut text, "\n\t\t", "maskedPaths", MASKED);
-    text.push(',');
-    list(&mut text, "\n\t\t", "readonlyPaths", READONLY);
-    text.push_str("\n\t}\n}\n");
-    text
+    out.end_array();
+    linux(&mut out, rootless);
+    out.end_object();
+    out.finish()
 }
 
-/// A property whose value is a list of strings, none of which needs escaping.
-fn list(text: &mut String, indent: &str, name: &str, items: &[&str]) {
-    text.push_str(&[indent, "\"", name, "\": ["].concat());
-    for (index, item) in items.iter().enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        text.push_str(&[comma, indent, "\t\"", item, "\""].concat());
+fn process(out: &mut Writer) {
+    out.object("process");
+    out.flag("terminal", true);
+    out.object("user");
+    out.number("uid", 0);
+    out.number("gid", 0);
+    out.end_object();
+    out.strings("args", &mut ["sh"].into_iter());
+    out.strings(
+        "env",
+        &mut ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"].into_iter(),
+    );
+    out.string("cwd", "/");
+    out.object("capabilities");
+    for set in ["bounding", "effective", "permitted"] {
+        out.strings(set, &mut CAPABILITIES.iter().copied());
     }
-    text.push_str(indent);
-    text.push(']');
+    out.end_object();
+    out.array("rlimits");
+    out.object("");
+    out.string("type", "RLIMIT_NOFILE");
+    out.number("hard", 1024);
+    out.number("soft", 1024);
+    out.end_object();
+    out.end_array();
+    out.flag("noNewPrivileges", true);
+    out.end_object();
+}
+
+fn linux(out: &mut Writer, rootless: Option<(u32, u32)>) {
+    out.object("linux");
+    let last = match rootless {
+        // Limits are the administrator's to give, and so is the device program. Without root nobody could set a new
+        // network up, so the caller's is kept.
+        Some((user, group)) => {
+            for (name, id) in [("uidMappings", user), ("gidMappings", group)] {
+                out.array(name);
+                out.object("");
+                out.number("containerID", 0);
+                out.number("hostID", id.into());
+                out.number("size", 1);
+                out.end_object();
+                out.end_array();
+            }
+            "user"
+        }
+        None => {
+            out.object("resources");
+            out.array("devices");
+            out.object("");
+            out.flag("allow", false);
+            out.string("access", "rwm");
+            out.end_object();
+            out.end_array();
+            out.end_object();
+            "network"
+        }
+    };
+    out.array("namespaces");
+    for kind in ["pid", "ipc", "uts", "mount", "cgroup", last] {
+        out.object("");
+        out.string("type", kind);
+        out.end_object();
+    }
+    out.end_array();
+    out.strings("maskedPaths", &mut MASKED.iter().copied());
+    out.strings("readonlyPaths", &mut READONLY.iter().copied());
+    out.end_object();
 }
 
 #[cfg(test)]
@@ -250,7 +236,7 @@ mod tests {
         );
         let kinds: Vec<_> =
             config.linux.namespaces.iter().map(|namespace| namespace.kind.to_string()).collect();
-        assert_eq!(kinds, ["pid", "network", "ipc", "uts", "mount", "cgroup"]);
+        assert_eq!(kinds, ["pid", "ipc", "uts", "mount", "cgroup", "network"]);
         let rule = &config.linux.resources.devices[0];
         assert!(!rule.allow && &*rule.access == "rwm");
         assert_eq!((config.linux.masked_paths.len(), config.linux.readonly_paths.len()), (12, 5));

@@ -1,0 +1,172 @@
+//! JSON as the runtime writes it: indented by tabs, in the order in which it is told.
+//!
+//! Owns quoting and punctuation. Read by people and by programs; what is read is parsed by serde (`config`).
+
+use alloc::format;
+use alloc::string::String;
+
+/// Builds one JSON document. The caller closes what it opened.
+#[derive(Debug, Default)]
+pub struct Writer {
+    text: String,
+    depth: usize,
+}
+
+impl Writer {
+    /// Starts an object: the document, an element of an array (both with the name `""`) or a property.
+    pub fn object(&mut self, name: &str) {
+        self.open(name, '{');
+    }
+
+    /// Starts an array.
+    pub fn array(&mut self, name: &str) {
+        self.open(name, '[');
+    }
+
+    /// Ends the object.
+    pub fn end_object(&mut self) {
+        self.close('}');
+    }
+
+    /// Ends the array.
+    pub fn end_array(&mut self) {
+        self.close(']');
+    }
+
+    /// A text.
+    pub fn string(&mut self, name: &str, value: &str) {
+        self.raw(name, &quote(value));
+    }
+
+    /// A boolean.
+    pub fn flag(&mut self, name: &str, value: bool) {
+        self.raw(name, if value { "true" } else { "false" });
+    }
+
+    /// A number.
+    pub fn number(&mut self, name: &str, value: i64) {
+        self.raw(name, &format!("{value}"));
+    }
+
+    /// An array of texts.
+    pub fn strings(&mut self, name: &str, values: &mut dyn Iterator<Item = &str>) {
+        self.array(name);
+        for value in values {
+            self.string("", value);
+        }
+        self.end_array();
+    }
+
+    /// The document, with a newline at its end.
+    pub fn finish(mut self) -> String {
+        self.text.push('\n');
+        self.text
+    }
+
+    #[inline(never)]
+    fn raw(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.text.push_str(value);
+    }
+
+    fn open(&mut self, name: &str, bracket: char) {
+        self.name(name);
+        self.text.push(bracket);
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    #[inline(never)]
+    fn close(&mut self, bracket: char) {
+        self.depth = self.depth.saturating_sub(1);
+        if !self.text.ends_with(['{', '[']) {
+            self.line();
+        }
+        self.text.push(bracket);
+    }
+
+    /// A comma after what went before, a line, the name.
+    fn name(&mut self, name: &str) {
+        if self.depth == 0 {
+            return;
+        }
+        if !self.text.ends_with(['{', '[']) {
+            self.text.push(',');
+        }
+        self.line();
+        if !name.is_empty() {
+            self.text.push_str(&quote(name));
+            self.text.push_str(": ");
+        }
+    }
+
+    fn line(&mut self) {
+        self.text.push('\n');
+        for _ in 0..self.depth {
+            self.text.push('\t');
+        }
+    }
+}
+
+/// A JSON string (RFC 8259, 7).
+#[inline(never)]
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len().saturating_add(2));
+    quoted.push('"');
+    for next in text.chars() {
+        match next {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(next);
+            }
+            '\n' => quoted.push_str("\\n"),
+            next if next < ' ' || next == '\x7f' => quoted.push_str(&format!("\\u{:04x}", u32::from(next))),
+            next => quoted.push(next),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn what_is_written_is_what_a_parser_reads() {
+        let mut out = Writer::default();
+        out.object("");
+        out.string("a \"b\"", "\u{1}\u{7f}\n\\é𝄞");
+        out.array("empty");
+        out.end_array();
+        out.object("o");
+        out.number("n", -5);
+        out.flag("t", true);
+        out.strings("list", &mut ["x", "y"].into_iter());
+        out.array("objects");
+        out.object("");
+        out.end_object();
+        out.object("");
+        out.flag("f", false);
+        out.end_object();
+        out.end_array();
+        out.end_object();
+        out.end_object();
+        let text = out.finish();
+        let read: Value = serde_json::from_str(&text).unwrap();
+        let expected = json!({
+            "a \"b\"": "\u{1}\u{7f}\n\\é𝄞", "empty": [],
+            "o": {"n": -5, "t": true, "list": ["x", "y"], "objects": [{}, {"f": false}]},
+        });
+        assert_eq!(read, expected);
+        assert!(text.contains("\n\t\t\"list\": [\n\t\t\t\"x\",\n\t\t\t\"y\"\n\t\t]"), "{text}");
+    }
+
+    #[test]
+    fn a_string_that_ends_like_a_bracket_is_no_bracket() {
+        let mut out = Writer::default();
+        out.strings("", &mut ["{", "["].into_iter());
+        assert_eq!(serde_json::from_str::<Value>(&out.finish()).unwrap(), json!(["{", "["]));
+    }
+}
