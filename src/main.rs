@@ -47,6 +47,7 @@ fn run(context: &Context<'_>, command: Command) -> Result<i32> {
         Command::Delete(args) => cmd::delete::delete(context, &args),
         Command::State { id } => cmd::state::state(context, &id),
         Command::List(args) => cmd::list::list(context, &args),
+        Command::Features => cmd::features::run(),
         Command::Spec(args) => cmd::spec::run(&args),
         Command::Version => cmd::print(&cmd::version::text()),
         Command::Help(text) => cmd::print(&text),

@@ -9,6 +9,7 @@
     clippy::arithmetic_side_effects
 )]
 
+mod features;
 mod spec;
 
 use std::ffi::OsStr;

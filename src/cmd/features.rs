@@ -1,0 +1,103 @@
+//! `features`: what this runtime supports, as features.md and features-linux.md of the runtime specification have it.
+//!
+//! The lists are the tables that the compiler looks names up in, so nothing is claimed that is not recognised. What
+//! the host has is no part of this: `check` says that.
+
+use super::version::{COMMIT, SPEC};
+use crate::compile::{capabilities, namespaces, options};
+use crate::error::Result;
+use crate::json::Writer;
+use alloc::string::String;
+
+/// The six hooks, in the order in which a container's life comes to them (config.md "POSIX-platform Hooks").
+const HOOKS: [&str; 6] =
+    ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+/// Prints the document.
+pub fn run() -> Result<()> {
+    super::print(&text())
+}
+
+fn text() -> String {
+    let mut out = Writer::default();
+    out.object("");
+    out.string("ociVersionMin", "1.0.0");
+    out.string("ociVersionMax", SPEC);
+    out.strings("hooks", &mut HOOKS.into_iter());
+    out.strings("mountOptions", &mut options::OPTIONS.iter().map(|(name, _)| *name));
+    linux(&mut out);
+    out.object("annotations");
+    // The name under which callers look for it.
+    out.string("org.opencontainers.runc.checkpoint.enabled", "false");
+    out.string("runlet.version", env!("CARGO_PKG_VERSION"));
+    out.string("runlet.commit", COMMIT);
+    out.end_object();
+    // No annotation of config.json changes what runlet does.
+    out.strings("potentiallyUnsafeConfigAnnotations", &mut [].into_iter());
+    out.end_object();
+    out.finish()
+}
+
+fn linux(out: &mut Writer) {
+    out.object("linux");
+    out.strings("namespaces", &mut namespaces::NAMESPACES.iter().map(|(name, ..)| *name));
+    out.strings("capabilities", &mut capabilities::NAMES.into_iter());
+    out.object("cgroup");
+    for name in ["v1", "v2", "systemd", "systemdUser", "rdma"] {
+        out.flag(name, true);
+    }
+    out.end_object();
+    for (name, enabled) in [
+        ("seccomp", false),
+        ("apparmor", true),
+        ("selinux", true),
+        ("intelRdt", false),
+        ("netDevices", false),
+    ] {
+        out.object(name);
+        out.flag("enabled", enabled);
+        out.end_object();
+    }
+    out.object("mountExtensions");
+    out.object("idmap");
+    out.flag("enabled", true);
+    out.end_object();
+    out.end_object();
+    out.end_object();
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::config::{Config, parse};
+    use alloc::format;
+    use serde_json::Value;
+
+    #[test]
+    fn every_hook_named_is_a_hook_that_is_read() {
+        for (index, name) in HOOKS.iter().enumerate() {
+            let json = format!("{{\"hooks\": {{\"{name}\": [{{\"path\": \"/x\"}}]}}}}");
+            let config: Config<'_> = parse("config.json", json.as_bytes()).unwrap();
+            let hooks = &config.hooks;
+            let lists = [
+                &hooks.prestart,
+                &hooks.create_runtime,
+                &hooks.create_container,
+                &hooks.start_container,
+                &hooks.poststart,
+                &hooks.poststop,
+            ];
+            assert_eq!(lists[index].len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_document_is_json_and_versions_are_accepted_ones() {
+        let read: Value = serde_json::from_str(&text()).unwrap();
+        for name in ["ociVersionMin", "ociVersionMax"] {
+            let config = Config { oci_version: read[name].as_str().unwrap().into(), ..Config::default() };
+            assert!(crate::validate::validate(&config).is_ok(), "{name}");
+        }
+    }
+}

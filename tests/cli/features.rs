@@ -1,0 +1,47 @@
+//! `features`: the document that Docker and containerd read.
+
+use crate::line;
+use serde_json::Value;
+
+fn has(list: &Value, names: &[&str]) {
+    let list = list.as_array().unwrap();
+    for name in names {
+        assert!(list.iter().any(|item| item == name), "{name}");
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    assert!(list.iter().all(|item| seen.insert(item.as_str().unwrap())), "a name stands twice");
+}
+
+#[test]
+fn the_document_has_what_callers_look_for() {
+    let output = line("features");
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    let read: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(read["ociVersionMin"], "1.0.0");
+    assert_eq!(read["ociVersionMax"], "1.3.0");
+    has(
+        &read["hooks"],
+        &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+    );
+    // Every option of the specification that must or should work.
+    let options = "async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime nodev nodiratime \
+        noexec noiversion nolazytime norelatime nostrictatime nosuid private rbind relatime remount ro rprivate rshared \
+        rslave runbindable rw shared silent slave strictatime suid sync unbindable nosymfollow symfollow idmap ridmap rro \
+        rrw rnosuid rsuid rnodev rdev rnoexec rexec rnodiratime rdiratime rrelatime rnorelatime rnoatime ratime \
+        rstrictatime rnostrictatime rnosymfollow rsymfollow";
+    has(&read["mountOptions"], &options.split_whitespace().collect::<Vec<_>>());
+    let linux = &read["linux"];
+    has(&linux["namespaces"], &["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"]);
+    has(&linux["capabilities"], &["CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE"]);
+    assert_eq!(linux["capabilities"].as_array().unwrap().len(), 41);
+    for name in ["v1", "v2", "systemd", "systemdUser", "rdma"] {
+        assert_eq!(linux["cgroup"][name], true, "{name}");
+    }
+    for name in ["seccomp", "apparmor", "selinux", "intelRdt", "netDevices"] {
+        assert!(linux[name]["enabled"].is_boolean(), "{name}");
+    }
+    assert_eq!(linux["mountExtensions"]["idmap"]["enabled"], true);
+    assert_eq!(read["potentiallyUnsafeConfigAnnotations"], serde_json::json!([]));
+    // checkpoint and restore are refused, and a caller can know it.
+    assert_eq!(read["annotations"]["org.opencontainers.runc.checkpoint.enabled"], "false");
+}
