@@ -226,9 +226,10 @@ mod tests {
             return;
         }
         let directory = Directory::new();
-        let target = directory.fd.as_fd();
+        std::fs::create_dir(directory.path.join("target")).unwrap();
+        let here = directory.fd.as_fd();
         holds_in_child(|| {
-            private(target)?;
+            private(here)?;
             let context = fsopen(c"tmpfs")?;
             fsconfig_string(context.as_fd(), c"mode", c"0700")?;
             fsconfig_create(context.as_fd())?;
@@ -237,7 +238,6 @@ mod tests {
             let attr = MountAttr { set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
             mount_setattr(tree.as_fd(), c"", EMPTY, &attr)?;
             let sealed = fs::mkdirat(tree.as_fd(), c"late", 0o755) == Err(Errno::ROFS);
-            fs::mkdirat(CWD, c"target", 0o755)?;
             move_mount(tree.as_fd(), c"", CWD, c"target", MOVE_MOUNT_F_EMPTY_PATH)?;
             let seen = fs::openat(CWD, c"target/made", fs::O_PATH, 0)?;
             let stat = stat::fstatfs(seen.as_fd())?;

@@ -250,7 +250,7 @@ pub fn set_interface_flags(socket: BorrowedFd<'_>, name: &CStr, flags: u16) -> R
 mod tests {
     use super::*;
     use crate::fd::{get_flags, pipe, read, write};
-    use crate::testing::{Directory, holds_in_child, root};
+    use crate::testing::{Directory, emulated, holds_in_child, root};
     use rustix::fd::AsFd;
 
     #[test]
@@ -282,6 +282,9 @@ mod tests {
 
     #[test]
     fn descriptors_without_room_are_closed_not_leaked() {
+        if emulated("descriptors_without_room_are_closed_not_leaked") {
+            return;
+        }
         let (a, b) = socketpair(SOCK_STREAM).unwrap();
         let (read_end, write_end) = pipe(0).unwrap();
         send_with_fds(a.as_fd(), b"x", &[write_end.as_fd(), write_end.as_fd()], 0).unwrap();

@@ -168,15 +168,13 @@ mod tests {
         if emulated("a_subreaper_gets_its_grandchildren") {
             return;
         }
-        use crate::process::{
-            CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, clone3, exit_group, getppid, waitid,
-        };
-        let args = CloneArgs { exit_signal: SIGCHLD, ..CloneArgs::default() };
+        use crate::process::{Fork, WEXITED, WaitFor, exit_group, getppid, waitid};
+        use crate::testing::fork;
         holds_in_child(|| {
             set_child_subreaper(true)?;
             let reaper = crate::process::getpid();
-            if matches!(clone3(&args)?, Fork::Child) {
-                if matches!(clone3(&args)?, Fork::Child) {
+            if matches!(fork()?, Fork::Child) {
+                if matches!(fork()?, Fork::Child) {
                     while getppid() != reaper {
                         crate::fd::poll(&mut [], Some(core::time::Duration::from_millis(1)))?;
                     }

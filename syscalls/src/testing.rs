@@ -1,18 +1,27 @@
 //! For the tests: run a piece in a process of its own, so that what it changes is changed only there.
 
-use crate::process::{CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus, clone3, exit_group, waitid};
+use crate::process::{
+    CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus, clone, clone3, exit_group, waitid,
+};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, Result};
 use std::path::PathBuf;
 use std::string::String;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// clone3, or clone where that is missing.
+pub(crate) fn fork() -> Result<Fork> {
+    match clone3(&CloneArgs { exit_signal: SIGCHLD, ..CloneArgs::default() }) {
+        Err(Errno::NOSYS) => clone(0, false, SIGCHLD),
+        fork => fork,
+    }
+}
+
 /// How a child that runs `body` ends: 0 for `Ok(true)`, 1 for `Ok(false)`, 100 + errno for an error.
 ///
 /// The test process has threads, so `body` only makes system calls: it neither allocates nor panics.
 pub(crate) fn child(body: impl FnOnce() -> Result<bool>) -> WaitStatus {
-    let args = CloneArgs { exit_signal: SIGCHLD, ..CloneArgs::default() };
-    let pid = match clone3(&args).unwrap() {
+    let pid = match fork().unwrap() {
         Fork::Child => exit_group(match body() {
             Ok(true) => 0,
             Ok(false) => 1,
