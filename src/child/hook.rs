@@ -40,7 +40,7 @@ fn wait(hook: &Hook, pid: i32) -> syscalls::Result<()> {
         }
         match &mut left {
             Some(0) => {
-                process::kill(pid.wrapping_neg(), process::SIGKILL)?;
+                process::kill_group(pid, process::SIGKILL)?;
                 process::waitid(WaitFor::Pid(pid), WEXITED)?;
                 return Err(Errno::TIMEDOUT);
             }

@@ -169,11 +169,13 @@ pub fn getcwd(buf: &mut [u8]) -> Result<&[u8]> {
     buf.get(..len.saturating_sub(1)).ok_or(Errno::RANGE)
 }
 
-/// readlinkat: what the link holds. A result as long as `buf` may be cut short. An empty `path` reads `dir`, an `O_PATH` link.
+/// readlinkat: what the link holds. An empty `path` reads `dir` itself, an `O_PATH` descriptor of a link.
+///
+/// `ERANGE` when `buf` is filled to the end, for then the kernel may have cut the text; 4096 bytes hold every link but procfs's.
 pub fn readlinkat<'b>(dir: BorrowedFd<'_>, path: &CStr, buf: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: a string; writes at most `len` bytes.
     let len = ret(unsafe { sys!(k::__NR_readlinkat, dir, path, buf.as_mut_ptr(), buf.len()) })?;
-    buf.get(..len).ok_or(Errno::RANGE)
+    if len < buf.len() { buf.get(..len).ok_or(Errno::RANGE) } else { Err(Errno::RANGE) }
 }
 
 /// faccessat: as the real user, following links. Old but everywhere.
@@ -338,6 +340,10 @@ mod tests {
         symlinkat(c"file", dir, c"link").unwrap();
         let mut buf = [0; 16];
         assert_eq!(readlinkat(dir, c"link", &mut buf), Ok(&b"file"[..]));
+        assert_eq!(readlinkat(dir, c"link", &mut [0; 5]), Ok(&b"file"[..]));
+        assert_eq!(readlinkat(dir, c"link", &mut [0; 4]), Err(Errno::RANGE));
+        let link = openat(dir, c"link", O_PATH | O_NOFOLLOW, 0).unwrap();
+        assert_eq!(readlinkat(link.as_fd(), c"", &mut buf), Ok(&b"file"[..]));
         assert_eq!(openat(dir, c"link", O_NOFOLLOW, 0).err(), Some(Errno::LOOP));
         mkfifoat(dir, c"fifo", 0o600).unwrap();
         assert_eq!(fstatat(dir, c"fifo", 0).unwrap().mode & S_IFMT, S_IFIFO);

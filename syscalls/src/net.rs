@@ -52,10 +52,14 @@ struct SockAddrUn {
     path: [u8; 108],
 }
 
-/// A path of at most 107 bytes, or an abstract name: a NUL and at most 107 bytes. `ENAMETOOLONG`, `EINVAL` for an empty one.
+/// A path of at most 107 bytes, or an abstract name: a NUL and at most 107 bytes. `ENAMETOOLONG`; `EINVAL` for an empty one and
+/// for a path with a NUL in it, where the kernel would take the part before.
 fn address(path: &[u8]) -> Result<(SockAddrUn, usize)> {
     let mut addr = SockAddrUn { family: AF_UNIX as u16, path: [0; 108] };
     let first = path.first().ok_or(Errno::INVAL)?;
+    if *first != 0 && path.contains(&0) {
+        return Err(Errno::INVAL);
+    }
     // A path is sent with its NUL; an abstract name is just its bytes.
     let len = if *first == 0 { path.len() } else { path.len().saturating_add(1) };
     let room = addr.path.get_mut(..len).and_then(|r| r.get_mut(..path.len())).ok_or(Errno::NAMETOOLONG)?;
@@ -95,9 +99,9 @@ pub fn send(socket: BorrowedFd<'_>, buf: &[u8], flags: u32) -> Result<usize> {
     ret(unsafe { sys!(k::__NR_sendto, socket, buf.as_ptr(), buf.len(), flags, 0usize, 0usize) })
 }
 
-/// recvfrom without an address. 0 is the end of a stream.
+/// recvfrom without an address. 0 is the end of a stream. With `MSG_TRUNC` the length of the message, which may be more than `buf`.
 pub fn recv(socket: BorrowedFd<'_>, buf: &mut [u8], flags: u32) -> Result<usize> {
-    // SAFETY: writes at most `len` bytes; with MSG_TRUNC the result may be more than that.
+    // SAFETY: writes at most `len` bytes.
     ret(unsafe { sys!(k::__NR_recvfrom, socket, buf.as_mut_ptr(), buf.len(), flags, 0usize, 0usize) })
 }
 
@@ -342,6 +346,7 @@ mod tests {
     #[test]
     fn addresses_that_do_not_fit_are_refused() {
         assert_eq!(address(b"").err(), Some(Errno::INVAL));
+        assert_eq!(address(b"/run/a\0b").err(), Some(Errno::INVAL));
         assert_eq!(address(&[b'a'; 107]).map(|a| a.1), Ok(110));
         assert_eq!(address(&[b'a'; 108]).err(), Some(Errno::NAMETOOLONG));
         assert_eq!(address(&[0; 108]).map(|a| a.1), Ok(110));

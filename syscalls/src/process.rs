@@ -15,8 +15,8 @@ use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::{Errno, Result};
 
 pub use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, RLIMIT_NOFILE, SIGCHLD, SIGKILL, SIGTERM, WCONTINUED, WEXITED,
-    WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
+    __WALL, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, RLIMIT_NOFILE, SIGCHLD, SIGKILL, SIGTERM, WCONTINUED,
+    WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
 };
 
 /// clone3: all signal handlers are reset in the child; ignored signals stay ignored. Linux 5.5.
@@ -37,8 +37,8 @@ const REFUSED: u64 = (k::CLONE_VM
     | k::CLONE_PIDFD) as u64
     | k::CLONE_INTO_CGROUP;
 
-/// What [`clone3`] shall make.
-#[derive(Clone, Copy, Debug, Default)]
+/// What [`clone3`] shall make. The default is an ordinary child: no flags, and SIGCHLD at its end.
+#[derive(Clone, Copy, Debug)]
 pub struct CloneArgs<'fd> {
     /// `CLONE_NEW*` of [`crate::ns`], [`CLONE_PARENT`], [`CLONE_CLEAR_SIGHAND`].
     pub flags: u64,
@@ -46,8 +46,14 @@ pub struct CloneArgs<'fd> {
     pub pidfd: bool,
     /// The cgroup2 directory that the child is born in (`CLONE_INTO_CGROUP`, Linux 5.7).
     pub cgroup: Option<BorrowedFd<'fd>>,
-    /// The signal at the child's end: `SIGCHLD`, or 0, after which only `__WALL` waits for it.
+    /// The signal at the child's end: `SIGCHLD`, or 0, after which [`waitid`] sees it only with [`__WALL`].
     pub exit_signal: u32,
+}
+
+impl Default for CloneArgs<'_> {
+    fn default() -> Self {
+        CloneArgs { flags: 0, pidfd: false, cgroup: None, exit_signal: SIGCHLD }
+    }
 }
 
 /// Which of the two processes this is.
@@ -201,10 +207,25 @@ pub fn setpgid(pid: i32, pgid: i32) -> Result<()> {
     ret_unit(unsafe { sys!(k::__NR_setpgid, pid, pgid) })
 }
 
-/// kill: by number, so only for a pid that cannot have been reused. Negative is a group, -1 everybody; 0 as signal probes.
+/// kill: one process, by number, so only where the number cannot have been reused; 0 as signal probes.
+///
+/// `EINVAL` for what is no process: to the kernel 0 is the caller's group, -1 everybody and other negative numbers are groups,
+/// and a pid may come from a file.
 pub fn kill(pid: i32, signal: u32) -> Result<()> {
+    if pid <= 0 {
+        return Err(Errno::INVAL);
+    }
     // SAFETY: no memory.
     ret_unit(unsafe { sys!(k::__NR_kill, pid, signal) })
+}
+
+/// kill of a whole process group, by its leader's number. `EINVAL` for 1 and below, which is everybody or no group.
+pub fn kill_group(pgid: i32, signal: u32) -> Result<()> {
+    if pgid <= 1 {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: no memory.
+    ret_unit(unsafe { sys!(k::__NR_kill, pgid.wrapping_neg(), signal) })
 }
 
 /// pidfd_open: `ESRCH` when there is no such process. Linux 5.3.
@@ -407,6 +428,65 @@ mod tests {
             assert_eq!(clone3(&args).err(), Some(Errno::INVAL));
             assert_eq!(clone(flags, false, SIGCHLD).err(), Some(Errno::INVAL));
         }
+    }
+
+    #[test]
+    fn a_group_ends_together_and_no_number_means_everybody() {
+        for pid in [0, -1, i32::MIN] {
+            assert_eq!(kill(pid, 0), Err(Errno::INVAL));
+            assert_eq!(kill_group(pid, 0), Err(Errno::INVAL));
+        }
+        assert_eq!(kill_group(1, 0), Err(Errno::INVAL));
+        assert_eq!(kill(getpid(), 0), Ok(()));
+        let pid = match fork().unwrap() {
+            Fork::Child => {
+                let own_group = setpgid(0, 0);
+                if matches!(fork(), Ok(Fork::Parent { .. })) && own_group.is_ok() {
+                    kill_group(getpid(), SIGKILL).ok();
+                }
+                crate::signal::pause();
+                exit_group(1)
+            }
+            Fork::Parent { pid, .. } => pid,
+        };
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED), Ok(Some((pid, WaitStatus::Killed(9)))));
+        // The group is gone once its orphan has been reaped too.
+        let mut tries = 1000;
+        while kill_group(pid, 0) != Err(Errno::SRCH) && tries > 0 {
+            crate::fd::poll(&mut [], Some(core::time::Duration::from_millis(10))).unwrap();
+            tries -= 1;
+        }
+        assert_ne!(tries, 0);
+    }
+
+    #[test]
+    fn a_child_without_a_signal_is_seen_only_by_wall() {
+        if emulated("a_child_without_a_signal_is_seen_only_by_wall") {
+            return;
+        }
+        let (pid, _) = ends(clone3(&CloneArgs { exit_signal: 0, ..CloneArgs::default() }), 3);
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED), Err(Errno::CHILD));
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED | __WALL), Ok(Some((pid, WaitStatus::Exited(3)))));
+    }
+
+    #[test]
+    fn a_limit_is_lowered_and_read_back() {
+        const NOFILE: u32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 5 } else { 7 };
+        let before = prlimit(0, NOFILE, None).unwrap();
+        crate::testing::holds_in_child(|| {
+            let new = Rlimit { current: 17, maximum: before.maximum };
+            let old = prlimit(0, NOFILE, Some(&new))?;
+            let fd = crate::fd::duplicate(crate::fd::inherited(0)?, 17).err();
+            Ok(old == before && prlimit(getpid(), NOFILE, None)? == new && fd == Some(Errno::INVAL))
+        });
+        assert_eq!(prlimit(0, 99, None), Err(Errno::INVAL));
+    }
+
+    #[test]
+    fn random_bytes_fill_the_buffer() {
+        let mut buf = [0; 64];
+        assert_eq!(getrandom(&mut buf, 0), Ok(64));
+        assert!(buf.iter().any(|b| *b != 0));
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub fn keyctl_setperm(key: i32, permissions: u32) -> Result<()> {
     ret_unit(unsafe { sys!(k::__NR_keyctl, SETPERM, key, permissions) })
 }
 
-/// keyctl(DESCRIBE): "type;uid;gid;permissions;name" without its NUL, cut to `buf`; permissions are eight hexadecimal digits.
+/// keyctl(DESCRIBE): "type;uid;gid;permissions;name" without its NUL; permissions are eight hexadecimal digits. `ERANGE` when `buf` is short.
 pub fn keyctl_describe(key: i32, buf: &mut [u8]) -> Result<&[u8]> {
     const DESCRIBE: u32 = 6;
     // SAFETY: writes at most `len` bytes.
