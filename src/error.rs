@@ -16,6 +16,8 @@ pub struct Error {
     pub errno: Option<Errno>,
     /// What the person at the terminal can do about it; empty for none.
     pub hint: &'static str,
+    /// The exit status that it stands for.
+    pub status: i32,
 }
 
 /// The runtime's result.
@@ -24,17 +26,28 @@ pub type Result<T> = core::result::Result<T, Error>;
 impl Error {
     /// An error that no system call caused.
     pub fn new(message: impl Into<String>) -> Self {
-        Error { message: message.into(), errno: None, hint: "" }
+        Error { message: message.into(), errno: None, hint: "", status: 1 }
     }
 
     /// For `map_err`: the operation and its subject, quoted, around the errno that comes.
     pub fn sys<'a>(operation: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
-        move |errno| Error { message: format!("{operation} {subject:?}"), errno: Some(errno), hint: "" }
+        move |errno| Error {
+            message: format!("{operation} {subject:?}"),
+            errno: Some(errno),
+            hint: "",
+            status: 1,
+        }
     }
 
     /// The same for an operation that has no subject.
     pub fn os(operation: &str) -> impl FnOnce(Errno) -> Error + '_ {
-        move |errno| Error { message: operation.into(), errno: Some(errno), hint: "" }
+        move |errno| Error { message: operation.into(), errno: Some(errno), hint: "", status: 1 }
+    }
+
+    /// The exit status to end with, where it is not 1.
+    pub fn status(mut self, status: i32) -> Self {
+        self.status = status;
+        self
     }
 
     /// Adds a hint.

@@ -99,6 +99,6 @@ fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
     match errno {
         Errno::CANCELED => Error::new(format!("{message}: failed")),
         Errno::TIMEDOUT => Error::new(format!("{message}: timed out, and was killed with its processes")),
-        errno => Error { message, errno: Some(errno), hint: "" },
+        errno => Error { message, errno: Some(errno), hint: "", status: 1 },
     }
 }

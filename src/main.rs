@@ -32,7 +32,7 @@ fn program(args: syscalls::Args) -> i32 {
         }
         Err(error) => {
             log.error(&error);
-            1
+            error.status
         }
     }
 }
@@ -43,6 +43,10 @@ fn run(context: &Context<'_>, command: Command) -> Result<i32> {
         Command::Create(args) => cmd::create::create(context, &args),
         Command::Start { id } => cmd::start::start(context, &id),
         Command::Run(args) => return cmd::run::run(context, &args),
+        Command::Exec(args) => {
+            // Why it failed is logged as for every command; the status tells callers that the program never ran.
+            return cmd::exec::exec(context, &args).map_err(|error| error.status(cmd::exec::FAILED));
+        }
         Command::Kill(args) => cmd::kill::kill(context, &args),
         Command::Delete(args) => cmd::delete::delete(context, &args),
         Command::State { id } => cmd::state::state(context, &id),

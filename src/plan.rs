@@ -44,14 +44,14 @@ pub struct Namespaces {
 impl Namespaces {
     /// Whether the container gets this namespace, by its CLONE_NEW* bit, new or joined.
     pub fn has(&self, kind: u64) -> bool {
-        self.new & kind != 0 || self.join.iter().any(|join| join.kind == kind)
+        self.new & kind != 0 || self.join.iter().any(|join| join.kind & kind != 0)
     }
 }
 
 /// A namespace joined by path.
 #[derive(Debug)]
 pub struct Join {
-    /// Its CLONE_NEW* bit.
+    /// Its CLONE_NEW* bit; several for a pidfd, which stands for all namespaces of its process.
     pub kind: u64,
     pub path: CString,
     pub index: u16,

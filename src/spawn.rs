@@ -15,9 +15,12 @@ use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitSt
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, ns};
 
 /// What the clone is given besides the Plan; each opened before it.
+#[derive(Default)]
 pub struct Setup<'a> {
     /// The cgroup that the child is born in.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// The container's root, for `exec`.
+    pub root: Option<BorrowedFd<'a>>,
     /// exec.fifo, for `create`.
     pub fifo: Option<BorrowedFd<'a>>,
     /// Where the pty's master goes.
@@ -94,6 +97,7 @@ pub fn spawn(
         frames: frames_end.as_fd(),
         go: go_end.as_ref().map(AsFd::as_fd),
         joins,
+        root: setup.root,
         fifo: setup.fifo,
         proc: proc.as_ref().map(AsFd::as_fd),
         idmaps,

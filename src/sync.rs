@@ -85,6 +85,7 @@ steps! {
     Clone = "clone",
     Maps = "wait for the id maps",
     Identity = "become root of the user namespace",
+    Root = "enter the container's root",
     Session = "setsid",
     Dumpable = "prctl(PR_SET_DUMPABLE)",
     Hostname = "sethostname",

@@ -61,7 +61,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
                     Errno::OPNOTSUPP => "it is in threaded mode",
                     _ => "",
                 };
-                Error { message, errno: Some(errno), hint }
+                Error { message, errno: Some(errno), hint, status: 1 }
             })?;
         }
     }
@@ -195,7 +195,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
         (Errno::BUSY, b"memory.limit_in_bytes") => "the present usage is above it",
         _ => "",
     };
-    Error { message, errno: Some(errno), hint }
+    Error { message, errno: Some(errno), hint, status: 1 }
 }
 
 impl Undo<'_> {

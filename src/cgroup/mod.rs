@@ -299,6 +299,39 @@ impl Cgroup {
         self.dirs.iter().find(|dir| !dir.v1).map(|dir| dir.fd.as_fd())
     }
 
+    /// The cgroups below it that `exec --cgroup` names: `PATH`, or `CONTROLLERS:PATH` for those of cgroup v1.
+    pub fn below(&self, names: &[alloc::ffi::CString]) -> Result<Cgroup> {
+        let mut dirs = Vec::new();
+        for name in names {
+            let name = name.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
+            let (controllers, path) =
+                name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
+            let refuse = |why: &str| Error::new(format!("--cgroup {name:?}: {why}"));
+            if path.split('/').any(|part| part == "..") {
+                return Err(refuse("must not hold \"..\""));
+            }
+            for dir in &self.dirs {
+                let wanted = controllers.is_none_or(|names| {
+                    dir.v1
+                        && names.split(',').any(|name| {
+                            dir.path.split('/').any(|part| part.split(',').any(|have| have == name))
+                        })
+                });
+                if !wanted {
+                    continue;
+                }
+                let full = format!("{}/{}", dir.path, path.trim_matches('/'));
+                let fd = rustix::fs::open(&*full, DIRECTORY, Mode::empty())
+                    .map_err(Error::sys("--cgroup: open", &full))?;
+                dirs.push(Dir { fd, path: full, v1: dir.v1 });
+            }
+        }
+        match dirs.is_empty() {
+            true => Err(Error::new("--cgroup: names no cgroup of the container")),
+            false => Ok(Cgroup { dirs, made: Vec::new(), scope: None, placeholder: None }),
+        }
+    }
+
     /// Whether a process must also (or, without a cgroup2, only) be moved in with [`Cgroup::join`] after its birth.
     pub fn needs_join(&self) -> bool {
         self.dirs.iter().any(|dir| dir.v1)

@@ -30,6 +30,8 @@ pub struct Fds<'a> {
     pub go: Option<BorrowedFd<'a>>,
     /// The namespaces to join, as `Namespaces::join` has them.
     pub joins: &'a [OwnedFd],
+    /// The container's root, seen from outside, for `exec`.
+    pub root: Option<BorrowedFd<'a>>,
     /// exec.fifo: `create` waits on it, `run` and `exec` do not.
     pub fifo: Option<BorrowedFd<'a>>,
     /// procfs of the runtime's own, when a sysctl or a label is to be written (R3).
@@ -78,7 +80,7 @@ pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
 
 /// Joins a container and becomes a program in it.
 pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fds<'_>) -> ! {
-    let fail = match join(namespaces, fds) {
+    let fail = match join(namespaces, process, fds) {
         Ok(jail) => finish::finish(process, &[], fds, &jail),
         Err(fail) => fail,
     };
@@ -139,10 +141,18 @@ fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
 }
 
 /// The namespaces of a container that exists, and its root.
-fn join(namespaces: &Namespaces, fds: Fds<'_>) -> Done<Jail> {
+fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: Fds<'_>) -> Done<Jail> {
     enter(namespaces, fds)?;
-    let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).map_err(at(Step::Cwd))?;
-    Ok(Jail::new(syscalls::leak(root)))
+    // setns went to the root of the mount namespace, which on an initramfs lies below the container's.
+    if let Some(root) = fds.root {
+        fs::fchdir(root).and_then(|()| fs::chroot(c".")).map_err(at(Step::Root))?;
+    }
+    let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).map_err(at(Step::Root))?;
+    let jail = Jail::new(syscalls::leak(root));
+    if let Some(terminal) = process.terminal {
+        console::make(terminal, &jail, None, fds)?;
+    }
+    Ok(jail)
 }
 
 /// Sends a frame.

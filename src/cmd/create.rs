@@ -6,6 +6,7 @@ use crate::args;
 use crate::cgroup::{self, Cgroup, Wanted};
 use crate::compile::{self, Request};
 use crate::config::{self, Config};
+use crate::console::Expected;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::plan::Plan;
@@ -68,19 +69,31 @@ pub struct Made<'a> {
     pub record: Record<'a>,
     pub child: Child,
     pub cgroup: Option<Cgroup>,
+    /// The terminal that the child has sent, if this process is its other side.
+    pub console: Option<Expected>,
     /// The config, for the hooks that come later.
     pub config: Config<'a>,
 }
 
+/// Who is the other side of the container's terminal.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// Whoever listens on `--console-socket`.
+    #[default]
+    Socket,
+    /// This process.
+    Own,
+}
+
 /// What `run` asks for beyond `create`.
 #[derive(Default)]
-pub struct Running<'a> {
+pub struct Running {
     /// The program starts at once, without a barrier.
     pub at_once: bool,
     /// A terminal whatever config.json says.
     pub terminal: bool,
-    /// Where the pty's master goes, when the runtime itself is the terminal's other side.
-    pub console: Option<&'a OwnedFd>,
+    /// Who is the terminal's other side.
+    pub console: Console,
     /// Signals are blocked in the caller.
     pub unblock: bool,
 }
@@ -99,7 +112,7 @@ pub fn make<'b>(
     context: &Context<'_>,
     args: &args::Create,
     bundle: &'b Bundle,
-    running: &Running<'_>,
+    running: &Running,
 ) -> Result<Made<'b>> {
     store::check_id(&args.id)?;
     let mut config: Config<'b> = config::parse("config.json", &bundle.json)?;
@@ -117,7 +130,12 @@ pub fn make<'b>(
         env: &env,
     };
     let mut plan = compile::compile(&config, request)?;
-    let console = console(&plan, args, running)?;
+    let own = match plan.process.terminal.is_some() && running.console == Console::Own {
+        true => Some(Expected::new()?),
+        false => None,
+    };
+    let socket =
+        console_socket(plan.process.terminal.is_some(), args.console_socket.as_deref(), own.is_some())?;
     for warning in &plan.warnings {
         context.log.warn(warning);
     }
@@ -163,8 +181,9 @@ pub fn make<'b>(
         let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0;
         let setup = Setup {
             cgroup: cgroup.and_then(Cgroup::cgroup2),
+            root: None,
             fifo: fifo.as_ref().filter(|_| !running.at_once).map(AsFd::as_fd),
-            console: console.as_ref().or(running.console).map(AsFd::as_fd),
+            console: own.as_ref().map(|own| &own.there).or(socket.as_ref()).map(AsFd::as_fd),
             state: state.as_ref().map(AsFd::as_fd),
             // Without a cgroup nothing but the Record tells a later `delete` which process to end: the child waits for it.
             wait_maps: new_user
@@ -207,7 +226,7 @@ pub fn make<'b>(
     match done {
         Ok(record) => match undo {
             Undo { cgroup, child: Some(child), .. } => {
-                Ok(Made { store, entry, record, child, cgroup, config })
+                Ok(Made { store, entry, record, child, cgroup, console: own, config })
             }
             Undo { .. } => Err(Error::new("the container's process is missing")),
         },
@@ -284,7 +303,14 @@ impl Conversation<'_, '_> {
                     child.go()?;
                 }
                 Kind::Listener => {
-                    return Err(Error::new("the container's process speaks nonsense"));
+                    crate::notify::hand_over(
+                        self.config,
+                        self.record,
+                        store::Status::Creating,
+                        child,
+                        frame.value,
+                    )?;
+                    child.go()?;
                 }
                 Kind::Pid => return Err(Error::new("the container's process speaks nonsense")),
             }
@@ -341,15 +367,15 @@ fn record<'b>(
     }
 }
 
-/// The console: a socket of the caller's for `--console-socket`, and the rules about having one.
-fn console(plan: &Plan, args: &args::Create, running: &Running<'_>) -> Result<Option<OwnedFd>> {
-    match (&args.console_socket, plan.process.terminal.is_some(), running.console.is_some()) {
+/// The socket of `--console-socket`, and the rules about having one.
+pub fn console_socket(terminal: bool, path: Option<&CStr>, own: bool) -> Result<Option<OwnedFd>> {
+    match (path, terminal, own) {
         (Some(path), true, _) => connect(path, "--console-socket").map(Some),
         (Some(_), false, _) => Err(Error::new(
-            "--console-socket: config.json: process.terminal is false, so there is no terminal to hand over",
+            "--console-socket: process.terminal is false, so there is no terminal to hand over",
         )),
-        (None, true, false) => Err(Error::new("config.json: process.terminal: needs --console-socket")
-            .hint("or `runlet run` in the foreground, which is the terminal's other side itself")),
+        (None, true, false) => Err(Error::new("process.terminal: needs --console-socket")
+            .hint("or the command in the foreground, which is then the terminal's other side itself")),
         (None, _, _) => Ok(None),
     }
 }

@@ -67,6 +67,7 @@ fn release(entry: &Entry, config: &Config<'_>) -> Result<()> {
             message: format!("hooks.startContainer[{}]: failed", frame.index),
             errno: None,
             hint: "",
+            status: 1,
         }),
         Some(frame) => {
             let program = config.process.as_ref().and_then(|process| process.args.first());

@@ -13,7 +13,7 @@ mod sysctl;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::plan::{Hook, Plan};
+use crate::plan::{Hook, Plan, Process};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 
 /// What `create` and `run` know besides config.json.
@@ -44,7 +44,8 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
         env: request.env,
     };
     let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
-    let process = process::compile(process, around, &mut warnings)?;
+    let mut process = process::compile(process, around, &mut warnings)?;
+    surroundings(config, &mut process)?;
 
     Ok(Plan {
         root: mounts::root(config, request.bundle, request.no_pivot)?,
@@ -61,6 +62,14 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
         process,
         warnings,
     })
+}
+
+/// What `linux` adds to every process of a container, the first as those of exec.
+pub fn surroundings(config: &Config<'_>, process: &mut Process) -> Result<()> {
+    let linux = &config.linux;
+    process.personality = linux.personality.as_ref().map(process::personality).transpose()?;
+    process.memory_policy = linux.memory_policy.as_ref().map(process::memory_policy).transpose()?;
+    Ok(())
 }
 
 /// One list of hooks.

@@ -3,7 +3,7 @@
 use super::{capabilities, cstring};
 use crate::config;
 use crate::error::{Error, Result};
-use crate::plan::{Process, Rlimit, Scheduler, Terminal};
+use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
     RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
@@ -247,6 +247,69 @@ fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<V
     bit_list(list).ok_or_else(|| {
         Error::new(format!("{place}.execCPUAffinity.{field} {:?}: is not a CPU list such as 0-3,7", &**list))
     })
+}
+
+/// Personality domains and flags (config-linux.md "Personality", personality(2)).
+const DOMAINS: &[(&str, u32)] = &[("LINUX", 0x0000), ("LINUX32", 0x0008)];
+
+/// `linux.personality`. The specification has no flags yet.
+pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
+    let refuse =
+        |field: &str, what: &str| Error::new(format!("config.json: linux.personality.{field}: {what}"));
+    if !asked.flags.is_empty() {
+        return Err(refuse("flags", "none are defined by the specification"));
+    }
+    match DOMAINS.iter().find(|(name, _)| *name == &*asked.domain) {
+        Some((_, domain)) => Ok(*domain),
+        None => Err(refuse("domain", "is neither LINUX nor LINUX32")),
+    }
+}
+
+/// Memory policy modes (config-linux.md "Memory policy", set_mempolicy(2)).
+pub const MEMORY_MODES: &[(&str, u32)] = &[
+    ("MPOL_DEFAULT", 0),
+    ("MPOL_PREFERRED", 1),
+    ("MPOL_BIND", 2),
+    ("MPOL_INTERLEAVE", 3),
+    ("MPOL_LOCAL", 4),
+    ("MPOL_PREFERRED_MANY", 5),
+    ("MPOL_WEIGHTED_INTERLEAVE", 6),
+];
+
+/// Memory policy mode flags.
+pub const MEMORY_FLAGS: &[(&str, u32)] = &[
+    ("MPOL_F_NUMA_BALANCING", 1 << 13),
+    ("MPOL_F_RELATIVE_NODES", 1 << 14),
+    ("MPOL_F_STATIC_NODES", 1 << 15),
+];
+
+/// `linux.memoryPolicy`.
+pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
+    let refuse =
+        |field: &str, what: &str| Error::new(format!("config.json: linux.memoryPolicy.{field}: {what}"));
+    let (_, mut mode) = *MEMORY_MODES
+        .iter()
+        .find(|(name, _)| *name == &*asked.mode)
+        .ok_or_else(|| refuse("mode", &format!("{:?} is not a memory policy", &*asked.mode)))?;
+    for flag in &asked.flags {
+        let (_, bit) = MEMORY_FLAGS
+            .iter()
+            .find(|(name, _)| *name == &**flag)
+            .ok_or_else(|| refuse("flags", &format!("{:?} is not a memory policy flag", &**flag)))?;
+        mode |= bit;
+    }
+    let bytes = match asked.nodes.is_empty() {
+        true => Vec::new(),
+        false => bit_list(&asked.nodes).ok_or_else(|| refuse("nodes", "is not a list such as 0-3,7"))?,
+    };
+    let word = |chunk: &[u8]| {
+        let mut bytes = [0; size_of::<usize>()];
+        for (to, from) in bytes.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        usize::from_le_bytes(bytes)
+    };
+    Ok(MemoryPolicy { mode, nodes: bytes.chunks(size_of::<usize>()).map(word).collect() })
 }
 
 /// A list of numbers and ranges below 8192 (the kernel's NR_CPUS limit) as a mask of whole 64-bit words.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 
 /// `process`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub struct Process<'a> {
     #[serde(deserialize_with = "nullable")]
@@ -46,7 +46,7 @@ pub struct ConsoleSize {
 }
 
 /// `process.user`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct User {
     pub uid: u32,
@@ -57,7 +57,7 @@ pub struct User {
 }
 
 /// `process.capabilities`, names as in capabilities(7).
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct Capabilities<'a> {
     #[serde(deserialize_with = "nullable")]
@@ -73,7 +73,7 @@ pub struct Capabilities<'a> {
 }
 
 /// One of `process.rlimits`. Units are those of getrlimit(2).
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct Rlimit<'a> {
     #[serde(rename = "type")]
@@ -83,7 +83,7 @@ pub struct Rlimit<'a> {
 }
 
 /// `process.scheduler`, values as in sched_setattr(2).
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct Scheduler<'a> {
     pub policy: Str<'a>,
@@ -102,7 +102,7 @@ pub struct Scheduler<'a> {
 }
 
 /// `process.ioPriority`, values as in ioprio_set(2).
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct IoPriority<'a> {
     pub class: Str<'a>,
@@ -111,7 +111,7 @@ pub struct IoPriority<'a> {
 }
 
 /// `process.execCPUAffinity`: CPU lists around joining the cgroup.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct CpuAffinity<'a> {
     #[serde(deserialize_with = "nullable")]

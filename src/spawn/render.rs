@@ -110,11 +110,11 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         _ => "",
     };
     match frame.step {
-        Step::CwdOutside | Step::DeviceOther => Error { message, errno: None, hint },
+        Step::CwdOutside | Step::DeviceOther => Error { message, errno: None, hint, status: 1 },
         Step::CreateContainer | Step::StartContainer if !hint.is_empty() => {
-            Error { message, errno: None, hint }
+            Error { message, errno: None, hint, status: 1 }
         }
-        _ => Error { message, errno: Some(errno), hint },
+        _ => Error { message, errno: Some(errno), hint, status: 1 },
     }
 }
 
@@ -132,6 +132,7 @@ pub fn program_error(program: &str, errno: Errno) -> Error {
                 Errno::NOENT => "the program, or the interpreter it names, is not in the container",
                 _ => "",
             },
+            status: 1,
         },
     }
 }

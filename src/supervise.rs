@@ -1,0 +1,80 @@
+//! The runtime as the process that waits: signals go to the program, orphans are reaped, a terminal is copied.
+
+use crate::console::Console;
+use crate::error::{Error, Result};
+use syscalls::process::{self, WEXITED, WNOHANG, WaitFor, WaitStatus};
+use syscalls::signal::{self, SIGCHLD, SIGWINCH, Set};
+use syscalls::{AsFd, Errno};
+
+/// Blocks all signals, before the clone: one that comes now is there when the program can get it.
+pub fn hold_signals() -> Result<()> {
+    signal::set_mask(signal::SIG_SETMASK, &Set::all()).map(drop).map_err(Error::os("block signals"))
+}
+
+/// Waits for the end of a process, as its supervisor.
+pub fn supervise(pid: i32, terminal: Option<Console>) -> Result<WaitStatus> {
+    match terminal {
+        Some(terminal) => with_terminal(pid, terminal),
+        None => plain(pid),
+    }
+}
+
+/// What a shell makes of an end: the program's own status, 128 + signal for one that was killed.
+pub fn exit_status(status: WaitStatus) -> i32 {
+    match status {
+        WaitStatus::Exited(code) => code,
+        WaitStatus::Killed(signal) | WaitStatus::Dumped(signal) => signal.saturating_add(128),
+        WaitStatus::Stopped(_) | WaitStatus::Continued => 0,
+    }
+}
+
+fn plain(pid: i32) -> Result<WaitStatus> {
+    loop {
+        match signal::wait(&Set::all(), None) {
+            Ok(SIGCHLD) => {
+                if let Some(status) = reap(pid)? {
+                    return Ok(status);
+                }
+            }
+            Ok(signal) => forward(pid, signal),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::os("wait for a signal")(errno)),
+        }
+    }
+}
+
+fn with_terminal(pid: i32, mut terminal: Console) -> Result<WaitStatus> {
+    let signals = signal::signalfd(&Set::all(), 0).map_err(Error::os("signalfd"))?;
+    loop {
+        if !terminal.turn(signals.as_fd())? {
+            continue;
+        }
+        match signal::read_signalfd(signals.as_fd()).map_err(Error::os("read a signal"))?.signo {
+            SIGCHLD => {
+                if let Some(status) = reap(pid)? {
+                    terminal.drain()?;
+                    return Ok(status);
+                }
+            }
+            SIGWINCH => terminal.resize(),
+            signal => forward(pid, signal),
+        }
+    }
+}
+
+/// Passes a signal on. The program may have ended meanwhile; then its SIGCHLD is on the way.
+fn forward(pid: i32, signal: u32) {
+    process::kill(pid, signal).ok();
+}
+
+/// Reaps every child that has ended: one SIGCHLD stands for any number of them.
+fn reap(pid: i32) -> Result<Option<WaitStatus>> {
+    loop {
+        match process::waitid(WaitFor::Any, WEXITED | WNOHANG) {
+            Ok(Some((ended, status))) if ended == pid => return Ok(Some(status)),
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) => return Ok(None),
+            Err(errno) => return Err(Error::os("wait for the container")(errno)),
+        }
+    }
+}
