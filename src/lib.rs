@@ -17,6 +17,7 @@ pub mod json;
 pub mod log;
 pub mod notify;
 pub mod plan;
+pub mod seal;
 pub mod signal;
 pub mod spawn;
 pub mod store;

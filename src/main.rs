@@ -39,6 +39,9 @@ fn program(args: syscalls::Args) -> i32 {
 
 /// The exit status, which only `run` and `exec` choose.
 fn run(context: &Context<'_>, command: Command) -> Result<i32> {
+    if matches!(command, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
+        runlet::seal::seal(context.env)?;
+    }
     match command {
         Command::Create(args) => cmd::create::create(context, &args),
         Command::Start { id } => cmd::start::start(context, &id),

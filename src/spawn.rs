@@ -80,6 +80,11 @@ pub fn spawn(
     idmaps: &[Option<OwnedFd>],
     setup: &Setup<'_>,
 ) -> Result<Child> {
+    if rustix::process::geteuid().is_root() {
+        // Nobody may trace the child while it holds descriptors of the host (R4). An unprivileged parent could not write the
+        // id maps of such a child: there the child does it itself, when it has them.
+        syscalls::prctl::set_dumpable(false).map_err(Error::os("prctl(PR_SET_DUMPABLE)"))?;
+    }
     let (frames, frames_end) = fd::pipe(0).map_err(Error::os("pipe"))?;
     // A child that asks nothing needs no answers.
     let (go_end, go) = match setup.wait_maps

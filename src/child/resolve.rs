@@ -31,12 +31,14 @@ pub enum Links {
 pub struct Jail {
     pub root: BorrowedFd<'static>,
     has_openat2: Cell<bool>,
+    /// It has answered once: its ENOENT is about the path from then on.
+    openat2_works: Cell<bool>,
 }
 
 impl Jail {
     /// Everything below this directory.
     pub fn new(root: BorrowedFd<'static>) -> Self {
-        Jail { root, has_openat2: Cell::new(true) }
+        Jail { root, has_openat2: Cell::new(true), openat2_works: Cell::new(false) }
     }
 
     /// Opens what a path names (O_PATH). `flags`: 0 or O_DIRECTORY.
@@ -54,10 +56,16 @@ impl Jail {
                 // Before Linux 5.6, or hidden by a seccomp filter. A path that is really forbidden gets its EPERM again below.
                 Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => self.has_openat2.set(false),
                 // Some vendor kernels answer ENOENT for a call they lack; the root itself is always there.
-                Err(Errno::NOENT) if fs::openat2(self.root, c".", O_PATH | O_CLOEXEC, 0, 0).is_err() => {
+                Err(Errno::NOENT)
+                    if !self.openat2_works.get()
+                        && fs::openat2(self.root, c".", O_PATH | O_CLOEXEC, 0, 0).is_err() =>
+                {
                     self.has_openat2.set(false);
                 }
-                other => return other.map(leak),
+                other => {
+                    self.openat2_works.set(true);
+                    return other.map(leak);
+                }
             }
         }
         match self.has_openat2.get() {

@@ -1,0 +1,128 @@
+//! The runtime's own binary, out of the container's reach (R6, CVE-2019-5736).
+//!
+//! A program that is started as `#!/proc/self/exe` runs the runtime's file, and root of the container could write to it. So
+//! what runs in a container is never the file itself: where the file can be written to, the runtime starts again from a
+//! read-only mount of it that no name leads to, or from a sealed copy in memory. Nothing is done where the file already lies on a
+//! read-only file system. Called by `main` for create, run and exec, once the command line is read.
+
+use crate::error::{Error, Result};
+use crate::spawn::open_proc;
+use syscalls::fs::{self, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
+use syscalls::mount::{self, MOUNT_ATTR_RDONLY, MountAttr};
+use syscalls::{Args, AsFd, BorrowedFd, CStrArray, CWD, Errno, OwnedFd, prctl, process, stat};
+
+/// The name under which the runtime starts again. Who is called so and is not sealed does not go on.
+const SEALED: &core::ffi::CStr = c"runlet:sealed";
+
+/// ST_RDONLY of statfs(2): the file system or the mount is read-only.
+const READ_ONLY: u32 = 1;
+/// OVERLAYFS_SUPER_MAGIC: the file below an overlay can be written to all the same.
+const OVERLAY: u32 = 0x794c_7630;
+const SEALS: u32 = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
+/// Returns when the running program is safe from the container. Otherwise it starts again and does not return.
+pub fn seal(args: Args) -> Result<()> {
+    let exe = open_exe()?;
+    let again = args.args().next() == Some(SEALED);
+    if is_sealed(exe.as_fd())? {
+        if again {
+            // exec named the process after a descriptor's number.
+            prctl::set_name(c"runlet").map_err(Error::os("prctl(PR_SET_NAME)"))?;
+        }
+        return Ok(());
+    }
+    if again {
+        return Err(Error::new("the runtime's binary could not be sealed"));
+    }
+    let sealed = match read_only_mount(exe.as_fd()) {
+        Ok(sealed) => sealed,
+        Err(_) => copy(exe.as_fd()).map_err(Error::os("seal the runtime's binary"))?,
+    };
+    let argv: CStrArray = core::iter::once(SEALED).chain(args.args().skip(1)).map(Into::into).collect();
+    let envp: CStrArray = args.env().map(Into::into).collect();
+    Err(Error::os("start again from the sealed binary")(process::execveat(
+        sealed.as_fd(),
+        c"",
+        &argv,
+        &envp,
+        fs::AT_EMPTY_PATH,
+    )))
+}
+
+/// The file that this process runs.
+fn open_exe() -> Result<OwnedFd> {
+    match fs::openat(CWD, c"/proc/self/exe", fs::O_PATH, 0) {
+        Ok(exe) => Ok(exe),
+        Err(_) => {
+            let proc = open_proc()?;
+            fs::openat(proc.as_fd(), c"self/exe", fs::O_PATH, 0)
+                .map_err(Error::os("open the runtime's binary"))
+        }
+    }
+}
+
+/// Whether nobody can write to it through /proc/self/exe.
+fn is_sealed(exe: BorrowedFd<'_>) -> Result<bool> {
+    let place = stat::fstatfs(exe).map_err(Error::os("statfs of the runtime's binary"))?;
+    if place.flags & READ_ONLY != 0 && place.kind != OVERLAY {
+        return Ok(true);
+    }
+    // A copy in memory has no name in any directory.
+    let file = stat::fstat(exe).map_err(Error::os("stat of the runtime's binary"))?;
+    if file.nlink == 0 {
+        return Ok(open_again(exe)
+            .and_then(|file| fs::get_seals(file.as_fd()))
+            .is_ok_and(|seals| seals & SEALS == SEALS));
+    }
+    // An ordinary user's containers are that user at most: somebody else's file is out of their reach.
+    let user = rustix::process::geteuid().as_raw();
+    Ok(user != 0
+        && file.uid != user
+        && file.mode & 0o002 == 0
+        && fs::faccessat2(exe, c"", fs::W_OK, fs::AT_EMPTY_PATH).is_err())
+}
+
+/// A detached read-only mount of the file: attached nowhere, so that nothing can change it back (Linux 5.12).
+fn read_only_mount(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
+    let tree = mount::open_tree(exe, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE)?;
+    let attr = MountAttr { set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
+    mount::mount_setattr(tree.as_fd(), c"", fs::AT_EMPTY_PATH, &attr)?;
+    Ok(tree)
+}
+
+/// A copy in memory that nobody can change any more.
+fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
+    let from = open_again(exe)?;
+    // MFD_EXEC (Linux 6.3) is refused by older kernels, which need no word for it.
+    let flags = fs::MFD_ALLOW_SEALING;
+    let to = match fs::memfd_create(c"runlet", flags | fs::MFD_EXEC) {
+        Err(Errno::INVAL) => fs::memfd_create(c"runlet", flags)?,
+        other => other?,
+    };
+    let mut left = stat::fstat(exe)?.size;
+    while left > 0 {
+        let sent = rustix::fs::sendfile(&to, &from, None, usize::try_from(left).unwrap_or(usize::MAX))?;
+        left = left.saturating_sub(sent as u64);
+        if sent == 0 {
+            return Err(Errno::IO);
+        }
+    }
+    fs::add_seals(to.as_fd(), SEALS)?;
+    Ok(to)
+}
+
+fn open_again(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
+    fs::openat(CWD, c"/proc/self/exe", fs::O_RDONLY, 0)
+        .or_else(|errno| {
+            let proc = open_proc().map_err(|_| errno)?;
+            fs::openat(proc.as_fd(), c"self/exe", fs::O_RDONLY, 0)
+        })
+        .and_then(|file| {
+            let (a, b) = (stat::fstat(exe)?, stat::fstat(file.as_fd())?);
+            if (a.ino, a.dev_major, a.dev_minor) == (b.ino, b.dev_major, b.dev_minor) {
+                Ok(file)
+            } else {
+                Err(Errno::STALE)
+            }
+        })
+}
