@@ -25,6 +25,13 @@ pub struct State<'a> {
     created: &'a str,
     owner: &'a str,
     annotations: &'a crate::config::Map<'a, crate::config::Str<'a>>,
+    /// How many of its processes the kernel ended because memory ran out; absent for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub oom_kills: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl<'a> State<'a> {
@@ -40,6 +47,7 @@ impl<'a> State<'a> {
             created: &record.created,
             owner: &record.owner,
             annotations: &record.annotations,
+            oom_kills: 0,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Result};
 use alloc::{format, string::String, vec::Vec};
+use core::cell::RefCell;
 use core::ffi::CStr;
 use host::Host;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -226,7 +227,7 @@ impl Prepared {
         let mut cgroup = Cgroup::default();
         let made = match &self.scope {
             Some((scope, id)) => self.places.iter().try_for_each(|place| {
-                cgroup.placeholder = Some(scope.start(id, &self.plan.writes)?);
+                *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);
                 cgroup.scope = Some(scope.clone());
                 let failed = Error::sys("open the scope's cgroup", &place.path);
                 let fd = rustix::fs::open(&*place.path, DIRECTORY, Mode::empty()).map_err(failed)?;
@@ -262,7 +263,7 @@ pub struct Cgroup {
     made: Vec<String>,
     /// When systemd made it.
     scope: Option<Scope>,
-    placeholder: Option<Placeholder>,
+    placeholder: RefCell<Option<Placeholder>>,
 }
 
 /// One directory of it.
@@ -291,7 +292,7 @@ impl Cgroup {
                 .is_err();
         }
         let scope = note.lines().find_map(Scope::of_note);
-        Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made, scope, placeholder: None }))
+        Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made, scope, ..Cgroup::default() }))
     }
 
     /// The cgroup2 directory, for CLONE_INTO_CGROUP and device programs.
@@ -343,8 +344,8 @@ impl Cgroup {
     }
 
     /// To be called when the container's first process is in the cgroup: nothing else needs to hold it now.
-    pub fn is_born(&mut self) {
-        self.placeholder = None;
+    pub fn is_born(&self) {
+        drop(self.placeholder.take());
     }
 
     /// Changes the limits of a running container. What fails leaves them as they were.
@@ -426,7 +427,7 @@ impl Cgroup {
 
     /// Removes what this call of create has made.
     fn undo(&mut self) {
-        self.placeholder = None;
+        self.is_born();
         if let Some(scope) = &self.scope {
             // systemd takes an empty scope away by itself, too.
             scope.stop().unwrap_or_default();

@@ -194,6 +194,9 @@ pub fn make<'b>(
             unblock: running.unblock,
         };
         let child = undo.child.insert(spawn::spawn(Task::Init(&mut plan), &joins, &idmaps, &setup)?);
+        if let Some(cgroup) = cgroup {
+            cgroup.is_born();
+        }
 
         let record = record(context, args, bundle, &config, &plan, child, cgroup);
         entry.write(&record, &bundle.json)?;

@@ -12,7 +12,10 @@ pub fn state(context: &Context<'_>, id: &str) -> Result<()> {
     let entry = context.store(id)?.find(id)?;
     let json = entry.read()?.ok_or_else(|| Error::new(format!("container {id:?} is still being created")))?;
     let record = Record::parse(&json)?;
-    let state = State::new(&record, status(&record, &entry));
+    let mut state = State::new(&record, status(&record, &entry));
+    if let Some(cgroup) = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten()) {
+        state.oom_kills = cgroup.oom_kills();
+    }
     let mut text = serde_json::to_string_pretty(&state)
         .map_err(|_| Error::new("the state cannot be written as JSON"))?;
     text.push('\n');

@@ -1,0 +1,45 @@
+//! `events`: what a container uses, now or time and again, and when it runs out of memory.
+
+use super::{Context, print};
+use crate::args;
+use crate::cgroup::{Cgroup, Watch};
+use crate::error::{Error, Result};
+use crate::json::quote;
+use crate::store::{Record, Status};
+use alloc::format;
+use core::time::Duration;
+
+/// `events`. Without `--stats` it goes on until the container ends.
+pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
+    let stopped = || Error::new(format!("container not running: {:?}", args.id));
+    let cgroup = {
+        let entry = context.store(&args.id)?.find(&args.id)?;
+        let json = entry.read()?.ok_or_else(stopped)?;
+        let record = Record::parse(&json)?;
+        if record.status(&entry) == Status::Stopped {
+            return Err(stopped());
+        }
+        entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?
+    };
+    let cgroup =
+        cgroup.ok_or_else(|| Error::new(format!("container {:?} has no cgroup to count in", args.id)))?;
+    let id = quote(&args.id);
+    let stats = || print(&format!("{{\"type\":\"stats\",\"id\":{id},\"data\":{}}}\n", cgroup.stats()));
+    if args.stats {
+        return stats();
+    }
+    let mut watch = Watch::new(&cgroup)?;
+    let interval = Duration::from_millis(args.interval_ms);
+    loop {
+        let seen = watch.wait(interval)?;
+        for _ in 0..seen.out_of_memory {
+            print(&format!("{{\"type\":\"oom\",\"id\":{id}}}\n"))?;
+        }
+        if seen.ended {
+            return Ok(());
+        }
+        if seen.is_due {
+            stats()?;
+        }
+    }
+}

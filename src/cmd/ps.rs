@@ -1,0 +1,130 @@
+//! `ps`: the processes of a container, as the caller sees them.
+
+use super::{Context, print};
+use crate::args;
+use crate::cgroup::Cgroup;
+use crate::error::{Error, Result};
+use crate::store::{Record, Status};
+use alloc::{ffi::CString, format, string::String, vec::Vec};
+use rustix::fs::{Mode, OFlags};
+use syscalls::process::{self, Fork, WEXITED, WaitFor, WaitStatus};
+use syscalls::{CStrArray, fd};
+
+/// `ps`. JSON is a list of process ids. The table needs no other program, unless options ask for what only `ps` can do.
+pub fn ps(context: &Context<'_>, args: &args::Ps) -> Result<()> {
+    let entry = context.store(&args.id)?.find(&args.id)?;
+    let json = entry.read()?.ok_or_else(|| Error::new(format!("container not running: {:?}", args.id)))?;
+    let record = Record::parse(&json)?;
+    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
+    let pids = match (&cgroup, record.status(&entry)) {
+        (Some(cgroup), _) => cgroup.processes()?,
+        (None, Status::Stopped) => Vec::new(),
+        (None, _) => alloc::vec![record.pid],
+    };
+    if args.format == args::Format::Json {
+        let list: Vec<String> = pids.iter().map(|pid| format!("{pid}")).collect();
+        return print(&format!("[{}]\n", list.join(",")));
+    }
+    if !args.options.is_empty() {
+        return print(&filter(&run_ps(context, &args.options)?, &pids)?);
+    }
+    let mut table = String::from("UID          PID    PPID     TIME CMD\n");
+    for pid in pids {
+        // One that has ended meanwhile is left out.
+        table.extend(line(pid));
+    }
+    print(&table)
+}
+
+/// One line of the table, from /proc/PID.
+fn line(pid: i32) -> Option<String> {
+    let status = read(&format!("/proc/{pid}/status"))?;
+    let field = |name: &str| {
+        let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.split_ascii_whitespace().next()
+    };
+    let stat = read(&format!("/proc/{pid}/stat"))?;
+    // proc_pid_stat(5): utime and stime are fields 14 and 15, the 12th and 13th behind the name.
+    let (_, after) = stat.rsplit_once(')')?;
+    let mut times = after.split_ascii_whitespace().skip(11);
+    let tick = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    let seconds = tick(times.next()).saturating_add(tick(times.next())) / 100;
+    let time = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let words = read(&format!("/proc/{pid}/cmdline"))?;
+    let command = match words.trim_end_matches('\0') {
+        "" => format!("[{}]", field("Name:")?),
+        words => words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+    };
+    Some(format!("{:<8} {pid:>7} {:>7} {time} {command}\n", field("Uid:")?, field("PPid:")?))
+}
+
+fn read(path: &str) -> Option<String> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut bytes = Vec::with_capacity(4096);
+    while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)).ok()? > 0 {
+        bytes.reserve(4096);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Runs the machine's own `ps` with the options and returns what it prints.
+fn run_ps(context: &Context<'_>, options: &[CString]) -> Result<String> {
+    let failed = |errno| Error::os("run ps")(errno);
+    let mut words = alloc::vec![c"ps".into()];
+    words.extend(options.iter().cloned());
+    let argv: CStrArray = words.into_iter().collect();
+    let env: CStrArray = context.env.env().map(CString::from).collect();
+    let (output, input) = fd::pipe(OFlags::CLOEXEC.bits()).map_err(failed)?;
+    let pid = match process::clone(0, false, process::SIGCHLD).map_err(failed)? {
+        Fork::Parent { pid, .. } => pid,
+        Fork::Child => {
+            let ready = fd::dup_to(syscalls::AsFd::as_fd(&input), 1, 0);
+            if ready.is_ok() {
+                for path in [c"/bin/ps", c"/usr/bin/ps"] {
+                    process::execve(path, &argv, &env);
+                }
+            }
+            process::exit_group(127)
+        }
+    };
+    drop(input);
+    let mut text = Vec::with_capacity(4096);
+    while rustix::io::read(&output, rustix::buffer::spare_capacity(&mut text)).map_err(failed)? > 0 {
+        text.reserve(4096);
+    }
+    match process::waitid(WaitFor::Pid(pid), WEXITED).map_err(failed)? {
+        Some((_, WaitStatus::Exited(0))) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        _ => Err(Error::new("ps: failed, or is not there").hint("without options no ps program is needed")),
+    }
+}
+
+/// The heading and the lines of these processes.
+fn filter(table: &str, pids: &[i32]) -> Result<String> {
+    let mut lines = table.lines();
+    let heading = lines.next().unwrap_or_default();
+    let column = heading.split_ascii_whitespace().position(|word| word == "PID");
+    let column =
+        column.ok_or_else(|| Error::new("ps: printed no PID column").hint("add one with its options"))?;
+    let mut kept = format!("{heading}\n");
+    for line in lines {
+        let pid = line.split_ascii_whitespace().nth(column).and_then(|word| word.parse().ok());
+        if pid.is_some_and(|pid| pids.contains(&pid)) {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_lines_of_the_containers_processes_are_kept() {
+        let table = "UID   PID CMD\nroot    1 init\nroot   12 a 1\nroot  112 b\n";
+        assert_eq!(filter(table, &[12, 3]).unwrap(), "UID   PID CMD\nroot   12 a 1\n");
+        assert!(filter("USER COMMAND\n", &[1]).is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! `update`: new limits for a running container. What is not named stays.
+
+use super::{Context, text};
+use crate::args;
+use crate::cgroup::Cgroup;
+use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
+use crate::config;
+use crate::config::resources::Resources;
+use crate::error::{Error, Result};
+use crate::store::{self, Record, Status};
+use alloc::{format, string::String, vec::Vec};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+
+/// `update`. Flags go over what the file says.
+pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
+    let file = match &args.resources {
+        None => Vec::new(),
+        Some(path) if path.to_bytes() == b"-" => {
+            let stdin = syscalls::fd::inherited(0).map_err(Error::os("standard input"))?;
+            read_stream(stdin)?
+        }
+        Some(path) => {
+            let path = text(path, "--resources")?;
+            let failed = |errno| Error::sys("--resources: read", &path)(errno);
+            let opened: OwnedFd =
+                rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+            store::read_all(&opened).map_err(failed)?
+        }
+    };
+    let mut resources: Resources<'_> = match args.resources {
+        None => Resources::default(),
+        Some(_) => config::parse("--resources", &file)?,
+    };
+    flags(&mut resources, args);
+
+    let entry = context.store(&args.id)?.find_locked(&args.id)?;
+    let stopped = || Error::new(format!("container not running: {:?}", args.id));
+    let json = entry.read()?.ok_or_else(stopped)?;
+    let record = Record::parse(&json)?;
+    if record.status(&entry) == Status::Stopped {
+        return Err(stopped());
+    }
+    match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
+        Some(cgroup) => cgroup.update(&resources)?,
+        None => {
+            let plan = compile(&resources, Controllers::NONE, Occasion::Update(Now::default()))?;
+            if let Some(write) = plan.writes.iter().find(|write| write.controller().is_some()) {
+                let name = write.controller().unwrap_or_default();
+                let place = &write.place;
+                return Err(Error::new(format!("linux.resources.{place}: no {name} controller"))
+                    .hint("the container has no cgroup"));
+            }
+        }
+    }
+    for (schema, flag) in
+        [(&args.l3_cache_schema, "--l3-cache-schema"), (&args.mem_bw_schema, "--mem-bw-schema")]
+    {
+        if let Some(schema) = schema {
+            write_schema(&args.id, schema, flag)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the flags over what a file said.
+fn flags<'a>(resources: &mut Resources<'a>, args: &'a args::Update) {
+    fn over<T: Copy>(value: &mut Option<T>, flag: Option<T>) {
+        *value = flag.or(*value);
+    }
+    over(&mut resources.block_io.weight, args.blkio_weight);
+    over(&mut resources.cpu.period, args.cpu_period);
+    over(&mut resources.cpu.quota, args.cpu_quota);
+    over(&mut resources.cpu.burst, args.cpu_burst);
+    over(&mut resources.cpu.shares, args.cpu_share);
+    over(&mut resources.cpu.realtime_period, args.cpu_rt_period);
+    over(&mut resources.cpu.realtime_runtime, args.cpu_rt_runtime);
+    over(&mut resources.cpu.idle, args.cpu_idle);
+    over(&mut resources.memory.limit, args.memory);
+    over(&mut resources.memory.reservation, args.memory_reservation);
+    over(&mut resources.memory.swap, args.memory_swap);
+    over(&mut resources.pids.limit, args.pids_limit);
+    for (list, flag) in
+        [(&mut resources.cpu.cpus, &args.cpuset_cpus), (&mut resources.cpu.mems, &args.cpuset_mems)]
+    {
+        if let Some(flag) = flag {
+            *list = flag.as_str().into();
+        }
+    }
+}
+
+/// A line of resctrl's schemata for the group of the container, which create made from linux.intelRdt.
+fn write_schema(id: &str, schema: &str, flag: &str) -> Result<()> {
+    let path = format!("/sys/fs/resctrl/{id}/schemata");
+    let file =
+        rustix::fs::open(&*path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
+            Error::sys(flag, &path)(errno)
+                .hint("the container has no linux.intelRdt, or resctrl is not mounted")
+        })?;
+    let mut line = String::from(schema.trim());
+    line.push('\n');
+    store::write_all(&file, line.as_bytes()).map_err(Error::sys(flag, schema))
+}
+
+fn read_stream(stream: rustix::fd::BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    loop {
+        match rustix::io::read(stream, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) => bytes.reserve(4096),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Error::os("--resources: read standard input")(errno)),
+        }
+    }
+}
