@@ -329,7 +329,7 @@ impl Cgroup {
         }
         match dirs.is_empty() {
             true => Err(Error::new("--cgroup: names no cgroup of the container")),
-            false => Ok(Cgroup { dirs, made: Vec::new(), scope: None, placeholder: None }),
+            false => Ok(Cgroup { dirs, ..Cgroup::default() }),
         }
     }
 
