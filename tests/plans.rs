@@ -14,7 +14,10 @@
 )]
 
 use runlet::compile::cgroup::{self, Controllers, Occasion};
+use runlet::compile::{self, Request};
 use runlet::config::{self, Config};
+use runlet::plan;
+use runlet::validate::validate;
 use std::fmt::Write as _;
 
 const CONFIGS: &str = include_str!("data/configs/configs.txt");
@@ -38,18 +41,169 @@ fn configs() -> Vec<(&'static str, String)> {
     CONFIGS.lines().map(whole).collect()
 }
 
-/// What a configuration comes to.
-fn summary(config: &Config<'_>) -> Result<String, String> {
-    let mut text = String::new();
-    let plan = cgroup::compile(&config.linux.resources, Controllers::default(), Occasion::Create)
-        .map_err(|error| error.to_string())?;
-    write!(text, "{} mounts", config.mounts.len()).unwrap();
-    write!(text, ", devices {} instructions", plan.devices.map_or(0, |program| program.len())).unwrap();
-    for write in &plan.writes {
-        let value = String::from_utf8_lossy(&write.value);
-        write!(text, ", {}={value} ({:?})", write.file.to_string_lossy(), write.missing).unwrap();
+/// What a configuration comes to, a line for each thing that is done.
+fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
+    let text = |error: runlet::error::Error| error.to_string();
+    validate(config).map_err(text)?;
+    let request = Request {
+        bundle: "/bundle",
+        id: name,
+        no_pivot: false,
+        no_new_keyring: false,
+        preserve_fds: 0,
+        env: &[],
+    };
+    let plan = compile::compile(config, request).map_err(text)?;
+    let resources = &config.linux.resources;
+    let cgroup = cgroup::compile(resources, Controllers::default(), Occasion::Create).map_err(text)?;
+    let mut out = format!("{name}\n");
+    let mut line = |what: &str, value: String| {
+        if !value.is_empty() {
+            writeln!(out, "  {what} {value}").unwrap();
+        }
+    };
+    line("namespaces", namespaces(&plan.namespaces));
+    line("root", root(&plan.root));
+    for mount in &plan.mounts {
+        line("mount", mounted(mount));
     }
-    Ok(text)
+    line(
+        "devices",
+        joined(plan.devices.iter().map(|device| {
+            let (path, kind) = (device.path.to_string_lossy(), device.mode);
+            format!("{path}:{kind:o}:{}:{}:{}:{}", device.major, device.minor, device.uid, device.gid)
+        })),
+    );
+    line("masked", joined(plan.masked.iter().map(|path| path.to_string_lossy())));
+    line("readonly", joined(plan.readonly.iter().map(|path| path.to_string_lossy())));
+    line(
+        "sysctls",
+        joined(plan.sysctls.iter().map(|sysctl| {
+            format!("{}={:?}", sysctl.path.to_string_lossy(), String::from_utf8_lossy(&sysctl.value))
+        })),
+    );
+    let name =
+        |name: &Option<Vec<u8>>| String::from_utf8_lossy(name.as_deref().unwrap_or_default()).into_owned();
+    line("hostname", name(&plan.hostname));
+    line("domainname", name(&plan.domainname));
+    line("createContainer", joined(plan.create_container.iter().map(|hook| hook.path.to_string_lossy())));
+    line("startContainer", joined(plan.start_container.iter().map(|hook| hook.path.to_string_lossy())));
+    for (what, value) in process(&plan.process) {
+        line(what, value);
+    }
+    line("device program", format!("{} instructions", cgroup.devices.map_or(0, |program| program.len())));
+    line(
+        "cgroup",
+        joined(cgroup.writes.iter().map(|write| {
+            let value = String::from_utf8_lossy(&write.value);
+            format!("{}={value}:{:?}", write.file.to_string_lossy(), write.missing)
+        })),
+    );
+    line("warnings", plan.warnings.join("; "));
+    Ok(out)
+}
+
+fn joined(parts: impl Iterator<Item = impl AsRef<str>>) -> String {
+    parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join(" ")
+}
+
+fn namespaces(plan: &plan::Namespaces) -> String {
+    let mut out = format!("new {:#x}", plan.new);
+    for join in &plan.join {
+        write!(out, ", join {:#x} {}", join.kind, join.path.to_string_lossy()).unwrap();
+    }
+    for (what, map) in [("uid", &plan.uid_map), ("gid", &plan.gid_map), ("time", &plan.time_offsets)] {
+        if !map.is_empty() {
+            write!(out, ", {what} {:?}", String::from_utf8_lossy(map)).unwrap();
+        }
+    }
+    out
+}
+
+fn root(plan: &plan::Root) -> String {
+    let readonly = if plan.readonly { " read-only" } else { "" };
+    format!("{}{readonly} propagation {:#x}", plan.path.to_string_lossy(), plan.propagation)
+}
+
+fn mounted(plan: &plan::Mount) -> String {
+    let mut out = format!(
+        "{:?} {} {} at {} flags {:#x}",
+        plan.kind,
+        plan.fstype.to_string_lossy(),
+        plan.source.to_string_lossy(),
+        plan.target.to_string_lossy(),
+        plan.flags,
+    );
+    let mut more =
+        |what: &str, value: String| write!(out, " {}", format!("{what} {value}").trim_end()).unwrap();
+    if !plan.data.is_empty() {
+        more("data", plan.data.to_string_lossy().into_owned());
+    }
+    for (what, change) in [("attr", plan.attr), ("tree", plan.tree_attr)] {
+        if !change.is_empty() {
+            more(what, format!("+{:#x} -{:#x}", change.set, change.clear));
+        }
+    }
+    if plan.propagation != 0 {
+        more("propagation", format!("{:#x}", plan.propagation));
+    }
+    if let Some(map) = &plan.idmap {
+        more("idmap", format!("{:?}", String::from_utf8_lossy(&map.uid_map)));
+    }
+    for (what, set) in [
+        ("copy-up", plan.copy_up),
+        ("source-nofollow", plan.source_nofollow),
+        ("target-nofollow", plan.target_nofollow),
+        ("no-symlinks", plan.no_symlinks),
+    ] {
+        if set {
+            more(what, String::new());
+        }
+    }
+    out
+}
+
+fn process(plan: &plan::Process) -> Vec<(&'static str, String)> {
+    let sets = &plan.capabilities;
+    let owned = |option: &Option<std::ffi::CString>| {
+        option.as_ref().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    vec![
+        ("args", format!("{:?}", plan.args)),
+        ("env", format!("{:?}{}", plan.env, if plan.wants_home { " and HOME" } else { "" })),
+        ("tries", joined(plan.candidates.iter().map(|path| path.to_string_lossy()))),
+        ("cwd", plan.cwd.to_string_lossy().into_owned()),
+        ("user", format!("{}:{} groups {:?} umask {:o}", plan.uid, plan.gid, plan.groups, plan.umask)),
+        (
+            "capabilities",
+            format!(
+                "bounding {:x} effective {:x} permitted {:x} inheritable {:x} ambient {:x}",
+                sets.bounding, sets.effective, sets.permitted, sets.inheritable, sets.ambient
+            ),
+        ),
+        ("no new privileges", if plan.no_new_privileges { "yes".into() } else { String::new() }),
+        (
+            "rlimits",
+            joined(
+                plan.rlimits.iter().map(|limit| format!("{}={}:{}", limit.resource, limit.soft, limit.hard)),
+            ),
+        ),
+        ("oom_score_adj", plan.oom_score_adj.map(|value| value.to_string()).unwrap_or_default()),
+        ("apparmor", owned(&plan.apparmor)),
+        ("selinux", owned(&plan.selinux)),
+        ("keyring", owned(&plan.keyring)),
+        (
+            "seccomp",
+            plan.seccomp
+                .as_ref()
+                .map(|filter| format!("{} instructions, flags {:#x}", filter.program.len(), filter.flags))
+                .unwrap_or_default(),
+        ),
+        (
+            "terminal",
+            plan.terminal.map(|size| format!("{} x {}", size.width, size.height)).unwrap_or_default(),
+        ),
+    ]
 }
 
 #[test]
@@ -60,8 +214,8 @@ fn every_recorded_configuration_compiles_to_its_plan() {
     assert_eq!(configs.len(), 100);
     for (name, json) in &configs {
         let parsed: Result<Config<'_>, _> = config::parse("config.json", json.as_bytes());
-        match parsed.map_err(|error| error.to_string()).and_then(|config| summary(&config)) {
-            Ok(text) => writeln!(found, "{name}: {text}").unwrap(),
+        match parsed.map_err(|error| error.to_string()).and_then(|config| summary(name, &config)) {
+            Ok(text) => found.push_str(&text),
             Err(error) => refused.push(format!("{name}: {error}")),
         }
     }
