@@ -134,9 +134,12 @@ pub fn spawn(
         }
         Ok(Fork::Parent { pid, pidfd }) => {
             if let Some(own) = own.flatten() {
-                // Hooks and helpers of this process belong to its own pid namespace.
-                ns::setns(own.as_fd(), ns::CLONE_NEWPID)
-                    .map_err(Error::os("setns: back to the own pid namespace"))?;
+                // Hooks and helpers of this process belong to its own pid namespace. The way back is open only to who is privileged
+                // over it, which root of a user namespace of his own (Podman rootless) is not; nothing is forked after an exec.
+                match ns::setns(own.as_fd(), ns::CLONE_NEWPID) {
+                    Ok(()) | Err(Errno::PERM) => {}
+                    Err(errno) => return Err(Error::os("setns: back to the own pid namespace")(errno)),
+                }
             }
             Ok(Child { pid, pidfd, frames, go })
         }

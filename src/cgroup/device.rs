@@ -28,7 +28,7 @@ pub fn load(program: &[Insn]) -> Result<Option<OwnedFd>> {
 }
 
 /// Root, and of the host's own user namespace: only there the identity map covers all ids.
-fn is_privileged() -> bool {
+pub fn is_privileged() -> bool {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let map = rustix::fs::open("/proc/self/uid_map", flags, rustix::fs::Mode::empty())
         .and_then(|file| super::read_to_end(&file))

@@ -142,7 +142,10 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
     if by_systemd {
         return in_scope(plan, host.v2.as_deref(), wanted);
     }
-    let relative = relative(wanted.cgroups_path, wanted.id)?;
+    let relative = match wanted.cgroups_path.is_empty() {
+        true => format!("{}{PARENT}/{}", host.v2.as_deref().map(delegated).unwrap_or_default(), wanted.id),
+        false => relative(wanted.cgroups_path)?,
+    };
     let mut places = Vec::new();
     if let Some(root) = &host.v2 {
         places.push(Place { v1: false, path: format!("{root}/{relative}"), root: root.len() });
@@ -175,11 +178,23 @@ fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<
     Ok(Prepared { plan, warning: None, note, places, scope: Some((scope, wanted.id.into())) })
 }
 
-/// linux.cgroupsPath without what could lead out of the mount; `runlet/ID` where there is none.
-fn relative(cgroups_path: &str, id: &str) -> Result<String> {
-    if cgroups_path.is_empty() {
-        return Ok(format!("{PARENT}/{id}"));
+/// Where below the mount `root` a caller makes containers that name no place: at its top, or, for one who may not write there, beside
+/// his own cgroup, which is where a service manager's delegation lets him. Empty or with a slash at its end.
+fn delegated(root: &str) -> String {
+    if rustix::fs::access(root, Access::WRITE_OK) != Err(Errno::ACCESS) {
+        return String::new();
     }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let text =
+        rustix::fs::open("/proc/self/cgroup", flags, Mode::empty()).and_then(|file| read_to_end(&file));
+    let text = text.unwrap_or_default();
+    let text = core::str::from_utf8(&text).unwrap_or_default();
+    let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    own.rfind('/').and_then(|end| own.get(..=end)).unwrap_or_default().into()
+}
+
+/// linux.cgroupsPath without what could lead out of the mount.
+fn relative(cgroups_path: &str) -> Result<String> {
     let mut clean = String::new();
     for part in cgroups_path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." || part.contains('\n') {
@@ -246,7 +261,7 @@ impl Prepared {
             Err(error) => {
                 cgroup.undo();
                 let denied = matches!(error.errno, Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
-                match denied && !self.plan.asks() && !rustix::process::geteuid().is_root() {
+                match denied && !self.plan.asks() && !device::is_privileged() {
                     true => Ok(None),
                     false => Err(error),
                 }
@@ -685,14 +700,10 @@ mod tests {
 
     #[test]
     fn a_path_stays_below_the_mount() {
-        assert_eq!(relative("", "box").unwrap(), "runlet/box");
-        assert_eq!(relative("/a//b/./c/", "box").unwrap(), "a/b/c");
-        assert_eq!(relative("a/b", "box").unwrap(), "a/b");
+        assert_eq!(relative("/a//b/./c/").unwrap(), "a/b/c");
+        assert_eq!(relative("a/b").unwrap(), "a/b");
         for bad in ["/", "//", "../x", "/a/../../b", "/a/..", "/a\nb"] {
-            assert!(
-                relative(bad, "box").unwrap_err().to_string().starts_with("linux.cgroupsPath"),
-                "{bad:?}"
-            );
+            assert!(relative(bad).unwrap_err().to_string().starts_with("linux.cgroupsPath"), "{bad:?}");
         }
     }
 
