@@ -8,14 +8,14 @@ pub mod render;
 use crate::child::Fds;
 use crate::error::{Error, Result};
 use crate::plan::{Namespaces, Plan, Process};
-use crate::sync::{FRAME, Frame};
+use crate::sync::{FRAME, Frame, Kind};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, ns};
 
 /// What the clone is given besides the Plan; each opened before it.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 pub struct Setup<'a> {
     /// The cgroup that the child is born in.
     pub cgroup: Option<BorrowedFd<'a>>,
@@ -39,6 +39,8 @@ pub struct Setup<'a> {
 pub struct Child {
     pub pid: i32,
     pub pidfd: Option<OwnedFd>,
+    /// Whether it was born in the cgroup; otherwise it is to be moved there.
+    pub in_cgroup: bool,
     frames: OwnedFd,
     go: Option<OwnedFd>,
 }
@@ -114,60 +116,99 @@ pub fn spawn(
     };
 
     let namespaces = task.namespaces();
-    let new = namespaces.new;
-    let pid_namespace = namespaces.join.iter().zip(joins).find(|(join, _)| join.kind == ns::CLONE_NEWPID);
-    let own = match pid_namespace {
-        Some((join, namespace)) => {
-            Some(enter_pid_namespace(join.path.to_string_lossy().as_ref(), namespace.as_fd())?)
+    let through = needs_trampoline(namespaces);
+    let mut new = namespaces.new;
+    // Pid and time namespaces are entered by this process for its children, and left again afterwards.
+    let mut left = Vec::new();
+    if !through && let Some(at) = namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID) {
+        left.push(leave(c"/proc/self/ns/pid", ns::CLONE_NEWPID)?);
+        if let Some(namespace) = joins.get(at) {
+            ns::setns(namespace.as_fd(), ns::CLONE_NEWPID)
+                .map_err(Error::os("setns to the pid namespace"))?;
         }
-        None => None,
+    }
+    if !namespaces.time_offsets.is_empty() {
+        left.push(leave(c"/proc/self/ns/time", ns::CLONE_NEWTIME)?);
+        ns::unshare(ns::CLONE_NEWTIME).map_err(Error::os("linux.timeOffsets: unshare"))?;
+        write_file("/proc/self/timens_offsets", &namespaces.time_offsets, "linux.timeOffsets")?;
+        new &= !ns::CLONE_NEWTIME;
+    }
+
+    let first = if through { 0 } else { new };
+    let (forked, in_cgroup) = match (clone(first, setup), setup.cgroup) {
+        (Err(errno), Some(_)) if is_absent(errno) && !setup.wait_maps => {
+            // Without CLONE_INTO_CGROUP (Linux 5.7) the child waits until it has been moved.
+            return_to(&left)?;
+            return spawn(task, joins, idmaps, &Setup { wait_maps: true, ..*setup });
+        }
+        (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
+        (forked, _) => (forked, true),
     };
-    let forked = fork(new, setup.cgroup);
-    match forked {
-        Ok(Fork::Child) => {
+    match forked.map_err(Error::os("clone3: make the container's namespaces"))? {
+        Fork::Child => {
             // The parent's ends, so that each side sees when the other is gone.
             drop((frames, go));
             match task {
+                Task::Init(plan) if through => crate::child::trampoline(plan, new, fds),
                 Task::Init(plan) => crate::child::init(plan, fds),
                 Task::Exec(namespaces, process) => crate::child::exec(namespaces, process, fds),
             }
         }
-        Ok(Fork::Parent { pid, pidfd }) => {
-            if let Some(own) = own.flatten() {
-                // Hooks and helpers of this process belong to its own pid namespace. The way back is open only to who is privileged
-                // over it, which root of a user namespace of his own (Podman rootless) is not; nothing is forked after an exec.
-                match ns::setns(own.as_fd(), ns::CLONE_NEWPID) {
-                    Ok(()) | Err(Errno::PERM) => {}
-                    Err(errno) => return Err(Error::os("setns: back to the own pid namespace")(errno)),
-                }
+        Fork::Parent { pid, pidfd } => {
+            return_to(&left)?;
+            let mut child = Child { pid, pidfd, in_cgroup, frames, go };
+            if through {
+                child.land(task.process())?;
             }
-            Ok(Child { pid, pidfd, frames, go })
+            Ok(child)
         }
-        Err(errno) => Err(Error::os("clone3: make the container's namespaces")(errno)),
     }
 }
 
-/// clone3 into the cgroup, or the old clone where that is missing (before Linux 5.3; 5.7 for the cgroup): the caller then
-/// sees `pidfd` and the cgroup's list of processes and makes up for both.
-fn fork(new: u64, cgroup: Option<BorrowedFd<'_>>) -> syscalls::Result<Fork> {
-    let args = CloneArgs { flags: new, pidfd: true, cgroup, exit_signal: SIGCHLD };
-    match process::clone3(&args) {
-        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::NOENT | Errno::TOOBIG) => {
-            match process::clone(new, true, SIGCHLD) {
-                // Linux before 5.2 knows no CLONE_PIDFD, which it ignores.
-                Err(Errno::INVAL) => process::clone(new, false, SIGCHLD),
-                other => other,
-            }
-        }
+/// Whether the new namespaces must belong to a user namespace that has to be joined first, or others have to be joined before a new
+/// user namespace takes the privilege to do so away: then a process in between does that, and clones the container's first
+/// process as the runtime's own child.
+fn needs_trampoline(namespaces: &Namespaces) -> bool {
+    let others = namespaces.join.iter().any(|join| join.kind != ns::CLONE_NEWPID);
+    let joins_user = namespaces.join.iter().any(|join| join.kind == ns::CLONE_NEWUSER);
+    (joins_user || (others && namespaces.new & ns::CLONE_NEWUSER != 0)) && namespaces.new != 0
+}
+
+/// clone3, into the cgroup.
+fn clone(new: u64, setup: &Setup<'_>) -> syscalls::Result<Fork> {
+    process::clone3(&CloneArgs { flags: new, pidfd: true, cgroup: setup.cgroup, exit_signal: SIGCHLD })
+}
+
+/// The older call (before Linux 5.3, or where clone3 is hidden); before 5.2 it knows no pidfd.
+fn clone_before_clone3(new: u64) -> syscalls::Result<Fork> {
+    match process::clone(new, true, SIGCHLD) {
+        Err(Errno::INVAL) => process::clone(new, false, SIGCHLD),
         other => other,
     }
 }
 
-fn enter_pid_namespace(path: &str, namespace: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
-    let own = rustix::fs::open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
-    ns::setns(namespace, ns::CLONE_NEWPID)
-        .map_err(Error::sys("linux.namespaces: setns to the pid namespace", path))?;
-    Ok(own)
+/// Whether clone3, or its way into a cgroup, may be missing here. ENOENT is what some vendor kernels answer.
+fn is_absent(errno: Errno) -> bool {
+    matches!(errno, Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::NOENT | Errno::TOOBIG | Errno::BADF)
+}
+
+/// Opens a namespace of this process, to come back to.
+fn leave(path: &core::ffi::CStr, kind: u64) -> Result<(OwnedFd, u64)> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map(|own| (own, kind))
+        .map_err(Error::sys("open the runtime's own namespace", &path.to_string_lossy()))
+}
+
+fn return_to(left: &[(OwnedFd, u64)]) -> Result<()> {
+    for (own, kind) in left {
+        // Hooks and helpers of this process belong to its own namespaces. The way back is open only to who is privileged over
+        // them, which root of a user namespace of his own (Podman rootless) is not; nothing is forked after an exec.
+        match ns::setns(own.as_fd(), *kind) {
+            Ok(()) | Err(Errno::PERM) => {}
+            Err(errno) => return Err(Error::os("setns: back to the runtime's own namespace")(errno)),
+        }
+    }
+    Ok(())
 }
 
 /// Opens the namespaces that are joined by path, and checks that each is of its type (a wrong one would be joined silently as
@@ -280,6 +321,19 @@ impl Child {
                 Err(errno) => return Err(Error::os("read from the container's process")(errno)),
             }
         }
+    }
+
+    /// From the trampoline to the process that it has cloned.
+    fn land(&mut self, process: &Process) -> Result<()> {
+        let event = self.next();
+        self.wait()?;
+        match event? {
+            Event::Frame(Frame { kind: Kind::Pid, value, .. }) => self.pid = value,
+            Event::Frame(frame) => return Err(render::render(frame, None, process)),
+            Event::Closed => return Err(Error::new("the container's process ended while it was being made")),
+        }
+        self.pidfd = process::pidfd_open(self.pid, 0).ok();
+        Ok(())
     }
 
     /// Lets the child go on.

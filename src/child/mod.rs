@@ -19,6 +19,7 @@ use resolve::Jail;
 
 pub use hook::run as run_hook;
 pub use resolve::PROC_MAGIC;
+use syscalls::process::Fork;
 use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, ns, prctl, process, signal};
 
 /// What the child got from its parent besides the Plan.
@@ -76,6 +77,38 @@ pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
         Err(fail) => fail,
     };
     give_up(fail, fds)
+}
+
+/// Joins what has to be joined first, and clones the container's first process as a child of the runtime.
+pub fn trampoline(plan: &mut Plan, new: u64, fds: Fds<'_>) -> ! {
+    let done = land(&plan.namespaces, new, fds);
+    match done {
+        Ok(Fork::Child) => init(plan, Fds { joins: &[], ..fds }),
+        Ok(Fork::Parent { pid, .. }) => {
+            let told = tell(Frame { kind: Kind::Pid, step: Step::Clone, index: 0, value: pid }, fds);
+            process::exit_group(if told.is_ok() { 0 } else { 1 })
+        }
+        Err(fail) => give_up(fail, fds),
+    }
+}
+
+fn land(namespaces: &Namespaces, new: u64, fds: Fds<'_>) -> Done<Fork> {
+    // With privilege over the host all others can be joined as they are, and could perhaps not be from inside the user
+    // namespace; without, it is the user namespace that gives the privilege.
+    let privileged = ids::geteuid() == 0;
+    for user in [!privileged, privileged] {
+        for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
+            if (join.kind == ns::CLONE_NEWUSER) == user {
+                ns::setns(syscalls::AsFd::as_fd(namespace), join.kind).map_err(nth(Step::Join, index))?;
+            }
+        }
+    }
+    let flags = new | process::CLONE_PARENT;
+    match process::clone3(&process::CloneArgs { flags, ..process::CloneArgs::default() }) {
+        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::NOENT) => process::clone(flags, false, 0),
+        other => other,
+    }
+    .map_err(at(Step::Clone))
 }
 
 /// Joins a container and becomes a program in it.

@@ -130,6 +130,8 @@ pub fn make<'b>(
         env: &env,
     };
     let mut plan = compile::compile(&config, request)?;
+    plan.process.groups_denied = context.is_rootless()
+        && spawn::is_single(&plan.namespaces.gid_map, rustix::process::getegid().as_raw());
     let own = match plan.process.terminal.is_some() && running.console == Console::Own {
         true => Some(Expected::new()?),
         false => None,
@@ -322,8 +324,8 @@ impl Conversation<'_, '_> {
 
     /// What is done from outside in the new namespaces, before the child does anything in them.
     fn enter(&mut self, child: &Child) -> Result<()> {
-        if let Some(cgroup) = self.cgroup.filter(|cgroup| cgroup.needs_join()) {
-            cgroup.join(child.pid, cgroup.cgroup2().is_some())?;
+        if let Some(cgroup) = self.cgroup.filter(|cgroup| cgroup.needs_join() || !child.in_cgroup) {
+            cgroup.join(child.pid, child.in_cgroup && cgroup.cgroup2().is_some())?;
         }
         if let Some(adjust) = self.plan.process.oom_score_adj {
             let path = format!("/proc/{}/oom_score_adj", child.pid);

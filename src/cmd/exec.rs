@@ -116,8 +116,8 @@ fn hold(
             Kind::Failure => return Err(render(frame, None, process)),
             Kind::Warning => context.log.warn(&render(frame, None, process)),
             Kind::Maps => {
-                if let Some(cgroup) = cgroup.filter(|cgroup| cgroup.needs_join()) {
-                    cgroup.join(child.pid, cgroup.cgroup2().is_some())?;
+                if let Some(cgroup) = cgroup.filter(|cgroup| cgroup.needs_join() || !child.in_cgroup) {
+                    cgroup.join(child.pid, child.in_cgroup && cgroup.cgroup2().is_some())?;
                 }
                 if let Some(adjust) = process.oom_score_adj {
                     let path = format!("/proc/{}/oom_score_adj", child.pid);
@@ -203,6 +203,7 @@ fn plan(
         process.capabilities.permitted |= bit;
         process.capabilities.effective |= bit;
     }
+    process.groups_denied = context.is_rootless();
     compile::surroundings(config, &mut process)?;
     for warning in &warnings {
         context.log.warn(warning);
