@@ -12,6 +12,7 @@ mod gauge;
 mod host;
 mod image;
 mod setup;
+mod syscall_tables;
 mod verify;
 mod vm;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         "bench" => bench::main(&rest),
         "verify" => verify::main(&rest),
         "vm" => vm::main(&rest),
+        "syscall-tables" => syscall_tables::main(&rest),
         "-h" | "--help" | "help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -9,6 +9,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod options;
 pub mod process;
+pub mod seccomp;
 mod sysctl;
 
 use crate::config::Config;

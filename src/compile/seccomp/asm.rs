@@ -1,0 +1,219 @@
+//! A filter for a person: the program as assembly with names, its size and depth, and what it does to one call.
+//!
+//! Works on the instructions alone, as the kernel sees them, and knows nothing of how they came to be. `check --seccomp`
+//! prints with it; the tests run programs with it.
+
+use super::graph::{MAX_INSTRUCTIONS, code};
+use super::table::Machine;
+use super::{ACTIONS, Data, KILL_THREAD};
+use crate::error::Text;
+use alloc::{format, string::String, vec, vec::Vec};
+use core::fmt::Write as _;
+use rustix::io::Errno;
+use syscalls::seccomp::SockFilter;
+
+/// A system call as a filter sees it, `struct seccomp_data`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Call {
+    /// Its number.
+    pub number: u32,
+    /// `AUDIT_ARCH_*`.
+    pub architecture: u32,
+    /// The six registers.
+    pub arguments: [u64; 6],
+}
+
+impl Call {
+    /// The word at an offset, in the order of bytes of the machine that an architecture says it is (`__AUDIT_ARCH_LE`).
+    fn word(&self, offset: u32) -> Option<u32> {
+        let index = offset.checked_sub(16)?.checked_div(8)?;
+        let argument = self.arguments.get(usize::try_from(index).ok()?)?;
+        let second = offset & 4 != 0;
+        let upper = second == (self.architecture & 0x4000_0000 != 0);
+        let word = if upper { argument.wrapping_shr(32) } else { *argument };
+        u32::try_from(word & 0xffff_ffff).ok()
+    }
+}
+
+/// Runs a program. Returns its value and how many instructions it took; `None` for a program that the kernel would not take.
+pub fn run(program: &[SockFilter], call: &Call) -> Option<(u32, u32)> {
+    let mut accumulator = 0;
+    let mut at: usize = 0;
+    for steps in 1..=u32::try_from(MAX_INSTRUCTIONS).ok()? {
+        let instruction = program.get(at)?;
+        let k = instruction.k;
+        let skip = match instruction.code {
+            code::LOAD => {
+                accumulator = match k {
+                    0 => call.number,
+                    4 => call.architecture,
+                    _ => call.word(k)?,
+                };
+                0
+            }
+            code::AND => {
+                accumulator &= k;
+                0
+            }
+            code::JUMP => usize::try_from(k).ok()?,
+            code::RETURN => return Some((k, steps)),
+            code => {
+                let holds = match code {
+                    code::JEQ => accumulator == k,
+                    code::JGT => accumulator > k,
+                    code::JGE => accumulator >= k,
+                    _ => return None,
+                };
+                usize::from(if holds { instruction.jt } else { instruction.jf })
+            }
+        };
+        at = at.checked_add(skip)?.checked_add(1)?;
+    }
+    None
+}
+
+/// How long a program is, and how many instructions of it are executed at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Instructions.
+    pub instructions: usize,
+    /// On the longest way to a decision that reads no argument.
+    pub unconditional: u32,
+    /// On the longest way of all.
+    pub longest: u32,
+}
+
+/// Where an instruction goes next; twice the same where it does not branch. `None` at a return.
+fn targets(at: usize, instruction: &SockFilter) -> Option<[usize; 2]> {
+    let skips = match instruction.code {
+        code::RETURN => return None,
+        code::LOAD | code::AND => [0, 0],
+        code::JUMP => [usize::try_from(instruction.k).ok()?; 2],
+        _ => [usize::from(instruction.jt), usize::from(instruction.jf)],
+    };
+    Some(skips.map(|skip| at.saturating_add(skip).saturating_add(1)))
+}
+
+/// Measures a program.
+pub fn size(program: &[SockFilter]) -> Size {
+    // For each instruction, from the last: the longest way to an end, without and with arguments read.
+    let mut ways: Vec<(Option<u32>, u32)> = vec![(None, 0); program.len()];
+    for (at, instruction) in program.iter().enumerate().rev() {
+        let reads_argument = instruction.code == code::LOAD && instruction.k >= 16;
+        let way = match targets(at, instruction) {
+            None => (Some(1), 1),
+            Some(targets) => {
+                let of = |target: usize| ways.get(target).copied().unwrap_or_default();
+                let [(a, longest_a), (b, longest_b)] = targets.map(of);
+                let plain = a.max(b).filter(|_| !reads_argument);
+                (plain.map(|way| way.saturating_add(1)), longest_a.max(longest_b).saturating_add(1))
+            }
+        };
+        if let Some(place) = ways.get_mut(at) {
+            *place = way;
+        }
+    }
+    let (plain, longest) = ways.first().copied().unwrap_or_default();
+    Size { instructions: program.len(), unconditional: plain.unwrap_or_default(), longest }
+}
+
+/// An action as a profile names it, without `SCMP_ACT_`: `ERRNO EPERM (operation not permitted)`.
+pub fn action(value: u32) -> String {
+    let (action, data) = (value & 0xffff_0000, value & 0xffff);
+    let name = match ACTIONS.iter().rfind(|(_, have, _)| *have == action) {
+        Some((name, _, kind)) => name.strip_prefix("SCMP_ACT_").map(|name| (name, *kind)),
+        None => None,
+    };
+    match name {
+        Some((name, Data::None)) => name.into(),
+        Some((name, Data::Up(4095))) => {
+            let errno = Errno::from_raw_os_error(i32::try_from(data).unwrap_or_default());
+            format!("{name} {}", Text(errno))
+        }
+        Some((name, Data::Up(_))) => format!("{name} {data}"),
+        None if action == KILL_THREAD => "KILL".into(),
+        None => format!("{value:#x}"),
+    }
+}
+
+/// Prints a program, one instruction a line. `machine` gives the names.
+pub fn print(program: &[SockFilter], machine: &Machine, out: &mut String) {
+    // What is known at each instruction: the architecture tested for, and the offset last loaded.
+    let mut known: Vec<(Option<u32>, u32)> = vec![(None, u32::MAX); program.len()];
+    for (at, instruction) in program.iter().enumerate() {
+        let (architecture, loaded) = known.get(at).copied().unwrap_or_default();
+        let here = match instruction.code {
+            code::LOAD => (architecture, instruction.k),
+            _ => (architecture, loaded),
+        };
+        for (target, taken) in targets(at, instruction).into_iter().flatten().zip([true, false]) {
+            let tested = instruction.code == code::JEQ && loaded == 4 && taken;
+            if let Some(known) = known.get_mut(target) {
+                *known = if tested { (Some(instruction.k), here.1) } else { here };
+            }
+        }
+        if loaded == 4 && instruction.code == code::LOAD && instruction.k == 0 {
+            let audit = architecture.unwrap_or_default();
+            let names: Vec<&str> =
+                machine.abis.iter().filter(|abi| abi.audit == audit).map(|abi| abi.name).collect();
+            let _infallible = writeln!(out, "{}:", names.join(", "));
+        }
+        let _infallible = writeln!(out, "{at:5}  {}", line(at, instruction, here, machine));
+    }
+}
+
+/// One instruction, with what is known where it stands.
+fn line(
+    at: usize,
+    instruction: &SockFilter,
+    (architecture, loaded): (Option<u32>, u32),
+    machine: &Machine,
+) -> String {
+    let k = instruction.k;
+    let test = match instruction.code {
+        code::LOAD => return format!("ld   {}", word(k, machine)),
+        code::AND => return format!("and  {k:#x}"),
+        code::RETURN => return format!("ret  {}", action(k)),
+        code::JUMP => return format!("ja   {}", targets(at, instruction).map_or(0, |[to, _]| to)),
+        code::JEQ => "jeq",
+        code::JGT => "jgt",
+        code::JGE => "jge",
+        code => return format!("{code:#06x}"),
+    };
+    let constant = match loaded {
+        4 => machine.abis.iter().find(|abi| abi.audit == k).map_or(format!("{k:#x}"), |abi| abi.name.into()),
+        0 => number(k, architecture, machine),
+        _ if k < 10 => format!("{k}"),
+        _ => format!("{k:#x}"),
+    };
+    let [yes, no] = targets(at, instruction).unwrap_or_default();
+    format!("{test}  {constant:32} ? {yes} : {no}")
+}
+
+/// A word of `struct seccomp_data` by name.
+fn word(offset: u32, machine: &Machine) -> String {
+    let big_endian = machine.abis.first().is_some_and(|abi| abi.big_endian);
+    match offset {
+        0 => "nr".into(),
+        4 => "arch".into(),
+        _ => {
+            let upper = (offset & 4 == 0) == big_endian;
+            let half = if upper { "upper" } else { "lower" };
+            format!("arg{}.{half}", offset.saturating_sub(16).wrapping_shr(3))
+        }
+    }
+}
+
+/// A number with the name that the architecture gives it.
+fn number(number: u32, architecture: Option<u32>, machine: &Machine) -> String {
+    let abis = machine.abis.iter().filter(|abi| Some(abi.audit) == architecture);
+    for abi in abis {
+        if let Some(entry) = machine.table.entry(abi, number) {
+            return format!("{number:#x} {}", machine.table.name(entry));
+        }
+        if abi.bit != 0 && number == abi.bit {
+            return format!("{number:#x} ({} from here)", abi.name);
+        }
+    }
+    format!("{number:#x}")
+}

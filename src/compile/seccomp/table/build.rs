@@ -1,0 +1,279 @@
+//! Reads `syscalls.tbl` into the arrays of one machine. All of this runs in the compiler, where a wrong index or an
+//! overflow is a build error; none of it is in the binary.
+
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
+
+use super::{MULTIPLEXED, NONE};
+
+const TEXT: &[u8] = include_bytes!("syscalls.tbl");
+const COLUMNS: usize = 13;
+const ROWS: usize = rows();
+
+/// The sizes of a machine's arrays.
+pub struct Size {
+    pub names: usize,
+    pub bytes: usize,
+    pub elsewhere: usize,
+}
+
+/// The text as numbers: where each name lies, and its number in every column.
+struct Rows {
+    start: [usize; ROWS],
+    end: [usize; ROWS],
+    number: [[u16; COLUMNS]; ROWS],
+}
+
+const ROW: Rows = parse();
+/// Where the column heads lie.
+const HEAD: ([usize; COLUMNS], [usize; COLUMNS]) = head();
+
+/// FNV-1a, its halves folded.
+pub const fn hash(name: &[u8]) -> u16 {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut at = 0;
+    while at < name.len() {
+        hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash >> 16 ^ hash) as u16
+}
+
+const fn after_line(mut at: usize) -> usize {
+    while TEXT[at] != b'\n' {
+        at += 1;
+    }
+    at + 1
+}
+
+/// Where the line of column heads starts.
+const fn head_line() -> usize {
+    let mut at = 0;
+    while TEXT[at] == b'#' {
+        at = after_line(at);
+    }
+    at
+}
+
+const fn rows() -> usize {
+    let mut at = after_line(head_line());
+    let mut rows = 0;
+    while at < TEXT.len() {
+        at = after_line(at);
+        rows += 1;
+    }
+    rows
+}
+
+const fn after_word(mut at: usize) -> usize {
+    while TEXT[at] != b' ' && TEXT[at] != b'\n' {
+        at += 1;
+    }
+    at
+}
+
+const fn head() -> ([usize; COLUMNS], [usize; COLUMNS]) {
+    let (mut start, mut end) = ([0; COLUMNS], [0; COLUMNS]);
+    let mut at = after_word(head_line());
+    let mut column = 0;
+    while column < COLUMNS {
+        start[column] = at + 1;
+        at = after_word(at + 1);
+        end[column] = at;
+        column += 1;
+    }
+    assert!(TEXT[at] == b'\n');
+    (start, end)
+}
+
+const fn parse() -> Rows {
+    let mut row = Rows { start: [0; ROWS], end: [0; ROWS], number: [[NONE; COLUMNS]; ROWS] };
+    let mut at = after_line(head_line());
+    let mut line = 0;
+    while line < ROWS {
+        row.start[line] = at;
+        at = after_word(at);
+        row.end[line] = at;
+        let mut column = 0;
+        while column < COLUMNS {
+            at += 1;
+            let mut number: usize = 0;
+            let end = after_word(at);
+            let none = TEXT[at] == b'-';
+            while at < end {
+                if !none {
+                    number = number * 10 + (TEXT[at] - b'0') as usize;
+                }
+                at += 1;
+            }
+            if number >= 0xf_0000 {
+                number = 0xf000 | (number & 0xfff); // ARM's private calls
+            }
+            assert!(number < NONE as usize);
+            if !none {
+                row.number[line][column] = number as u16;
+            }
+            column += 1;
+        }
+        at += 1;
+        line += 1;
+    }
+    row
+}
+
+const fn same(start: usize, end: usize, word: &[u8]) -> bool {
+    if end - start != word.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < word.len() {
+        if TEXT[start + at] != word[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+const fn column(name: &str) -> usize {
+    let mut column = 0;
+    while column < COLUMNS {
+        if same(HEAD.0[column], HEAD.1[column], name.as_bytes()) {
+            return column;
+        }
+        column += 1;
+    }
+    panic!("no such column")
+}
+
+/// The entry of MULTIPLEXED that a row is.
+const fn multiplexed_at(row: usize) -> Option<usize> {
+    let mut at = 0;
+    while at < MULTIPLEXED.len() {
+        if same(ROW.start[row], ROW.end[row], MULTIPLEXED[at].0.as_bytes()) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Which rows a machine has: its calls, and the names that a multiplexer may know.
+const fn own(columns: &[&str]) -> [bool; ROWS] {
+    let mut own = [false; ROWS];
+    let mut row = 0;
+    while row < ROWS {
+        own[row] = multiplexed_at(row).is_some();
+        row += 1;
+    }
+    let mut at = 0;
+    while at < columns.len() {
+        let column = column(columns[at]);
+        let mut row = 0;
+        while row < ROWS {
+            own[row] |= ROW.number[row][column] != NONE;
+            row += 1;
+        }
+        at += 1;
+    }
+    own
+}
+
+pub const fn measure(columns: &[&str]) -> Size {
+    let own = own(columns);
+    let mut size = Size { names: 0, bytes: 0, elsewhere: 0 };
+    let mut row = 0;
+    while row < ROWS {
+        if own[row] {
+            size.names += 1;
+            size.bytes += ROW.end[row] - ROW.start[row];
+        } else {
+            size.elsewhere += 1;
+        }
+        row += 1;
+    }
+    size
+}
+
+pub const fn names<const N: usize>(columns: &[&str]) -> [u8; N] {
+    let own = own(columns);
+    let mut names = [0; N];
+    let (mut row, mut to) = (0, 0);
+    while row < ROWS {
+        let mut from = ROW.start[row];
+        while own[row] && from < ROW.end[row] {
+            names[to] = TEXT[from];
+            from += 1;
+            to += 1;
+        }
+        row += 1;
+    }
+    names
+}
+
+pub const fn ends<const N: usize>(columns: &[&str]) -> [u16; N] {
+    let own = own(columns);
+    let mut ends = [0; N];
+    let (mut row, mut to, mut end) = (0, 0, 0);
+    while row < ROWS {
+        if own[row] {
+            end += ROW.end[row] - ROW.start[row];
+            ends[to] = end as u16;
+            to += 1;
+        }
+        row += 1;
+    }
+    ends
+}
+
+pub const fn numbers<const N: usize>(columns: &[&str]) -> [u16; N] {
+    let own = own(columns);
+    let mut numbers = [NONE; N];
+    let (mut at, mut to) = (0, 0);
+    while at < columns.len() {
+        let column = column(columns[at]);
+        let mut row = 0;
+        while row < ROWS {
+            if own[row] {
+                numbers[to] = ROW.number[row][column];
+                to += 1;
+            }
+            row += 1;
+        }
+        at += 1;
+    }
+    assert!(to == N);
+    numbers
+}
+
+pub const fn elsewhere<const N: usize>(columns: &[&str]) -> [u16; N] {
+    let own = own(columns);
+    let mut elsewhere = [0; N];
+    let (mut row, mut to) = (0, 0);
+    while row < ROWS {
+        if !own[row] {
+            let (name, _) = TEXT.split_at(ROW.end[row]);
+            elsewhere[to] = hash(name.split_at(ROW.start[row]).1);
+            to += 1;
+        }
+        row += 1;
+    }
+    elsewhere
+}
+
+pub const fn multiplexed<const N: usize>(columns: &[&str]) -> [(u16, u16); N] {
+    let own = own(columns);
+    let mut multiplexed = [(0, 0); N];
+    let (mut row, mut entry, mut to) = (0, 0, 0);
+    while row < ROWS {
+        if let Some(at) = multiplexed_at(row) {
+            multiplexed[to] = (entry, MULTIPLEXED[at].1);
+            to += 1;
+        }
+        if own[row] {
+            entry += 1;
+        }
+        row += 1;
+    }
+    assert!(to == N);
+    multiplexed
+}
