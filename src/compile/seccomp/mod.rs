@@ -168,7 +168,7 @@ pub fn compile<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options
         let some = unknown.get(..3).unwrap_or(&unknown).join(", ");
         let (few, all) = (unknown.len(), compiler.names);
         let text = format!("{few} of {all} names are no system calls known here ({some}, ...)");
-        return Err(error("syscalls", &text).hint("--seccomp-unknown allow takes such a profile"));
+        return Err(error("syscalls", &text).hint("--allow-unknown-syscalls takes such a profile"));
     }
     let (flags, listener) = compiler.flags(profile)?;
     let program = compiler.program(profile, machine)?;
