@@ -3,7 +3,8 @@
 //! # Safety
 //!
 //! `sys!` is as unsafe as the number and the addresses given to it: its users pass addresses only from references that
-//! outlive the call, with the length the kernel is told. `ret_fd` needs a descriptor that the kernel has just made.
+//! outlive the call, with the length the kernel is told. `ret_fd` and `own` need a descriptor that
+//! nobody owns yet.
 
 use core::ffi::CStr;
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -116,7 +117,11 @@ macro_rules! sys {
 /// The kernel's convention on every architecture: -4095..-1 is an error number, all else a value.
 #[inline]
 pub(crate) fn ret(raw: isize) -> Result<usize> {
-    if (-4095..0).contains(&raw) { Err(Errno::from_raw_os_error(-(raw as i32))) } else { Ok(raw as usize) }
+    if (-4095..0).contains(&raw) {
+        Err(Errno::from_raw_os_error((raw as i32).wrapping_neg()))
+    } else {
+        Ok(raw as usize)
+    }
 }
 
 #[inline]
@@ -135,7 +140,17 @@ pub(crate) fn ret_i32(raw: isize) -> Result<i32> {
 #[inline]
 pub(crate) unsafe fn ret_fd(raw: isize) -> Result<OwnedFd> {
     // SAFETY: new and unowned by this function's contract.
-    ret(raw).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    ret(raw).map(|fd| unsafe { own(fd as i32) })
+}
+
+/// # Safety
+///
+/// `number` is an open descriptor that nobody else owns.
+#[inline]
+pub(crate) unsafe fn own(number: i32) -> OwnedFd {
+    // Never negative, which the mask tells the compiler: from_raw_fd compares with -1 and would bring a panic along.
+    // SAFETY: this function's contract.
+    unsafe { OwnedFd::from_raw_fd(number & i32::MAX) }
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@
 //! descriptor (no file is mapped): the harm is the wrong file, never wrong memory. They are for numbers that came from
 //! outside: stdio, `--preserve-fds`, LISTEN_FDS, /proc/self/fd.
 
-use crate::call::{ret, ret_fd, ret_unit};
+use crate::call::{own, ret, ret_fd, ret_unit};
 use core::time::Duration;
 use linux_raw_sys::general as k;
-use rustix::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::io::{Errno, Result};
 
 pub use linux_raw_sys::general::{POLLERR, POLLHUP, POLLIN, POLLOUT};
@@ -25,7 +25,7 @@ pub const CWD: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(k::AT_FDCWD
 /// Gives up ownership: the descriptor stays open until exec (it is close-on-exec) or exit closes it.
 pub fn leak(fd: OwnedFd) -> BorrowedFd<'static> {
     // SAFETY: nobody owns it any more, so nobody closes it.
-    unsafe { BorrowedFd::borrow_raw(fd.into_raw_fd()) }
+    unsafe { BorrowedFd::borrow_raw(fd.into_raw_fd() & i32::MAX) }
 }
 
 /// A descriptor that the caller of this program left open, such as 0, 1, 2 or one named on the command line.
@@ -34,7 +34,7 @@ pub fn leak(fd: OwnedFd) -> BorrowedFd<'static> {
 pub fn inherited(raw: RawFd) -> Result<BorrowedFd<'static>> {
     get_flags(raw)?;
     // SAFETY: open, and not ours to close: descriptors made here are owned and never given as numbers.
-    Ok(unsafe { BorrowedFd::borrow_raw(raw) })
+    Ok(unsafe { BorrowedFd::borrow_raw(raw & i32::MAX) })
 }
 
 /// Takes over an inherited descriptor and makes it close-on-exec. `EBADF` when it is not open.
@@ -43,7 +43,7 @@ pub fn inherited(raw: RawFd) -> Result<BorrowedFd<'static>> {
 pub fn adopt(raw: RawFd) -> Result<OwnedFd> {
     set_cloexec(raw, true)?;
     // SAFETY: open, and the caller says that nobody in this process owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+    Ok(unsafe { own(raw) })
 }
 
 /// fcntl(F_GETFD): whether `raw` is close-on-exec. `EBADF` when it is not open.
@@ -110,7 +110,7 @@ pub fn pipe(flags: u32) -> Result<(OwnedFd, OwnedFd)> {
     // SAFETY: the kernel writes two numbers.
     ret_unit(unsafe { sys!(k::__NR_pipe2, fds.as_mut_ptr(), k::O_CLOEXEC | flags) })?;
     // SAFETY: both are new.
-    unsafe { Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))) }
+    unsafe { Ok((own(fds[0]), own(fds[1]))) }
 }
 
 /// eventfd2 with `EFD_CLOEXEC`: a counter that starts at `value`.

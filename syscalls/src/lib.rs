@@ -14,6 +14,16 @@
 //!   (or `EPERM`, `EINVAL`, even `ENOENT`, under a seccomp filter or a vendor's kernel).
 #![no_std]
 #![warn(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 extern crate alloc;
 #[cfg(test)]

@@ -5,12 +5,12 @@
 //! Message headers point to buffers of the same function. Control messages have the kernel's layout: a header of a long and two
 //! ints, padded to a long. Descriptors that arrive are new, and owned at once so that none leaks on an error path.
 
-use crate::call::{ret, ret_fd, ret_unit};
+use crate::call::{own, ret, ret_fd, ret_unit};
 use core::ffi::CStr;
 use linux_raw_sys::general as k;
 use linux_raw_sys::ioctl as io;
 use linux_raw_sys::net as n;
-use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, Result};
 
 pub use linux_raw_sys::net::{AF_INET, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC};
@@ -43,7 +43,7 @@ pub fn socketpair(kind: u32) -> Result<(OwnedFd, OwnedFd)> {
     // SAFETY: the kernel writes two numbers.
     ret_unit(unsafe { sys!(k::__NR_socketpair, AF_UNIX, kind | k::O_CLOEXEC, 0u32, fds.as_mut_ptr()) })?;
     // SAFETY: both are new.
-    unsafe { Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))) }
+    unsafe { Ok((own(fds[0]), own(fds[1]))) }
 }
 
 #[repr(C)]
@@ -63,7 +63,7 @@ fn address(path: &[u8]) -> Result<(SockAddrUn, usize)> {
     // A path is sent with its NUL; an abstract name is just its bytes.
     let len = if *first == 0 { path.len() } else { path.len().saturating_add(1) };
     let room = addr.path.get_mut(..len).and_then(|r| r.get_mut(..path.len())).ok_or(Errno::NAMETOOLONG)?;
-    room.copy_from_slice(path);
+    room.iter_mut().zip(path).for_each(|(to, from)| *to = *from);
     Ok((addr, len.saturating_add(size_of::<u16>())))
 }
 
@@ -205,10 +205,11 @@ pub fn recv_with_fds(
     let mut received = Received { bytes, fds: 0, truncated: header.flags & (MSG_TRUNC | n::MSG_CTRUNC) != 0 };
     let got = header.control_len;
     if got >= HEADER && control.header.level == sol_socket() && control.header.kind == SCM_RIGHTS {
-        let count = control.header.len.min(got).saturating_sub(HEADER) / size_of::<i32>();
+        // A descriptor is an int, four bytes.
+        let count = control.header.len.min(got).saturating_sub(HEADER) >> 2;
         for (slot, &fd) in fds.iter_mut().zip(control.fds.iter().take(count.min(room))) {
             // SAFETY: the kernel has just put it into this process.
-            *slot = Some(unsafe { OwnedFd::from_raw_fd(fd) });
+            *slot = Some(unsafe { own(fd) });
             received.fds = received.fds.saturating_add(1);
         }
     }
@@ -230,7 +231,8 @@ pub(crate) struct IfReq {
 fn if_req(name: &CStr) -> Result<IfReq> {
     let mut req = IfReq { name: [0; 16], flags: 0, pad: [0; _] };
     let bytes = name.to_bytes_with_nul();
-    req.name.get_mut(..bytes.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(bytes);
+    let room = req.name.get_mut(..bytes.len()).ok_or(Errno::NAMETOOLONG)?;
+    room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     Ok(req)
 }
 

@@ -8,10 +8,10 @@
 //! of them held stays locked. The child therefore reads plain data, makes system calls of this crate, and execs or exits.
 
 use crate::CStrArray;
-use crate::call::{ret_fd, ret_i32, ret_unit};
+use crate::call::{own, ret_fd, ret_i32, ret_unit};
 use core::ffi::CStr;
 use linux_raw_sys::general as k;
-use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, Result};
 
 pub use linux_raw_sys::general::{
@@ -127,7 +127,7 @@ fn forked(pid: i32, pidfd: i32) -> Fork {
         return Fork::Child;
     }
     // SAFETY: written by the kernel for this clone, so it is new; untouched it is still -1.
-    let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
+    let pidfd = (pidfd >= 0).then(|| unsafe { own(pidfd) });
     Fork::Parent { pid, pidfd }
 }
 

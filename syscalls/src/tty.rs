@@ -96,8 +96,13 @@ impl Termios {
         t.c_lflag &= !(k::ECHO | k::ECHONL | k::ICANON | k::ISIG | k::IEXTEN);
         t.c_cflag &= !(k::CSIZE | k::PARENB);
         t.c_cflag |= k::CS8;
-        t.c_cc[k::VMIN as usize] = 1;
-        t.c_cc[k::VTIME as usize] = 0;
+        for (index, key) in (0..).zip(&mut t.c_cc) {
+            match index {
+                k::VMIN => *key = 1,
+                k::VTIME => *key = 0,
+                _ => {}
+            }
+        }
         self
     }
 
