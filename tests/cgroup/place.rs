@@ -1,0 +1,147 @@
+//! Where the cgroup is, who may be in it, and that it goes.
+
+use crate::harness::json;
+use crate::{context, directories, has_v2, paused_program};
+use std::fs;
+
+#[test]
+fn without_a_path_it_is_named_after_the_container() {
+    let context = context!();
+    let mut bundle = context.bundle(&["pause"]);
+    bundle.unset("/linux/cgroupsPath");
+    let id = context.running(&bundle);
+    assert!(!directories(&format!("/runlet/{id}")).is_empty());
+    context.delete_force(&id).ok();
+    assert!(directories(&format!("/runlet/{id}")).is_empty());
+}
+
+#[test]
+fn a_path_is_from_the_mount_and_its_parents_go_with_it() {
+    let context = context!();
+    let mut bundle = context.bundle(&["pause"]);
+    let parent = format!("/{}-parent", context.tag);
+    bundle.set("/linux/cgroupsPath", format!("{parent}/a//b"));
+    let id = context.running(&bundle);
+    assert!(!directories(&format!("{parent}/a/b")).is_empty());
+    context.delete_force(&id).ok();
+    assert!(directories(&parent).is_empty());
+    context.assert_clean();
+}
+
+/// What was there before the container is not its to remove.
+#[test]
+fn a_parent_that_was_there_stays() {
+    let context = context!();
+    let parent = format!("/{}-kept", context.tag);
+    let roots =
+        if has_v2() { ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"] } else { ["/sys/fs/cgroup/pids"; 2] };
+    let root = roots.iter().find(|root| fs::metadata(format!("{root}/cgroup.procs")).is_ok()).unwrap();
+    let kept = format!("{root}{parent}");
+    fs::create_dir(&kept).unwrap();
+    let mut bundle = context.bundle(&["true"]);
+    bundle.set("/linux/cgroupsPath", format!("{parent}/a"));
+    context.run(&bundle).ok();
+    assert!(fs::metadata(&kept).is_ok());
+    assert!(fs::metadata(format!("{kept}/a")).is_err());
+    fs::remove_dir(&kept).unwrap();
+}
+
+#[test]
+fn a_path_that_leads_out_is_refused() {
+    let context = context!();
+    for path in ["/../x", "a/../../x", "/", "/.."] {
+        let mut bundle = context.bundle(&["true"]);
+        bundle.set("/linux/cgroupsPath", path);
+        context.run(&bundle).fails().says("cgroupsPath");
+    }
+    context.assert_clean();
+}
+
+#[test]
+fn a_cgroup_that_holds_processes_is_refused() {
+    let context = context!();
+    let (id, cgroup) = paused_program(&context, json!({}));
+    let mut bundle = context.bundle(&["true"]);
+    bundle.set("/linux/cgroupsPath", cgroup.clone());
+    context.run(&bundle).fails().says("holds processes");
+    // The first container is as it was.
+    assert_eq!(context.status(&id), "running");
+    context.delete_force(&id).ok();
+    context.run(&bundle).ok();
+}
+
+#[test]
+fn a_frozen_cgroup_is_refused() {
+    let context = context!();
+    let mut bundle = context.bundle(&["true"]);
+    let cgroup = bundle.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+    let (root, file, on) = match has_v2() {
+        true if fs::metadata("/sys/fs/cgroup/unified").is_ok() => {
+            ("/sys/fs/cgroup/unified", "cgroup.freeze", "1")
+        }
+        true => ("/sys/fs/cgroup", "cgroup.freeze", "1"),
+        false => ("/sys/fs/cgroup/freezer", "freezer.state", "FROZEN"),
+    };
+    let directory = format!("{root}{cgroup}");
+    fs::create_dir(&directory).unwrap();
+    fs::write(format!("{directory}/{file}"), on).unwrap();
+    let id = context.id();
+    let path = bundle.path();
+    context.call(&["run", "--bundle", &path, &id]).go().fails().says("frozen");
+    // Below one that is frozen, too.
+    bundle.set("/linux/cgroupsPath", format!("{cgroup}/below"));
+    context.run(&bundle).fails().says("frozen");
+    fs::remove_dir(&directory).unwrap();
+    context.run(&bundle).ok();
+}
+
+#[test]
+fn cgroups_that_the_container_made_go_with_it() {
+    let context = context!();
+    let (id, cgroup) = paused_program(&context, json!({}));
+    for directory in directories(&cgroup) {
+        fs::create_dir_all(directory.join("inner/most")).unwrap();
+        fs::create_dir_all(directory.join("other")).unwrap();
+    }
+    context.delete_force(&id).ok();
+    assert!(directories(&cgroup).is_empty());
+    context.assert_clean();
+}
+
+/// Processes in a cgroup of the container's own making are the container's.
+#[test]
+fn processes_below_are_listed_and_ended() {
+    let context = context!();
+    let mut bundle = context.bundle(&["forks", "2", ",", "pause"]);
+    bundle.without_namespace("pid");
+    let cgroup = bundle.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+    let id = context.running(&bundle);
+    let pids = || context.call(&["ps", "-f", "json", &id]).go().ok().json().as_array().unwrap().clone();
+    assert!(crate::harness::wait_for(std::time::Duration::from_secs(20), || pids().len() == 3));
+    let own = u64::from(context.pid(&id));
+    let child = pids().iter().filter_map(|pid| pid.as_u64()).find(|pid| *pid != own).unwrap();
+    for directory in directories(&cgroup) {
+        let below = directory.join("below");
+        fs::create_dir(&below).unwrap();
+        fs::write(below.join("cgroup.procs"), child.to_string()).unwrap();
+    }
+    assert_eq!(pids().len(), 3);
+    context.delete_force(&id).ok();
+    context.assert_clean();
+}
+
+/// The program sees its own cgroup as the root.
+#[test]
+fn the_container_is_born_in_its_cgroup() {
+    let context = context!();
+    let bundle = context.bundle(&["read", "/proc/self/cgroup"]);
+    let text = context.observe(&bundle).text("read /proc/self/cgroup");
+    if has_v2() {
+        assert!(text.lines().any(|line| line == "0::/"), "{text}");
+    }
+    let mut shared = context.bundle(&["read", "/proc/self/cgroup"]);
+    shared.without_namespace("cgroup");
+    let cgroup = shared.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+    let text = context.observe(&shared).text("read /proc/self/cgroup");
+    assert!(text.lines().any(|line| line.ends_with(&cgroup)), "{text}");
+}
