@@ -31,6 +31,8 @@ pub struct Global {
     pub cgroup_manager: CgroupManager,
     /// `--rootless`; nothing for `auto`.
     pub rootless: Option<bool>,
+    /// `--allow-unknown-syscalls`: a seccomp profile may name mostly calls that nobody knows.
+    pub allow_unknown_syscalls: bool,
 }
 
 /// How the lines of the log look.

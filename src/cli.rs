@@ -177,6 +177,7 @@ impl Given {
             log_level: if self.switch(&flags::DEBUG) { Level::Debug } else { level.unwrap_or_default() },
             cgroup_manager,
             rootless: self.choice(&flags::ROOTLESS, rootless).flatten(),
+            allow_unknown_syscalls: self.switch(&flags::ALLOW_UNKNOWN_SYSCALLS),
         }
     }
 

@@ -166,6 +166,10 @@ pub struct Filter {
     pub program: Vec<syscalls::seccomp::SockFilter>,
     /// SECCOMP_FILTER_FLAG_*.
     pub flags: u32,
+    /// The flags are the default, not the profile's own: a kernel that refuses them (EINVAL) is asked again without.
+    pub default_flags: bool,
+    /// Names of the profile that are no system calls anywhere, for the debug log.
+    pub unknown: Vec<String>,
 }
 
 /// One hook, ready to be exec'd.

@@ -144,9 +144,13 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail) -> Done<usize> {
 fn install_filter(process: &Process, fds: Fds<'_>) -> Done<()> {
     let Some(filter) = &process.seccomp else { return Ok(()) };
     let listener = match seccomp::set_mode_filter(filter.flags, &filter.program) {
-        Ok(listener) => listener,
-        Err(errno) => return Err(at(Step::Seccomp)(errno)),
-    };
+        // SPEC_ALLOW came with Linux 4.17, and the profile did not ask for it.
+        Err(Errno::INVAL) if filter.default_flags => {
+            seccomp::set_mode_filter(filter.flags & !seccomp::SPEC_ALLOW, &filter.program)
+        }
+        other => other,
+    }
+    .map_err(at(Step::Seccomp))?;
     if let Some(listener) = listener {
         let listener = leak(listener);
         let value = syscalls::AsRawFd::as_raw_fd(&listener);

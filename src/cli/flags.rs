@@ -45,6 +45,7 @@ flags! {
     SYSTEMD_CGROUP = '\0' "systemd-cgroup" "" "same as --cgroup-manager systemd"
     CGROUP_MANAGER = '\0' "cgroup-manager" "auto|cgroupfs|systemd|disabled" "who makes the container's cgroup"
     ROOTLESS = '\0' "rootless" "true|false|auto" "whether this user lacks root's rights (default auto)"
+    ALLOW_UNKNOWN_SYSCALLS = '\0' "allow-unknown-syscalls" "" "take a seccomp profile with more than a fifth unknown names"
     HELP = 'h' "help" "" "print help"
     VERSION = 'v' "version" "" "print the version"
 
@@ -106,7 +107,7 @@ flags! {
 }
 
 /// The flags that every command takes.
-pub static GLOBAL: [&Flag; 10] = [
+pub static GLOBAL: [&Flag; 11] = [
     &ROOT,
     &LOG,
     &LOG_FORMAT,
@@ -115,6 +116,7 @@ pub static GLOBAL: [&Flag; 10] = [
     &SYSTEMD_CGROUP,
     &CGROUP_MANAGER,
     &ROOTLESS,
+    &ALLOW_UNKNOWN_SYSCALLS,
     &HELP,
     &VERSION,
 ];

@@ -128,6 +128,7 @@ pub fn make<'b>(
         no_new_keyring: args.no_new_keyring,
         preserve_fds: args.preserve_fds.saturating_add(activation::listen_fds(context)),
         env: &env,
+        allow_unknown_syscalls: context.global.allow_unknown_syscalls,
     };
     let mut plan = compile::compile(&config, request)?;
     plan.process.groups_denied = context.is_rootless()
@@ -140,6 +141,9 @@ pub fn make<'b>(
         console_socket(plan.process.terminal.is_some(), args.console_socket.as_deref(), own.is_some())?;
     for warning in &plan.warnings {
         context.log.warn(warning);
+    }
+    for name in plan.process.seccomp.iter().flat_map(|filter| &filter.unknown) {
+        context.log.debug(&format!("config.json: linux.seccomp.syscalls: unknown name {name:?} is skipped"));
     }
     let mknod =
         plan.process.capabilities.bounding & (1 << 27) != 0 && !plan.namespaces.has(ns::CLONE_NEWUSER);

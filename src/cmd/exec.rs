@@ -204,7 +204,8 @@ fn plan(
         process.capabilities.effective |= bit;
     }
     process.groups_denied = context.is_rootless();
-    compile::surroundings(config, &mut process)?;
+    // The profile was judged when the container was made.
+    compile::surroundings(config, true, &mut process)?;
     for warning in &warnings {
         context.log.warn(warning);
     }

@@ -4,7 +4,7 @@
 //! the host has is no part of this: `check` says that.
 
 use super::version::{COMMIT, SPEC};
-use crate::compile::{capabilities, namespaces, options};
+use crate::compile::{capabilities, namespaces, options, seccomp};
 use crate::error::Result;
 use crate::json::Writer;
 use alloc::string::String;
@@ -47,13 +47,17 @@ fn linux(out: &mut Writer) {
         out.flag(name, true);
     }
     out.end_object();
-    for (name, enabled) in [
-        ("seccomp", false),
-        ("apparmor", true),
-        ("selinux", true),
-        ("intelRdt", false),
-        ("netDevices", false),
-    ] {
+    out.object("seccomp");
+    out.flag("enabled", true);
+    out.strings("actions", &mut seccomp::ACTIONS.iter().map(|(name, ..)| *name));
+    out.strings("operators", &mut seccomp::OPERATORS.iter().map(|(name, _)| *name));
+    out.strings("archs", &mut seccomp::table::NATIVE.abis.iter().map(|abi| abi.scmp));
+    for list in ["knownFlags", "supportedFlags"] {
+        out.strings(list, &mut seccomp::FLAGS.iter().map(|(name, _)| *name));
+    }
+    out.end_object();
+    for (name, enabled) in [("apparmor", true), ("selinux", true), ("intelRdt", false), ("netDevices", false)]
+    {
         out.object(name);
         out.flag("enabled", enabled);
         out.end_object();

@@ -14,7 +14,7 @@ mod sysctl;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::plan::{Hook, Plan, Process};
+use crate::plan::{Filter, Hook, Plan, Process};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 
 /// What `create` and `run` know besides config.json.
@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub preserve_fds: u32,
     /// Environment that the runtime adds.
     pub env: &'a [String],
+    /// `--allow-unknown-syscalls`.
+    pub allow_unknown_syscalls: bool,
 }
 
 /// Compiles a whole container.
@@ -46,7 +48,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     };
     let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
     let mut process = process::compile(process, around, &mut warnings)?;
-    surroundings(config, &mut process)?;
+    surroundings(config, request.allow_unknown_syscalls, &mut process)?;
 
     Ok(Plan {
         root: mounts::root(config, request.bundle, request.no_pivot)?,
@@ -66,8 +68,19 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
 }
 
 /// What `linux` adds to every process of a container, the first as those of exec.
-pub fn surroundings(config: &Config<'_>, process: &mut Process) -> Result<()> {
+pub fn surroundings(config: &Config<'_>, allow_unknown_syscalls: bool, process: &mut Process) -> Result<()> {
     let linux = &config.linux;
+    if let Some(profile) = &linux.seccomp {
+        let options = seccomp::Options { allow_unknown: allow_unknown_syscalls };
+        let filter =
+            seccomp::compile("config.json: linux.seccomp", profile, &seccomp::table::NATIVE, options)?;
+        process.seccomp = Some(Filter {
+            program: filter.program,
+            flags: filter.flags,
+            default_flags: filter.default_flags,
+            unknown: filter.unknown.into_iter().map(String::from).collect(),
+        });
+    }
     process.personality = linux.personality.as_ref().map(process::personality).transpose()?;
     process.memory_policy = linux.memory_policy.as_ref().map(process::memory_policy).transpose()?;
     Ok(())

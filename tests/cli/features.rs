@@ -40,6 +40,13 @@ fn the_document_has_what_callers_look_for() {
     for name in ["seccomp", "apparmor", "selinux", "intelRdt", "netDevices"] {
         assert!(linux[name]["enabled"].is_boolean(), "{name}");
     }
+    let seccomp = &linux["seccomp"];
+    has(&seccomp["actions"], &["SCMP_ACT_KILL_PROCESS", "SCMP_ACT_ERRNO", "SCMP_ACT_NOTIFY", "SCMP_ACT_LOG"]);
+    has(&seccomp["operators"], &["SCMP_CMP_NE", "SCMP_CMP_MASKED_EQ"]);
+    assert!(!seccomp["archs"].as_array().unwrap().is_empty());
+    for list in ["knownFlags", "supportedFlags"] {
+        has(&seccomp[list], &["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
+    }
     assert_eq!(linux["mountExtensions"]["idmap"]["enabled"], true);
     assert_eq!(read["potentiallyUnsafeConfigAnnotations"], serde_json::json!([]));
     // checkpoint and restore are refused, and a caller can know it.

@@ -156,7 +156,21 @@ const CELLS: usize = ORDINARY + 64;
 ///
 /// Errors name the property: an unknown action, operator, flag or architecture, `errnoRet` on an action that has none, a
 /// NOTIFY that nobody could answer, more than a fifth of the names unknown, a program over the kernel's limit.
-pub fn compile<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> Result<Filter<'a>> {
+///
+/// `place` stands before the property in a message: `config.json: linux.seccomp`.
+pub fn compile<'a>(
+    place: &str,
+    profile: &'a Seccomp<'_>,
+    machine: &Machine,
+    options: Options,
+) -> Result<Filter<'a>> {
+    inner(profile, machine, options).map_err(|mut error| {
+        error.message = format!("{place}.{}", error.message);
+        error
+    })
+}
+
+fn inner<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> Result<Filter<'a>> {
     let default = action("defaultAction", &profile.default_action, profile.default_errno_ret)?;
     if default == NOTIFY {
         // Every call would wait for a listener that nobody has passed on yet.
@@ -175,8 +189,9 @@ pub fn compile<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options
     Ok(Filter { program, flags, default_flags: profile.flags.is_none(), listener, unknown })
 }
 
+/// An error of one property; [`compile`] says of what.
 fn error(place: &str, message: &str) -> Error {
-    Error::new(format!("linux.seccomp.{place}: {message}"))
+    Error::new(format!("{place}: {message}"))
 }
 
 /// The `SECCOMP_RET_*` value of an action.
