@@ -3,6 +3,7 @@
 //! Put together from packages without installing any: each is unpacked into one tree with merged /usr, and the few files that their maintainer scripts
 //! would have made are written here. The result is a writable ext4 disk; the test tree is laid over it.
 
+use super::cpio::{Archive, Owners};
 use super::package;
 use super::tree::{Tree, ext4};
 use crate::host::{self, Context, Error, Result};
@@ -58,6 +59,34 @@ pub fn disk(tree: &Tree) -> Result<PathBuf> {
     made
 }
 
+/// The files of packages and of all that they depend on, as an archive to be unpacked over the test image: programs of /usr and their libraries,
+/// no documentation.
+pub fn layer(packages: &[&str]) -> Result<Vec<u8>> {
+    let directory = package::cache().join(format!("+{}", packages.join("+")));
+    if !directory.is_dir() {
+        let partial = package::cache().join(format!(".layer.{}", std::process::id()));
+        // Only the libraries' directories are merged: the image's own /bin stays a directory.
+        for (link, target) in [("lib", "usr/lib"), ("lib64", "usr/lib64")] {
+            let path = partial.join(target);
+            std::fs::create_dir_all(&path).context(|| format!("make {}", path.display()))?;
+            symlink(target, partial.join(link)).context(|| format!("link {link}"))?;
+        }
+        for archive in closure(packages)? {
+            unpack(Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&archive), &partial)?;
+        }
+        for unwanted in ["usr/share", "usr/lib/x86_64-linux-gnu/gconv", "etc"] {
+            let path = partial.join(unwanted);
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path).context(|| format!("remove {}", path.display()))?;
+            }
+        }
+        std::fs::rename(&partial, &directory).context(|| format!("rename to {}", directory.display()))?;
+    }
+    let mut archive = Archive::new();
+    archive.host_tree("", &directory, Owners::Root)?;
+    Ok(archive.finish())
+}
+
 fn assemble(root: &Path, tree: &Tree) -> Result<()> {
     for (link, directory) in
         [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
@@ -66,7 +95,7 @@ fn assemble(root: &Path, tree: &Tree) -> Result<()> {
         std::fs::create_dir_all(&path).context(|| format!("make {}", path.display()))?;
         symlink(directory, root.join(link)).context(|| format!("link {link}"))?;
     }
-    for archive in closure()? {
+    for archive in closure(WANTED)? {
         unpack(Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&archive), root)?;
     }
     // Debian's own programs stay; the test tree brings /init, the runtime, the tests, and busybox for every name that is missing.
@@ -90,9 +119,9 @@ fn assemble(root: &Path, tree: &Tree) -> Result<()> {
 }
 
 /// The wanted packages' files with those of everything that they depend on.
-fn closure() -> Result<Vec<PathBuf>> {
+fn closure(wanted: &[&str]) -> Result<Vec<PathBuf>> {
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut queue: Vec<Vec<String>> = WANTED.iter().map(|name| vec![(*name).to_owned()]).collect();
+    let mut queue: Vec<Vec<String>> = wanted.iter().map(|name| vec![(*name).to_owned()]).collect();
     let mut archives = Vec::new();
     while let Some(alternatives) = queue.pop() {
         let known = |name: &String| seen.contains(name) || UNUSED.contains(&name.as_str());

@@ -121,6 +121,10 @@ pub struct Environment {
     pub tests: &'static [&'static str],
     /// Programs that pid 1 starts itself, as its direct children: name, shell command. Status 0 passes.
     pub programs: &'static [(&'static str, &'static [&'static str])],
+    /// The real init that takes over as pid 1 once everything is mounted, while a child runs the plan. Empty: the plan is pid 1's.
+    pub init: &'static [&'static str],
+    /// Debian packages whose files are laid over the image.
+    pub packages: &'static [&'static str],
     /// Roots on which `cargo verify` boots it. The command line can ask for any other.
     pub roots: &'static [&'static str],
 }
@@ -143,6 +147,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Two,
         tests: &["*"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: &["ramfs", "tmpfs", "moved", "ext4", "squashfs"],
     },
     Environment {
@@ -152,6 +158,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Two,
         tests: &[],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -161,6 +169,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Two,
         tests: &["guest"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -170,6 +180,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Absent,
         tests: &["guest"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -179,6 +191,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Absent,
         tests: &["guest"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -188,6 +202,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Two,
         tests: &["guest"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -197,6 +213,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Two,
         tests: &["guest"],
         programs: &[CLOSED],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -206,6 +224,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Absent,
         tests: &["guest"],
         programs: &[PROOF, CLOSED],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -215,6 +235,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::One,
         tests: &["guest", "cgroup"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -224,6 +246,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Hybrid,
         tests: &["guest", "cgroup"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: FIRST,
     },
     Environment {
@@ -248,7 +272,42 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Two,
         tests: &["systemd"],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
         roots: &["debian"],
+    },
+    Environment {
+        name: "busybox",
+        about: "busybox init is pid 1 and has a container as a service",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &[],
+        programs: &[("busybox-init", &["/bin/sh", "/vm/check-init", "busybox", "init"])],
+        init: &["/bin/init"],
+        packages: &[],
+        roots: FIRST,
+    },
+    Environment {
+        name: "runit",
+        about: "runit is pid 1 and has a container as a service",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &[],
+        programs: &[("runit", &["/bin/sh", "/vm/check-init", "runit", "runit"])],
+        init: &["/sbin/runit"],
+        packages: &["runit"],
+        roots: FIRST,
+    },
+    Environment {
+        name: "s6",
+        about: "s6-svscan is pid 1 and has a container as a service",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &[],
+        programs: &[("s6", &["/bin/sh", "/vm/check-init", "s6", "s6-svscan"])],
+        init: &["/usr/bin/s6-svscan", "/service"],
+        packages: &["s6"],
+        roots: FIRST,
     },
 ];
 

@@ -57,7 +57,7 @@ fn boot() -> Result<()> {
     let environment = environment::find("environment", ENVIRONMENTS, &word("vm_env"), |row| row.name)
         .map_err(Error::new)?;
     if word("vm_stage") == "service" {
-        // systemd has mounted everything and gave the journal as output.
+        // Another init is pid 1 and has mounted everything; its services' output may go to a journal.
         let console = std::fs::File::options().write(true).open("/dev/console");
         let console = console.context(|| "open /dev/console".to_owned())?;
         rustix::stdio::dup2_stdout(&console).context(|| "dup the console".to_owned())?;
@@ -91,6 +91,17 @@ fn boot() -> Result<()> {
     prepare(root, environment)?;
     if plan.trim() == SHELL {
         return prompt(root, environment);
+    }
+    if let [init, arguments @ ..] = environment.init {
+        // The plan's process is started first and becomes the real init's child when that takes this one's place.
+        let mut child = Command::new("/init");
+        child
+            .env("vm_stage", "service")
+            .env("vm_plan", &plan)
+            .spawn()
+            .context(|| "start the plan".to_owned())?;
+        let error = Command::new(init).args(arguments).exec();
+        return Err(Error::new(format!("exec {init}: {error}")));
     }
     run_plan(&plan, root, environment)
 }
@@ -274,7 +285,7 @@ fn variables(root: &str, environment: &str) -> Vec<(&'static str, String)> {
         ("TERM", "linux"),
         ("TMPDIR", "/tmp"),
         ("RUNLET", "/bin/runlet"),
-        ("RUNLET_PAYLOAD", "/bin/payload"),
+        ("PAYLOAD", "/bin/payload"),
         ("RUST_TEST_THREADS", "1"),
     ];
     let mut all: Vec<_> = fixed.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -353,7 +364,7 @@ fn run(command: &mut Command, limit: Duration) -> Result<(Option<String>, Vec<St
     Ok((status, lines))
 }
 
-/// Reaps everything that ends, as pid 1 must, until `pid` has. After `limit` everything but pid 1 is killed.
+/// Reaps everything that ends, as pid 1 must, until `pid` has. After `limit` it is killed, by pid 1 with everything else.
 fn wait_for(pid: u32, limit: Option<Duration>) -> Result<Option<String>> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let deadline = limit.map(|limit| Instant::now() + limit);

@@ -39,6 +39,7 @@ Without a word: boots one guest, runs tests in it and gives their verdict.
   --filter NAME      only tests whose name contains this
   --run COMMAND      a shell command instead of tests (repeats)
   --file PATH        a static program of yours, put at /tests/<its name> and run (repeats)
+  --runtime FILE     a static runtime in place of the one that `cargo dist` makes
   --quiet            no console, only the verdict
 
 examples: cargo vm -- --kernel 6.1 --env v1 --test cgroup
@@ -54,7 +55,11 @@ const BOOT_LIMIT: Duration = Duration::from_secs(1200);
 /// Test binaries of the plain environment on roots other than the first: what a root can change.
 const ROOT_TESTS: &[&str] = &["guest", "lifecycle"];
 
+/// Test binaries that need the host: its package manager, the sources, several processors.
+const HOST_TESTS: &[&str] = &["clients", "plans"];
+
 struct Options {
+    /// None is the newest, or all for the matrix.
     kernel: Option<String>,
     root: String,
     environment: String,
@@ -62,21 +67,29 @@ struct Options {
     filter: Option<String>,
     run: Vec<String>,
     files: Vec<PathBuf>,
+    runtime: Option<PathBuf>,
     quiet: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            kernel: None,
+            root: "ramfs".to_owned(),
+            environment: "plain".to_owned(),
+            tests: Vec::new(),
+            filter: None,
+            run: Vec::new(),
+            files: Vec::new(),
+            runtime: None,
+            quiet: false,
+        }
+    }
 }
 
 /// `cargo vm`.
 pub fn main(arguments: &[String]) -> Result<()> {
-    let mut options = Options {
-        kernel: None,
-        root: "ramfs".to_owned(),
-        environment: "plain".to_owned(),
-        tests: Vec::new(),
-        filter: None,
-        run: Vec::new(),
-        files: Vec::new(),
-        quiet: false,
-    };
+    let mut options = Options::default();
     let mut word = None;
     let mut rest = arguments.iter().filter(|argument| *argument != "--");
     while let Some(argument) = rest.next() {
@@ -90,6 +103,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
             "--filter" => options.filter = Some(value()?),
             "--run" => options.run.push(value()?),
             "--file" => options.files.push(value()?.into()),
+            "--runtime" => options.runtime = Some(value()?.into()),
             "--quiet" => options.quiet = true,
             "-h" | "--help" => {
                 print!("{USAGE}");
@@ -106,7 +120,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
         }
         Some("shell") => shell(&options),
         Some("matrix") => {
-            let summary = matrix(options.kernel.as_deref())?;
+            let summary = run_matrix(&options)?;
             summary.into_result()
         }
         _ => single(&options),
@@ -156,7 +170,7 @@ struct Factory {
 }
 
 impl Factory {
-    fn new(kernels: &[&'static Kernel], with_tests: bool, files: &[PathBuf]) -> Result<Factory> {
+    fn new(kernels: &[&'static Kernel], tests: &[&str], options: &Options) -> Result<Factory> {
         setup::ensure(&[setup::QEMU])?;
         let mut images = BTreeMap::new();
         for row in kernels {
@@ -164,8 +178,8 @@ impl Factory {
             println!("kernel {}: {}", row.name, image.release);
             images.insert(row.name, image);
         }
-        let tree = Tree::stage(with_tests)?;
-        for file in files {
+        let tree = Tree::stage(tests, options.runtime.as_deref())?;
+        for file in &options.files {
             tree.program(&format!("tests/{}", file_name(file)), file)?;
         }
         let archive = tree.archive()?;
@@ -208,6 +222,9 @@ impl Factory {
         };
         let mut bytes = base.clone();
         bytes.extend_from_slice(&tree::additions(image, plan)?);
+        if !cell.environment.packages.is_empty() {
+            bytes.extend_from_slice(&debian::layer(cell.environment.packages)?);
+        }
         let name = format!(
             "initramfs.{}.{}-{}-{}",
             std::process::id(),
@@ -259,6 +276,9 @@ fn plan(cell: Cell, built: &[String]) -> String {
         lines.push(format!("{PROGRAM_SECONDS}\t{name}\t{}", command.join("\t")));
     }
     for name in built {
+        if HOST_TESTS.contains(&name.as_str()) {
+            continue;
+        }
         if wanted.iter().any(|row| *row == "*" || name == row || name.starts_with(&format!("{row}_"))) {
             lines.push(test_line(name, None));
         }
@@ -277,8 +297,14 @@ fn single(options: &Options) -> Result<()> {
         root: root_row(&options.root)?,
         environment: environment_row(&options.environment)?,
     };
-    let with_tests = options.run.is_empty() && options.files.is_empty();
-    let factory = Factory::new(&[cell.kernel], with_tests, &options.files)?;
+    let named: Vec<&str> = options.tests.iter().map(String::as_str).collect();
+    let nothing_else = options.run.is_empty() && options.files.is_empty();
+    let wanted = match named.as_slice() {
+        [] if options.filter.is_some() => &["*"],
+        [] if nothing_else => cell.environment.tests,
+        named => named,
+    };
+    let factory = Factory::new(&[cell.kernel], wanted, options)?;
     let mut lines = Vec::new();
     for (number, command) in options.run.iter().enumerate() {
         lines.push(format!(
@@ -321,7 +347,8 @@ fn shell(options: &Options) -> Result<()> {
         root: root_row(&options.root)?,
         environment: environment_row(&options.environment)?,
     };
-    let factory = Factory::new(&[cell.kernel], !options.tests.is_empty(), &options.files)?;
+    let named: Vec<&str> = options.tests.iter().map(String::as_str).collect();
+    let factory = Factory::new(&[cell.kernel], &named, options)?;
     factory.with_machine(cell, guest::SHELL, |machine| machine.interact())
 }
 
@@ -429,9 +456,14 @@ impl Summary {
     }
 }
 
-/// Boots every cell, two guests at a time, prints the table, and returns the sum. `only` names one kernel. A kernel that this machine cannot get, or a
-/// machine without QEMU, is skipped by name and is no failure.
+/// Boots every cell of the tables, two guests at a time, prints the result, and returns the sum. A kernel that this machine cannot get, or a machine
+/// without QEMU, is skipped by name and is no failure. `only` names one kernel.
 pub fn matrix(only: Option<&str>) -> Result<Summary> {
+    run_matrix(&Options { kernel: only.map(str::to_owned), ..Options::default() })
+}
+
+fn run_matrix(options: &Options) -> Result<Summary> {
+    let only = options.kernel.as_deref();
     let mut summary = Summary::default();
     if let Err(error) = setup::ensure(&[setup::QEMU]) {
         summary.missing.push(format!("SKIP matrix: {error}"));
@@ -449,7 +481,7 @@ pub fn matrix(only: Option<&str>) -> Result<Summary> {
             }
         }
     }
-    let factory = Factory::new(&kernels, true, &[])?;
+    let factory = Factory::new(&kernels, &["*"], options)?;
     let mut cells = Vec::new();
     for kernel in kernels {
         for environment in ENVIRONMENTS {

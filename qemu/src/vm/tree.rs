@@ -25,9 +25,21 @@ const MOTD: &str = "\nrunlet's test image. Bundles are in /bundles, tests in /te
 const DIRECTORIES: &[&str] =
     &["bin", "dev", "etc", "home/user", "mnt", "newroot", "proc", "root", "run", "sys", "tests", "tmp", "vm"];
 
+/// Files of qemu/examples and their places in the image.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("busybox/inittab", "etc/inittab"),
+    ("runit/1", "etc/runit/1"),
+    ("runit/2", "etc/runit/2"),
+    ("runit/3", "etc/runit/3"),
+    ("runit/service/run", "etc/service/web/run"),
+    ("runit/service/finish", "etc/service/web/finish"),
+    ("s6/service/run", "service/web/run"),
+    ("s6/service/notification-fd", "service/web/notification-fd"),
+];
+
 impl Tree {
-    /// Builds everything and stages it. `with_tests` also builds the black-box tests.
-    pub fn stage(with_tests: bool) -> Result<Tree> {
+    /// Builds everything and stages it. `tests` are the black-box tests to build, by name or `*`; `runtime` is put in place of what `cargo dist` makes.
+    pub fn stage(tests: &[&str], runtime: Option<&Path>) -> Result<Tree> {
         let directory = host::target_directory().join(format!("vm/tree.{}", std::process::id()));
         let mut tree = Tree { directory, tests: Vec::new() };
         for name in DIRECTORIES {
@@ -35,14 +47,18 @@ impl Tree {
         }
         std::fs::set_permissions(tree.path("tmp"), std::fs::Permissions::from_mode(0o1777))
             .context(|| "mode of /tmp".to_owned())?;
-        tree.program("bin/runlet", &dist::build(dist::NATIVE)?.file)?;
+        match runtime {
+            Some(runtime) => tree.program("bin/runlet", runtime)?,
+            None => tree.program("bin/runlet", &dist::build(dist::NATIVE)?.file)?,
+        }
         tree.busybox()?;
         tree.write("etc/passwd", PASSWD)?;
         tree.write("etc/group", GROUP)?;
         tree.write("etc/profile", PROFILE)?;
         tree.write("etc/motd", MOTD)?;
-        tree.bundle()?;
-        tree.cargo(with_tests)?;
+        tree.bundles()?;
+        tree.examples()?;
+        tree.cargo(tests)?;
         Ok(tree)
     }
 
@@ -79,34 +95,58 @@ impl Tree {
         Ok(())
     }
 
-    /// A bundle whose program checks from the inside that it is a container; its exit status says what was wrong.
-    fn bundle(&self) -> Result<()> {
+    /// `proof` checks from the inside that it is a container, and its exit status says what was wrong; `web` is the examples' service.
+    fn bundles(&self) -> Result<()> {
+        let proof = include_str!("proof.json");
+        self.bundle("proof", proof, include_str!("proof.sh"))?;
+        let web = proof.replace("proof", "web").replace("\"readonly\": true", "\"readonly\": false");
+        self.bundle("web", &web, include_str!("web.sh"))
+    }
+
+    fn bundle(&self, bundle: &str, config: &str, script: &str) -> Result<()> {
         for name in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
-            self.make_directory(&format!("bundles/proof/rootfs/{name}"))?;
+            self.make_directory(&format!("bundles/{bundle}/rootfs/{name}"))?;
         }
-        self.program("bundles/proof/rootfs/bin/busybox", &self.path("bin/busybox"))?;
-        symlink("busybox", self.path("bundles/proof/rootfs/bin/sh")).context(|| "link sh".to_owned())?;
-        self.write("bundles/proof/config.json", include_str!("proof.json"))?;
-        self.write("bundles/proof/rootfs/bin/proof", include_str!("proof.sh"))
+        let root = format!("bundles/{bundle}/rootfs");
+        self.program(&format!("{root}/bin/busybox"), &self.path("bin/busybox"))?;
+        symlink("busybox", self.path(&format!("{root}/bin/sh"))).context(|| "link sh".to_owned())?;
+        self.write(&format!("bundles/{bundle}/config.json"), config)?;
+        self.write(&format!("{root}/bin/{bundle}"), script)
+    }
+
+    /// The examples where each init system looks for them.
+    fn examples(&self) -> Result<()> {
+        let examples = host::workspace().join("qemu/examples");
+        for name in ["etc/runit", "etc/service/web", "service/web"] {
+            self.make_directory(name)?;
+        }
+        for (from, to) in EXAMPLES {
+            self.program(to, &examples.join(from))?;
+        }
+        self.write("vm/check-init", include_str!("check-init.sh"))
     }
 
     /// This program for the guest, and the tests, from one cargo target directory of their own: other flags than the host's builds.
-    fn cargo(&mut self, with_tests: bool) -> Result<()> {
+    fn cargo(&mut self, tests: &[&str]) -> Result<()> {
         let target = StaticTarget::find()?;
         let build = target.cargo(&["build", "--package", "qemu", "--bin", "qemu"])?;
         let init = build.iter().find(|built| built.kind == "bin" && built.name == "qemu");
         let init = init.ok_or_else(|| Error::new("cargo built no qemu program for the guest"))?;
         self.program("init", &init.file)?;
-        if !with_tests {
+        if tests.is_empty() {
             return Ok(());
         }
-        let tests = target.cargo(&["test", "--no-run", "--package", "runlet", "--tests"])?;
-        for test in tests.iter().filter(|built| built.kind == "test") {
+        let mut arguments = vec!["test", "--no-run", "--package", "runlet"];
+        for name in tests {
+            arguments.extend(["--test", name]);
+        }
+        let built = target.cargo(&arguments)?;
+        for test in built.iter().filter(|built| built.kind == "test") {
             self.program(&format!("tests/{}", test.name), &test.file)?;
             self.tests.push(test.name.clone());
         }
         self.tests.sort();
-        Ok(())
+        target.payload(&self.path("bin/payload"))
     }
 
     /// The whole tree as an initramfs.
@@ -226,6 +266,20 @@ impl StaticTarget {
             command.env("RUSTFLAGS", self.flags);
         }
         Ok(host::output(&mut command)?.lines().filter_map(built).collect())
+    }
+}
+
+impl StaticTarget {
+    /// The tests' static program, which is no crate: the same one call of rustc that the harness makes on a host.
+    fn payload(&self, file: &Path) -> Result<()> {
+        let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        command.args(["--edition", "2024", "--crate-name", "payload", "--target", self.triple]);
+        command.args(["-Copt-level=1", "-Cpanic=abort", "-Cstrip=symbols"]);
+        if !self.flags.is_empty() {
+            command.args([self.flags, "-Crelocation-model=static"]);
+        }
+        command.arg(host::workspace().join("tests/payload/payload.rs")).arg("-o").arg(file);
+        host::output(&mut command).map(drop)
     }
 }
 
