@@ -263,6 +263,8 @@ pub const ENVIRONMENTS: &[Environment] = &[
             ("ctr", &["/tests/clients", "ctr"]),
             ("cri", &["/tests/clients", "cri"]),
         ],
+        init: &[],
+        packages: &[],
         roots: &[CALLERS],
     },
     Environment {

@@ -263,6 +263,15 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// Test binaries that an environment's rows name, as tests or as programs.
+fn built_for(environment: &Environment) -> Vec<&'static str> {
+    let programs = environment.programs.iter().flat_map(|(_, command)| command.iter());
+    let programs = programs.filter_map(|word| word.strip_prefix("/tests/"));
+    let mut all: Vec<&str> = environment.tests.iter().copied().chain(programs).collect();
+    all.dedup();
+    all
+}
+
 /// The plan's lines for a cell of the matrix.
 fn plan(cell: Cell, built: &[String]) -> String {
     let environment = cell.environment;
@@ -279,7 +288,7 @@ fn plan(cell: Cell, built: &[String]) -> String {
         if HOST_TESTS.contains(&name.as_str()) {
             continue;
         }
-        if wanted.iter().any(|row| *row == "*" || name == row || name.starts_with(&format!("{row}_"))) {
+        if wanted.iter().any(|row| *row == "*" || name == row) {
             lines.push(test_line(name, None));
         }
     }
@@ -300,11 +309,11 @@ fn single(options: &Options) -> Result<()> {
     let named: Vec<&str> = options.tests.iter().map(String::as_str).collect();
     let nothing_else = options.run.is_empty() && options.files.is_empty();
     let wanted = match named.as_slice() {
-        [] if options.filter.is_some() => &["*"],
-        [] if nothing_else => cell.environment.tests,
-        named => named,
+        [] if options.filter.is_some() => vec!["*"],
+        [] if nothing_else => built_for(cell.environment),
+        named => named.to_vec(),
     };
-    let factory = Factory::new(&[cell.kernel], wanted, options)?;
+    let factory = Factory::new(&[cell.kernel], &wanted, options)?;
     let mut lines = Vec::new();
     for (number, command) in options.run.iter().enumerate() {
         lines.push(format!(
