@@ -54,6 +54,7 @@ fn run(context: &Context<'_>, command: Command) -> Result<i32> {
         Command::Delete(args) => cmd::delete::delete(context, &args),
         Command::State { id } => cmd::state::state(context, &id),
         Command::List(args) => cmd::list::list(context, &args),
+        Command::Check(args) => return cmd::check::check(context, &args),
         Command::Features => cmd::features::run(),
         Command::Ps(args) => cmd::ps::ps(context, &args),
         Command::Pause { id } => cmd::pause::pause(context, &id),
@@ -63,7 +64,6 @@ fn run(context: &Context<'_>, command: Command) -> Result<i32> {
         Command::Spec(args) => cmd::spec::run(&args),
         Command::Version => cmd::print(&cmd::version::text()),
         Command::Help(text) => cmd::print(&text),
-        command => Err(runlet::error::Error::new(format!("{command:?} does not exist yet"))),
     }
     .map(|()| 0)
 }

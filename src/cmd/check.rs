@@ -1,0 +1,133 @@
+//! `check`: what this kernel and machine have, and whether a bundle would start here.
+//!
+//! Owns the printing and the exit status; `machine` probes, `bundle` judges. Nothing is made, mounted or written: the
+//! probes are calls that change nothing, and processes that end at once. What is judged is compiled by the same code
+//! that `create` uses, so the first refusal is the one that `create` would give.
+
+mod bundle;
+mod machine;
+
+use super::Context;
+use super::create::Bundle;
+use crate::args::{self, Format};
+use crate::compile::{self, Request};
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::json::Writer;
+use crate::validate::validate;
+use alloc::{format, string::String};
+use bundle::Findings;
+use machine::Machine;
+
+/// Stands for the container's id where none was given.
+const ID: &str = "check";
+
+/// Prints the judgement, or what `--plan` asks for. The status is 0 when the bundle would start.
+pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
+    if args.seccomp.is_none() && (args.syscall.is_some() || !args.args.is_empty()) {
+        return Err(Error::new("check: --syscall and --arg belong to --seccomp"));
+    }
+    if let Some(profile) = &args.seccomp {
+        let profile = profile.to_string_lossy();
+        return Err(Error::new(format!("check: --seccomp {profile:?}: cannot be printed by this build")));
+    }
+    if args.plan {
+        return plan(args).map(|()| 0);
+    }
+    let machine = machine::probe();
+    let judged = match &args.bundle {
+        None => None,
+        Some(path) => {
+            let bundle = Bundle::read(Some(path), None)?;
+            let findings = bundle::judge(context, &bundle, &machine);
+            Some((bundle.path, findings))
+        }
+    };
+    let judged = judged.as_ref().map(|(path, findings)| (path.as_str(), findings));
+    super::print(&match args.format {
+        Format::Table => table(&machine, judged),
+        Format::Json => json(&machine, judged),
+    })?;
+    Ok(i32::from(judged.is_some_and(|(_, findings)| !findings.fails.is_empty())))
+}
+
+/// `--plan`: everything that the bundle compiles to, as the code names it.
+fn plan(args: &args::Check) -> Result<()> {
+    if args.format == Format::Json {
+        return Err(Error::new("check: a Plan has no JSON form: leave out --format json"));
+    }
+    let bundle = Bundle::read(args.bundle.as_deref(), None)?;
+    let config: Config<'_> = config::parse("config.json", &bundle.json)?;
+    validate(&config)?;
+    let plan = compile::compile(&config, request(&bundle))?;
+    super::print(&format!("{plan:#?}\n"))
+}
+
+/// What `create` would ask for with no flag.
+fn request(bundle: &Bundle) -> Request<'_> {
+    Request {
+        bundle: &bundle.path,
+        id: ID,
+        no_pivot: false,
+        no_new_keyring: false,
+        preserve_fds: 0,
+        env: &[],
+        allow_unknown_syscalls: false,
+    }
+}
+
+fn table(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
+    let mut text = format!("Linux {}\n", machine.kernel);
+    for item in &machine.items {
+        let has = if item.has { "yes" } else { "no " };
+        let lost = if item.has { "" } else { item.without };
+        let between = if item.detail.is_empty() || lost.is_empty() { "" } else { "; " };
+        text.push_str(&format!("  {has}  {:<28} {}{between}{lost}", item.name, item.detail));
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    if let Some((path, findings)) = judged {
+        text.push_str(path);
+        text.push('\n');
+        for (word, found) in [("FAIL", &findings.fails), ("lost", &findings.losses)] {
+            for line in found {
+                text.push_str(&format!("  {word} {line}\n"));
+            }
+        }
+        text.push_str(match (findings.fails.is_empty(), findings.losses.is_empty()) {
+            (false, _) => "would not start here\n",
+            (true, false) => "would start here, with less than it asks for\n",
+            (true, true) => "would start here\n",
+        });
+    }
+    text
+}
+
+fn json(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
+    let mut out = Writer::default();
+    out.object("");
+    out.string("kernel", &machine.kernel);
+    out.array("machine");
+    for item in &machine.items {
+        out.object("");
+        out.string("name", item.name);
+        out.flag("has", item.has);
+        for (name, text) in [("detail", item.detail.as_str()), ("without", item.without)] {
+            if !text.is_empty() {
+                out.string(name, text);
+            }
+        }
+        out.end_object();
+    }
+    out.end_array();
+    if let Some((path, findings)) = judged {
+        out.object("bundle");
+        out.string("path", path);
+        out.flag("starts", findings.fails.is_empty());
+        out.strings("fails", &mut findings.fails.iter().map(String::as_str));
+        out.strings("losses", &mut findings.losses.iter().map(String::as_str));
+        out.end_object();
+    }
+    out.end_object();
+    out.finish()
+}

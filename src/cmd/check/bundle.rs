@@ -1,0 +1,285 @@
+//! Whether a bundle would start on this machine, and what it would have less of than it asks for.
+//!
+//! First the refusals of `create` itself, made by the same code; then what only the kernel or a file could refuse.
+
+use super::machine::{self, Machine};
+use crate::cgroup::{self, Wanted};
+use crate::cmd::Context;
+use crate::cmd::create::Bundle;
+use crate::compile::{self, capabilities, namespaces, process};
+use crate::config::{self, Config, Hook};
+use crate::error::{Result, Text};
+use crate::plan::{MountKind, Plan};
+use crate::spawn;
+use crate::validate::validate;
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::ffi::CStr;
+use rustix::fs::{Access, Mode, OFlags};
+use syscalls::{AsFd, Errno, OwnedFd, fs, ns, process as call, stat};
+
+/// Capabilities by number (linux/capability.h).
+const CAP_SYS_RESOURCE: u32 = 24;
+const CAP_MKNOD: u32 = 27;
+
+/// What was found, each a finished line.
+#[derive(Default)]
+pub struct Findings {
+    /// Why it would not start.
+    pub fails: Vec<String>,
+    /// What it would not get, or not as asked.
+    pub losses: Vec<String>,
+}
+
+impl Findings {
+    fn fail(&mut self, line: String) {
+        self.fails.push(line);
+    }
+
+    fn lose(&mut self, line: String) {
+        self.losses.push(line);
+    }
+}
+
+/// Judges a bundle.
+pub fn judge(context: &Context<'_>, bundle: &Bundle, machine: &Machine) -> Findings {
+    let mut found = Findings::default();
+    if let Err(error) = refusals(context, bundle, machine, &mut found) {
+        found.fail(error.to_string());
+    }
+    found
+}
+
+/// Goes as far as `create` would, and on from there.
+fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &mut Findings) -> Result<()> {
+    let config: Config<'_> = config::parse("config.json", &bundle.json)?;
+    validate(&config)?;
+    let plan = compile::compile(&config, super::request(bundle))?;
+    found.losses.extend(plan.warnings.iter().cloned());
+    let user_namespace = plan.namespaces.has(ns::CLONE_NEWUSER);
+    let wanted = Wanted {
+        manager: context.global.cgroup_manager,
+        cgroups_path: &config.linux.cgroups_path,
+        id: super::ID,
+        may_mknod: plan.process.capabilities.bounding & (1 << CAP_MKNOD) != 0 && !user_namespace,
+    };
+    match cgroup::prepare(&config.linux.resources, wanted) {
+        Ok(prepared) => found.losses.extend(prepared.warning.map(String::from)),
+        Err(error) => found.fail(error.to_string()),
+    }
+    if let Err(error) = spawn::open_joins(&plan.namespaces) {
+        found.fail(error.to_string());
+    }
+    new_namespaces(&plan, machine, found);
+    mounts(&plan, machine, found);
+    root(&plan, found);
+    process(&plan, machine, user_namespace, found);
+    security(&plan, machine, found);
+    for sysctl in &plan.sysctls {
+        let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
+        if rustix::fs::access(&*path, Access::EXISTS).is_err() {
+            found.fail(format!("linux.sysctl: {path:?}: is not in this kernel"));
+        }
+    }
+    let hooks = &config.hooks;
+    for (name, list) in [
+        ("prestart", &hooks.prestart),
+        ("createRuntime", &hooks.create_runtime),
+        ("createContainer", &hooks.create_container),
+        ("poststart", &hooks.poststart),
+        ("poststop", &hooks.poststop),
+    ] {
+        hook(name, list, found);
+    }
+    Ok(())
+}
+
+/// Makes them once, in a process that ends at once.
+fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
+    let new = plan.namespaces.new;
+    for (name, flag, file) in namespaces::NAMESPACES {
+        let path = format!("/proc/self/ns/{file}");
+        if new & flag != 0 && rustix::fs::access(&*path, Access::EXISTS).is_err() {
+            found.fail(format!("linux.namespaces: {name}: this kernel has none"));
+            return;
+        }
+    }
+    if let Err(errno) = machine::try_namespaces(new & !ns::CLONE_NEWTIME) {
+        let hint = if new & ns::CLONE_NEWUSER == 0 && !machine.root {
+            " (an ordinary user needs a user namespace)"
+        } else {
+            ""
+        };
+        found.fail(format!("linux.namespaces: {}{hint}", Text(errno)));
+    }
+    let maps = &plan.namespaces;
+    if !machine.root && new & ns::CLONE_NEWUSER != 0 {
+        let user = rustix::process::geteuid().as_raw();
+        let group = rustix::process::getegid().as_raw();
+        let own = spawn::is_single(&maps.uid_map, user) && spawn::is_single(&maps.gid_map, group);
+        if !own && !machine.has("newuidmap, newgidmap") {
+            found.fail("linux.uidMappings: more than the own id needs newuidmap and newgidmap".into());
+        }
+    }
+}
+
+fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
+    for mount in &plan.mounts {
+        let place = format!("mounts[{}] {:?}", mount.index, mount.target.to_string_lossy());
+        match mount.kind {
+            MountKind::Filesystem => {
+                let fstype = mount.fstype.to_string_lossy();
+                if !machine.filesystems.iter().any(|have| *have == *fstype) {
+                    found.lose(format!("{place}: {fstype} is not in this kernel, unless a module brings it"));
+                }
+            }
+            MountKind::Bind | MountKind::TreeBind => {
+                if let Err(errno) = rustix::fs::access(&*mount.source, Access::EXISTS) {
+                    let source = mount.source.to_string_lossy();
+                    found.fail(format!("{place}: source {source:?}: {}", Text(errno)));
+                }
+            }
+            _ => {}
+        }
+        if mount.idmap.is_some() && !machine.has("mount_setattr") {
+            found.fail(format!("{place}: idmap needs mount_setattr (Linux 5.12)"));
+        }
+    }
+    if !plan.mounts.is_empty() {
+        for name in ["openat2", "open_tree", "fsopen"] {
+            if let Some(item) = machine.items.iter().find(|item| item.name == name && !item.has) {
+                found.lose(format!("mounts: no {name}: {}", item.without));
+            }
+        }
+    }
+}
+
+/// The root, and the program in it unless a mount could bring that.
+fn root(plan: &Plan, found: &mut Findings) {
+    let path = plan.root.path.to_string_lossy();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = match rustix::fs::open(&*plan.root.path, flags, Mode::empty()) {
+        Ok(root) => root,
+        Err(errno) => return found.fail(format!("root.path {path:?}: {}", Text(errno))),
+    };
+    let covered = |candidate: &CStr| {
+        let candidate = candidate.to_bytes().strip_prefix(b"/").unwrap_or(candidate.to_bytes());
+        plan.mounts.iter().any(|mount| {
+            let target = mount.target.to_bytes();
+            target == b"."
+                || candidate
+                    .strip_prefix(target)
+                    .is_some_and(|rest| rest.starts_with(b"/") || rest.is_empty())
+        })
+    };
+    let relative = |candidate: &CStr| !candidate.to_bytes().starts_with(b"/");
+    let candidates = &plan.process.candidates;
+    // A path relative to the working directory is left to the kernel.
+    if candidates.iter().any(|candidate| covered(candidate) || relative(candidate)) {
+        return;
+    }
+    let mut why = Errno::NOENT;
+    for candidate in candidates {
+        match executable(&root, candidate) {
+            Ok(()) | Err(Errno::NOSYS) => return,
+            Err(Errno::NOENT) => {}
+            Err(errno) => why = errno,
+        }
+    }
+    let name = candidates.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    found.fail(match (why, candidates.len()) {
+        (Errno::NOENT, 2..) => "process.args[0]: executable file not found in $PATH".into(),
+        (errno, _) => format!("process.args[0] {name:?}: {}", Text(errno)),
+    });
+}
+
+fn executable(root: &OwnedFd, path: &CStr) -> core::result::Result<(), Errno> {
+    let file = fs::openat2(root.as_fd(), path, fs::O_PATH, 0, fs::RESOLVE_IN_ROOT)?;
+    let mode = stat::fstat(file.as_fd())?.mode;
+    if mode & 0o170_000 == 0o100_000 && mode & 0o111 != 0 { Ok(()) } else { Err(Errno::ACCESS) }
+}
+
+fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Findings) {
+    let sets = &plan.process.capabilities;
+    let asked = sets.bounding | sets.permitted | sets.effective | sets.inheritable | sets.ambient;
+    for (number, name) in (0_u32..).zip(capabilities::NAMES) {
+        let bit = 1_u64.wrapping_shl(number);
+        if asked & bit != 0 && !user_namespace && !machine.may(number) {
+            found.lose(format!("process.capabilities: {name}: this caller has not got it to give"));
+        }
+    }
+    if machine.may(CAP_SYS_RESOURCE) {
+        return;
+    }
+    for limit in &plan.process.rlimits {
+        let now = call::prlimit(0, limit.resource, None);
+        if now.is_ok_and(|now| limit.hard > now.maximum) {
+            let name = process::RLIMITS.iter().find(|(_, number)| *number == limit.resource);
+            let name = name.map_or("", |(name, _)| name);
+            found.fail(format!(
+                "process.rlimits[{}] {name}: more than this caller may have (CAP_SYS_RESOURCE)",
+                limit.index
+            ));
+        }
+    }
+    let now = machine::read(c"/proc/self/oom_score_adj").and_then(|text| text.trim().parse::<i32>().ok());
+    if let (Some(wanted), Some(now)) = (plan.process.oom_score_adj, now)
+        && wanted < now
+    {
+        found.fail(format!(
+            "process.oomScoreAdj: {wanted} is less than the caller's {now} (CAP_SYS_RESOURCE)"
+        ));
+    }
+}
+
+fn security(plan: &Plan, machine: &Machine, found: &mut Findings) {
+    let process = &plan.process;
+    if let Some(profile) = &process.apparmor {
+        let profile = profile.to_string_lossy();
+        let loaded = machine::read(c"/sys/kernel/security/apparmor/profiles");
+        if !machine.has("AppArmor") {
+            found.fail(format!("process.apparmorProfile {profile:?}: this kernel has no AppArmor"));
+        } else if loaded.is_some_and(|loaded| {
+            !loaded.lines().any(|line| line.rsplit_once(" (").is_some_and(|(name, _)| name == profile))
+        }) && profile != "unconfined"
+        {
+            found.fail(format!("process.apparmorProfile {profile:?}: is not loaded"));
+        }
+    }
+    if process.selinux.is_some() && !machine.has("SELinux") {
+        found.fail("process.selinuxLabel: this kernel has no SELinux".into());
+    }
+    if let Some(filter) = &process.seccomp {
+        if !machine.has("seccomp") {
+            found.fail("linux.seccomp: this kernel has no seccomp filters".into());
+        }
+        if filter.flags & syscalls::seccomp::NEW_LISTENER != 0 && !machine.has("seccomp notify") {
+            found.fail("linux.seccomp: SCMP_ACT_NOTIFY is not in this kernel (Linux 5.0)".into());
+        }
+    }
+    if process.memory_policy.is_some() && rustix::fs::access("/proc/self/numa_maps", Access::EXISTS).is_err()
+    {
+        found.fail("linux.memoryPolicy: this kernel has no NUMA".into());
+    }
+}
+
+/// Programs of the host that the runtime would run.
+fn hook(kind: &str, hooks: &[Hook<'_>], found: &mut Findings) {
+    let plans = match compile::hooks(hooks, kind) {
+        Ok(plans) => plans,
+        Err(error) => return found.fail(error.to_string()),
+    };
+    for (index, hook) in plans.iter().enumerate() {
+        if let Err(errno) = rustix::fs::access(&*hook.path, Access::EXEC_OK) {
+            let line =
+                format!("hooks.{kind}[{index}].path {:?}: {}", hook.path.to_string_lossy(), Text(errno));
+            match kind {
+                "poststop" => found.lose(line),
+                _ => found.fail(line),
+            }
+        }
+    }
+}

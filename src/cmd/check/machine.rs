@@ -1,0 +1,270 @@
+//! What the kernel and the machine have: one line a fact, by probes that change nothing.
+//!
+//! A system call is there when it does not fail in the ways an absent one does (ENOSYS, and EPERM under a filter). What
+//! its absence costs stands beside it, and is nothing where the fallback is as good.
+
+use crate::cgroup::host;
+use crate::compile::{capabilities, namespaces};
+use alloc::{format, string::String, vec::Vec};
+use core::ffi::CStr;
+use rustix::fs::{Mode, OFlags};
+use syscalls::mount::MountAttr;
+use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor};
+use syscalls::{AsFd, CWD, Errno, bpf, caps, fd, fs, mount, ns, seccomp, stat};
+
+/// One fact.
+pub struct Item {
+    pub name: &'static str,
+    pub has: bool,
+    pub detail: String,
+    /// What is lost where it is absent.
+    pub without: &'static str,
+}
+
+/// All facts.
+pub struct Machine {
+    /// Release, as uname(2) has it.
+    pub kernel: String,
+    pub items: Vec<Item>,
+    /// Types of /proc/filesystems.
+    pub filesystems: Vec<String>,
+    /// Capabilities that this process may hand on.
+    pub permitted: u64,
+    pub root: bool,
+}
+
+impl Machine {
+    /// Whether a fact of this name is one.
+    pub fn has(&self, name: &str) -> bool {
+        self.items.iter().any(|item| item.name == name && item.has)
+    }
+
+    /// Whether this process holds a capability in the host's user namespace, by its number.
+    pub fn may(&self, capability: u32) -> bool {
+        self.permitted & 1_u64.wrapping_shl(capability) != 0
+    }
+}
+
+/// The system calls that have a fallback, with the version that brought them.
+type Probe = (&'static str, &'static str, fn() -> Result<(), Errno>, &'static str);
+
+const CALLS: &[Probe] = &[
+    ("clone3", "5.3", clone3, ""),
+    ("openat2", "5.6", openat2, "paths in the container are walked step by step"),
+    ("open_tree", "5.2", || mount::open_tree(CWD, c".", 0).map(drop), BY_PATH),
+    ("fsopen", "5.2", || mount::fsopen(c"tmpfs").map(drop), BY_PATH),
+    ("mount_setattr", "5.12", mount_setattr, "no id-mapped mounts; recursive mount options one by one"),
+    ("close_range", "5.11", || fd::close_range_cloexec(u32::MAX, u32::MAX), ""),
+    ("pidfd_open", "5.3", || process::pidfd_open(own_pid(), 0).map(drop), BY_PID),
+    ("pidfd_send_signal", "5.1", pidfd_send_signal, BY_PID),
+    ("pidfd_getfd", "5.6", pidfd_getfd, "no seccomp notification"),
+    ("fchmodat2", "6.6", || fs::fchmodat2(CWD, c"", 0, 0), ""),
+    ("seccomp", "4.14", || seccomp::get_action_avail(0x7fff_0000), "no seccomp filters"),
+    ("seccomp notify", "5.0", || seccomp::get_action_avail(0x7fc0_0000), "no seccomp notification"),
+    ("device program", "4.15", device_program, "device rules need cgroup v1's devices controller"),
+];
+
+const BY_PATH: &str = "mounts are made by path, checked before and after";
+const BY_PID: &str = "signals go by pid, after a look at the process's start time";
+
+fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+fn openat2() -> Result<(), Errno> {
+    fs::openat2(CWD, c".", fs::O_PATH, 0, fs::RESOLVE_IN_ROOT).map(drop)
+}
+
+/// No flag has all bits, so the call is refused once it is there.
+fn mount_setattr() -> Result<(), Errno> {
+    mount::mount_setattr(CWD, c".", u32::MAX, &MountAttr::default())
+}
+
+fn pidfd_send_signal() -> Result<(), Errno> {
+    let own = process::pidfd_open(own_pid(), 0)?;
+    process::pidfd_send_signal(own.as_fd(), 0)
+}
+
+fn pidfd_getfd() -> Result<(), Errno> {
+    let own = process::pidfd_open(own_pid(), 0)?;
+    process::pidfd_getfd(own.as_fd(), -1).map(drop)
+}
+
+/// Loads the smallest device program there is: allow.
+fn device_program() -> Result<(), Errno> {
+    let program = [
+        bpf::Insn { code: 0xb7, imm: 1, ..bpf::Insn::default() },
+        bpf::Insn { code: 0x95, ..bpf::Insn::default() },
+    ];
+    bpf::prog_load(bpf::PROG_TYPE_CGROUP_DEVICE, &program, c"", None).map(drop)
+}
+
+fn clone3() -> Result<(), Errno> {
+    end_at_once(process::clone3(&CloneArgs { exit_signal: SIGCHLD, ..CloneArgs::default() }))
+}
+
+/// Whether a process can be made in new namespaces; it ends at once, and they with it.
+pub fn try_namespaces(flags: u64) -> Result<(), Errno> {
+    end_at_once(process::clone(flags, false, SIGCHLD))
+}
+
+fn end_at_once(forked: Result<Fork, Errno>) -> Result<(), Errno> {
+    match forked? {
+        Fork::Child => process::exit_group(0),
+        Fork::Parent { pid, .. } => process::waitid(WaitFor::Pid(pid), WEXITED).map(drop),
+    }
+}
+
+/// Looks at everything.
+pub fn probe() -> Machine {
+    let kernel = read(c"/proc/sys/kernel/osrelease").map_or("unknown".into(), |text| text.trim().into());
+    let root = rustix::process::geteuid().is_root();
+    let permitted = caps::get().map(|caps| caps.permitted).unwrap_or(0);
+    let filesystems = read(c"/proc/filesystems").unwrap_or_default();
+    let filesystems =
+        filesystems.lines().filter_map(|line| line.split_whitespace().last()).map(String::from).collect();
+    let mut machine = Machine { kernel, items: Vec::new(), filesystems, permitted, root };
+    calls(&mut machine);
+    spaces(&mut machine);
+    cgroups(&mut machine);
+    rest(&mut machine);
+    machine
+}
+
+fn add(machine: &mut Machine, name: &'static str, has: bool, detail: String, without: &'static str) {
+    machine.items.push(Item { name, has, detail, without });
+}
+
+fn calls(machine: &mut Machine) {
+    for (name, since, call, without) in CALLS {
+        let (has, detail) = match call() {
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, format!("since Linux {since}")),
+            // A filter's answer, or that this user may not: for root only the former.
+            Err(Errno::PERM) => match machine.root {
+                true => (false, "denied".into()),
+                false => (*name != "device program", "not for this user alone".into()),
+            },
+            _ => (true, String::new()),
+        };
+        add(machine, name, has, detail, without);
+    }
+}
+
+/// Each namespace by making one; a user without root's rights makes it within a user namespace.
+fn spaces(machine: &mut Machine) {
+    let with = if machine.root { 0 } else { ns::CLONE_NEWUSER };
+    for (name, flag, _) in namespaces::NAMESPACES {
+        // clone(2) has no room for this one among its flags; it is made by unshare.
+        let made = match *flag == ns::CLONE_NEWTIME {
+            true => match rustix::fs::access("/proc/self/ns/time", rustix::fs::Access::EXISTS) {
+                Ok(()) => Ok(()),
+                Err(_) => Err(Errno::INVAL),
+            },
+            false => try_namespaces(*flag | with),
+        };
+        let (label, without) = match *name {
+            "user" => ("user namespace", "no rootless containers"),
+            "ipc" => ("ipc namespace", ""),
+            "uts" => ("uts namespace", ""),
+            "network" => ("network namespace", ""),
+            "cgroup" => ("cgroup namespace", ""),
+            "time" => ("time namespace", ""),
+            "mount" => ("mount namespace", "no containers at all"),
+            _ => ("pid namespace", ""),
+        };
+        let detail = match made {
+            Ok(()) => String::new(),
+            Err(Errno::INVAL) => "not in this kernel".into(),
+            Err(Errno::NOSPC | Errno::USERS) => "the limit in /proc/sys/user is reached".into(),
+            Err(errno) => format!("{}", crate::error::Text(errno)),
+        };
+        add(machine, label, made.is_ok(), detail, without);
+    }
+    let restricted = [
+        (c"/proc/sys/kernel/unprivileged_userns_clone", "0"),
+        (c"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
+    ];
+    let restricted =
+        restricted.iter().any(|(path, denies)| read(path).is_some_and(|text| text.trim() == *denies));
+    add(
+        machine,
+        "unprivileged user namespaces",
+        !restricted,
+        String::new(),
+        "no rootless containers but by root's leave",
+    );
+}
+
+fn cgroups(machine: &mut Machine) {
+    let host = host::cgroup2();
+    let (has, detail) = match &host.v2 {
+        None => (false, "not mounted".into()),
+        Some(path) => {
+            let controllers = read_path(&format!("{path}/cgroup.controllers")).unwrap_or_default();
+            (
+                true,
+                format!(
+                    "{path}: {}",
+                    if controllers.trim().is_empty() { "no controllers" } else { controllers.trim() }
+                ),
+            )
+        }
+    };
+    add(machine, "cgroup2", has, detail, "limits only by cgroup v1; no limit at all without both");
+    let v1 = host::all().v1;
+    let list: Vec<&str> = v1.iter().map(|(_, path)| path.rsplit('/').next().unwrap_or(path)).collect();
+    add(machine, "cgroup v1", !v1.is_empty(), list.join(" "), "");
+    let systemd = rustix::fs::access("/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();
+    add(machine, "systemd", systemd, String::new(), "no --systemd-cgroup");
+}
+
+fn rest(machine: &mut Machine) {
+    let apparmor = read(c"/sys/module/apparmor/parameters/enabled").is_some_and(|text| text.starts_with('Y'));
+    add(machine, "AppArmor", apparmor, String::new(), "no apparmorProfile");
+    let selinux = rustix::fs::access("/sys/fs/selinux/enforce", rustix::fs::Access::EXISTS).is_ok();
+    add(machine, "SELinux", selinux, String::new(), "no selinuxLabel, no mountLabel");
+    let resctrl = rustix::fs::access("/sys/fs/resctrl/schemata", rustix::fs::Access::EXISTS).is_ok();
+    add(machine, "resctrl", resctrl, String::new(), "no intelRdt");
+    for name in ["overlay", "mqueue", "fuse"] {
+        let has = machine.filesystems.iter().any(|have| have == name);
+        add(machine, name, has, String::new(), if has { "" } else { "unless a module brings it" });
+    }
+    let newuidmap = program("newuidmap") && program("newgidmap");
+    add(machine, "newuidmap, newgidmap", newuidmap, String::new(), "one id each for a rootless container");
+    // pivot_root cannot leave a ramfs or tmpfs that the kernel mounted as its first root.
+    const RAMFS_MAGIC: u32 = 0x8584_58f6;
+    let kind = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|root| stat::fstatfs(root.as_fd()));
+    if kind.is_ok_and(|stat| stat.kind == RAMFS_MAGIC) {
+        add(machine, "root on initramfs", true, "the root is moved in place of pivot_root".into(), "");
+    }
+    let missing: Vec<&str> = (0_u32..)
+        .zip(capabilities::NAMES)
+        .filter(|(number, _)| !machine.may(*number))
+        .map(|(_, name)| name.trim_start_matches("CAP_"))
+        .collect();
+    let detail = match (missing.len(), machine.root) {
+        (0, _) => String::new(),
+        (_, true) => format!("lacks {}", missing.join(" ")),
+        (_, false) => "this user has not root's".into(),
+    };
+    add(machine, "all capabilities", missing.is_empty(), detail, "");
+}
+
+/// Whether a program is where the runtime looks for helpers.
+fn program(name: &str) -> bool {
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .iter()
+        .any(|dir| rustix::fs::access(format!("{dir}/{name}"), rustix::fs::Access::EXEC_OK).is_ok())
+}
+
+/// A small file's text.
+pub fn read(path: &CStr) -> Option<String> {
+    read_path(path.to_str().ok()?)
+}
+
+fn read_path(path: &str) -> Option<String> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let bytes = crate::store::read_all(&file).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
