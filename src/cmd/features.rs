@@ -4,7 +4,7 @@
 //! the host has is no part of this: `check` says that.
 
 use super::version::{COMMIT, SPEC};
-use crate::compile::{capabilities, namespaces, options, seccomp};
+use crate::compile::{capabilities, namespaces, options, process, seccomp};
 use crate::error::Result;
 use crate::json::Writer;
 use alloc::string::String;
@@ -62,6 +62,10 @@ fn linux(out: &mut Writer) {
         out.flag("enabled", enabled);
         out.end_object();
     }
+    out.object("memoryPolicy");
+    out.strings("modes", &mut process::MEMORY_MODES.iter().map(|(name, _)| *name));
+    out.strings("flags", &mut process::MEMORY_FLAGS.iter().map(|(name, _)| *name));
+    out.end_object();
     out.object("mountExtensions");
     out.object("idmap");
     out.flag("enabled", true);

@@ -47,6 +47,7 @@ fn the_document_has_what_callers_look_for() {
     for list in ["knownFlags", "supportedFlags"] {
         has(&seccomp[list], &["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
     }
+    has(&linux["memoryPolicy"]["modes"], &["MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_PREFERRED_MANY"]);
     assert_eq!(linux["mountExtensions"]["idmap"]["enabled"], true);
     assert_eq!(read["potentiallyUnsafeConfigAnnotations"], serde_json::json!([]));
     // checkpoint and restore are refused, and a caller can know it.

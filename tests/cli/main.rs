@@ -304,7 +304,11 @@ fn odd_users_and_groups_are_refused() {
     }
     for user in ["0", "0:0", "1000", "1000:1000", "4294967294:4294967294"] {
         let honest = runlet(&["exec", "-u", user, "-g", "7", "ghost", "true"]);
-        assert!(honest.code != 0 && honest.stderr.contains("does not exist"), "{user}: {}", honest.stderr);
+        assert!(
+            honest.code != 0 && honest.stderr.contains("container does not exist"),
+            "{user}: {}",
+            honest.stderr
+        );
     }
 }
 
@@ -324,7 +328,7 @@ fn odd_numbers_are_refused() {
     }
     let honest = "update ghost --memory 64m --memory-swap=-1 --pids-limit 10 --cpu-share 512 --blkio-weight 10 --cpu-idle 0";
     let honest = line(honest);
-    assert!(honest.code != 0 && honest.stderr.contains("does not exist"), "{}", honest.stderr);
+    assert!(honest.code != 0 && honest.stderr.contains("container does not exist"), "{}", honest.stderr);
     for fds in ["-1", "3.0", "4294967296", "x", ""] {
         runlet(&["create", "--preserve-fds", fds, "ghost"]).refused("--preserve-fds");
         runlet(&["run", "--ready-fd", fds, "ghost"]).refused("--ready-fd");
