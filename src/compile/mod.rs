@@ -73,7 +73,7 @@ pub fn surroundings(config: &Config<'_>, allow_unknown_syscalls: bool, process: 
     if let Some(profile) = &linux.seccomp {
         let options = seccomp::Options { allow_unknown: allow_unknown_syscalls };
         let filter =
-            seccomp::compile("config.json: linux.seccomp", profile, &seccomp::table::NATIVE, options)?;
+            seccomp::compile("config.json: linux.seccomp.", profile, &seccomp::table::NATIVE, options)?;
         process.seccomp = Some(Filter {
             program: filter.program,
             flags: filter.flags,

@@ -26,6 +26,7 @@ mod tree;
 use crate::config::seccomp::{Arg, Seccomp};
 use crate::error::{Error, Result};
 use alloc::{format, vec::Vec};
+pub use asm::Call;
 use graph::{Graph, Id, Test, Word};
 use leaf::Condition;
 pub use leaf::Operator;
@@ -157,7 +158,7 @@ const CELLS: usize = ORDINARY + 64;
 /// Errors name the property: an unknown action, operator, flag or architecture, `errnoRet` on an action that has none, a
 /// NOTIFY that nobody could answer, more than a fifth of the names unknown, a program over the kernel's limit.
 ///
-/// `place` stands before the property in a message: `config.json: linux.seccomp`.
+/// `place` stands before the property in a message: `config.json: linux.seccomp.`.
 pub fn compile<'a>(
     place: &str,
     profile: &'a Seccomp<'_>,
@@ -165,7 +166,7 @@ pub fn compile<'a>(
     options: Options,
 ) -> Result<Filter<'a>> {
     inner(profile, machine, options).map_err(|mut error| {
-        error.message = format!("{place}.{}", error.message);
+        error.message = format!("{place}{}", error.message);
         error
     })
 }

@@ -17,7 +17,7 @@ const PROFILES: &[(&str, &str)] = &[
 fn real_profiles_compile_to_the_golden_programs() {
     for (name, json) in PROFILES {
         let (printed, size) = from_json(json, |profile| {
-            let filter = compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap();
+            let filter = compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap();
             assert!(filter.unknown.is_empty(), "{name}: {:?}", filter.unknown);
             let mut text = String::new();
             asm::print(&filter.program, &X86_64, &mut text);
@@ -38,7 +38,7 @@ fn real_profiles_agree_with_the_oracle_on_every_number() {
     let text = Text::read();
     for (name, json) in PROFILES {
         from_json(json, |profile| {
-            let filter = compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap();
+            let filter = compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap();
             let oracle = Oracle::new(profile, &X86_64, &text);
             for (architecture, bit) in [(X86_64_ARCH, 0), (X86_64_ARCH, 0x4000_0000), (X86_ARCH, 0)] {
                 for number in 0..600 {

@@ -11,7 +11,7 @@ mod oracle;
 mod random;
 mod refusals;
 
-use super::asm::{self, Call};
+use super::asm;
 use super::table::{AARCH64, MACHINES, S390X, X86_64};
 use super::*;
 extern crate std;
@@ -26,7 +26,7 @@ pub fn from_json<T>(json: &str, then: impl FnOnce(&Seccomp<'_>) -> T) -> T {
 /// Compiles for x86_64 and gives the value of one call.
 fn value(json: &str, call: Call) -> u32 {
     from_json(json, |profile| {
-        let filter = compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap();
+        let filter = compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap();
         asm::run(&filter.program, &call).unwrap().0
     })
 }
@@ -44,7 +44,7 @@ fn upper_halves_come_first_on_big_endian_machines() {
         "args":[{"index":1,"value":4294967296,"op":"SCMP_CMP_EQ"}]}]}"#;
     let loads = |machine: &'static Machine| {
         from_json(json, |profile| {
-            let program = compile("linux.seccomp", profile, machine, Options::default()).unwrap().program;
+            let program = compile("linux.seccomp.", profile, machine, Options::default()).unwrap().program;
             let loads = program.iter().filter(|one| one.code == graph::code::LOAD && one.k >= 16);
             loads.map(|one| one.k).collect::<Vec<u32>>()
         })
@@ -59,7 +59,7 @@ fn a_kernel_decides_allowed_calls_once_for_all() {
     // architecture on its way there (kernel/seccomp.c, `seccomp_is_const_allow`), with these instructions and no others.
     let json = include_str!("../../../../tests/data/seccomp/docker.json");
     from_json(json, |profile| {
-        let program = compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap().program;
+        let program = compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap().program;
         let size = asm::size(&program);
         for number in [0, 1, 3, 9, 202, 257] {
             let (value, steps) = asm::run(&program, &call(number, 0)).unwrap();
@@ -82,7 +82,7 @@ fn five_values_of_one_argument_load_it_once() {
         rules.join(",")
     );
     from_json(&json, |profile| {
-        let program = compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap().program;
+        let program = compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap().program;
         let loads = program.iter().filter(|one| one.code == graph::code::LOAD && one.k >= 16).count();
         assert_eq!((program.len(), loads), (17, 2), "{program:?}");
     });

@@ -192,7 +192,7 @@ fn compare(seed: u64, cases: usize) -> usize {
     while agreed < cases {
         let machine = random.pick(MACHINES);
         let profile = profile(&mut random, machine);
-        let filter = match compile("linux.seccomp", &profile, machine, options) {
+        let filter = match compile("linux.seccomp.", &profile, machine, options) {
             Ok(filter) => filter,
             Err(error) if error.message.ends_with("needs more than 4096 instructions") => continue,
             Err(error) => panic!("{error}: {profile:?}"),

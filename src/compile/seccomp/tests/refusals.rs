@@ -4,7 +4,7 @@ use super::*;
 use std::{format, string::ToString};
 
 fn refusal(json: &str) -> String {
-    from_json(json, |profile| match compile("linux.seccomp", profile, &X86_64, Options::default()) {
+    from_json(json, |profile| match compile("linux.seccomp.", profile, &X86_64, Options::default()) {
         Ok(filter) => panic!("taken: {filter:?}"),
         Err(error) => error.to_string(),
     })
@@ -12,7 +12,7 @@ fn refusal(json: &str) -> String {
 
 fn taken(json: &str) {
     from_json(json, |profile| {
-        compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap();
+        compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap();
     });
 }
 
@@ -92,7 +92,7 @@ fn a_notification_needs_someone_to_answer_it() {
 fn flags_are_passed_on_and_absent_ones_have_a_default() {
     let flags = |json: &str| {
         from_json(json, |profile| {
-            let filter = compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap();
+            let filter = compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap();
             (filter.flags, filter.default_flags)
         })
     };
@@ -113,7 +113,7 @@ fn unknown_names_are_skipped_and_told_until_they_are_more_than_a_fifth() {
     let four = names("\"read\",\"write\",\"open\",\"close\",\"riscv_hwprobe\",\"nosuch\"");
     from_json(&four, |profile| {
         assert_eq!(
-            compile("linux.seccomp", profile, &X86_64, Options::default()).unwrap().unknown,
+            compile("linux.seccomp.", profile, &X86_64, Options::default()).unwrap().unknown,
             ["nosuch"]
         );
     });
@@ -124,7 +124,7 @@ fn unknown_names_are_skipped_and_told_until_they_are_more_than_a_fifth() {
         "{text}"
     );
     from_json(&three, |profile| {
-        let filter = compile("linux.seccomp", profile, &X86_64, Options { allow_unknown: true }).unwrap();
+        let filter = compile("linux.seccomp.", profile, &X86_64, Options { allow_unknown: true }).unwrap();
         assert_eq!(filter.unknown, ["nosuch"]);
     });
 }

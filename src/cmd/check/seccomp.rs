@@ -1,0 +1,204 @@
+//! `check --seccomp PROFILE`: what a profile really does, as the program that the kernel would run.
+//!
+//! The profile is the `linux.seccomp` object by itself, or a config.json that has one. Nothing is loaded into the kernel,
+//! and no privilege is needed. With `--syscall` one call is put to the program instead, for every architecture that has it.
+
+use crate::args::{Check, Format};
+use crate::cmd::{print, text};
+use crate::compile::seccomp::{self, Call, Options, asm, table};
+use crate::config::{self, Config, seccomp::Seccomp};
+use crate::error::{Error, Result};
+use crate::json::Writer;
+use crate::store::read_all;
+use alloc::{format, string::String, vec::Vec};
+use core::ffi::CStr;
+use core::fmt::Write as _;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, de::IgnoredAny};
+
+/// What tells Docker's and Podman's templates from a profile.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Template {
+    #[serde(rename = "archMap")]
+    arch_map: Option<IgnoredAny>,
+}
+
+/// One call in one architecture, answered.
+struct Answer {
+    architecture: &'static str,
+    number: u32,
+    action: String,
+    steps: u32,
+}
+
+/// Prints a profile's program, or its answer to one call.
+pub fn run(profile: &CStr, args: &Check, allow_unknown: bool) -> Result<()> {
+    let name = text(profile, "--seccomp")?;
+    let file = rustix::fs::open(&*name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(Error::sys("--seccomp", &name))?;
+    let json = read_all(&file).map_err(Error::sys("--seccomp", &name))?;
+    print(&judge(&name, &json, args, allow_unknown)?)
+}
+
+fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<String> {
+    if config::parse::<Template>(name, json)?.arch_map.is_some() {
+        let error =
+            Error::new(format!("{name}: is a template, from which a profile is made for each container"));
+        return Err(error.hint("check the config.json that Docker or Podman writes"));
+    }
+    let config: Config<'_> = config::parse(name, json)?;
+    let profile: Seccomp<'_> = match config.linux.seccomp {
+        Some(profile) => profile,
+        None => config::parse(name, json)?,
+    };
+    let machine = &table::NATIVE;
+    let filter = seccomp::compile(&format!("{name}: "), &profile, machine, Options { allow_unknown })?;
+    let answers = match &args.syscall {
+        Some(call) => answers(call, &args.args, &filter.program, machine)?,
+        None => Vec::new(),
+    };
+    let size = asm::size(&filter.program);
+    let mut program = String::new();
+    if args.syscall.is_none() {
+        asm::print(&filter.program, machine, &mut program);
+    }
+
+    if args.format == Format::Json {
+        let mut out = Writer::default();
+        out.object("");
+        out.number("instructions", i64::try_from(size.instructions).unwrap_or_default());
+        out.number("unconditional", size.unconditional.into());
+        out.number("longest", size.longest.into());
+        out.strings("unknown", &mut filter.unknown.iter().copied());
+        match args.syscall {
+            None => out.strings("program", &mut program.lines()),
+            Some(_) => {
+                out.array("calls");
+                for answer in &answers {
+                    out.object("");
+                    out.string("architecture", answer.architecture);
+                    out.number("number", answer.number.into());
+                    out.string("action", &answer.action);
+                    out.number("instructions", answer.steps.into());
+                    out.end_object();
+                }
+                out.end_array();
+            }
+        }
+        out.end_object();
+        return Ok(out.finish());
+    }
+
+    let mut out = String::new();
+    for answer in &answers {
+        let Answer { architecture, number, action, steps } = answer;
+        let _infallible = writeln!(out, "{architecture:12} {number:<12} {action} ({steps} instructions)");
+    }
+    if args.syscall.is_none() {
+        let asm::Size { instructions, unconditional, longest } = size;
+        out.push_str(&program);
+        let _infallible = writeln!(
+            out,
+            "\n{instructions} instructions; at most {unconditional} run where no argument matters, {longest} in all"
+        );
+        for unknown in &filter.unknown {
+            let _infallible = writeln!(out, "unknown, skipped: {unknown}");
+        }
+    }
+    Ok(out)
+}
+
+/// What the program says to a call, given by name or by number.
+fn answers(
+    call: &str,
+    args: &[(u8, u64)],
+    program: &[syscalls::seccomp::SockFilter],
+    machine: &table::Machine,
+) -> Result<Vec<Answer>> {
+    let mut arguments = [0; 6];
+    for (index, value) in args {
+        if let Some(argument) = arguments.get_mut(usize::from(*index)) {
+            *argument = *value;
+        }
+    }
+    let mut answers = Vec::new();
+    for abi in machine.abis {
+        let number = match call.parse::<u32>() {
+            Ok(number) => number | abi.bit,
+            Err(_) => {
+                let entry = machine.table.find(call, &mut 0);
+                match entry.and_then(|entry| machine.table.number(abi, entry)) {
+                    Some(number) => abi.real(number),
+                    None => continue,
+                }
+            }
+        };
+        let call = Call { number, architecture: abi.audit, arguments };
+        if let Some((value, steps)) = asm::run(program, &call) {
+            answers.push(Answer { architecture: abi.name, number, action: asm::action(value), steps });
+        }
+    }
+    match answers.is_empty() {
+        true => Err(Error::new(format!("--syscall {call:?}: no system call of this machine"))),
+        false => Ok(answers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const DOCKER: &str = include_str!("../../../tests/data/seccomp/docker.json");
+
+    fn call(name: &str, args: &[(u8, u64)]) -> String {
+        let args = Check { syscall: Some(name.into()), args: args.to_vec(), ..Check::default() };
+        judge("docker.json", DOCKER.as_bytes(), &args, false).unwrap()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn one_call_is_answered_for_every_architecture_that_has_it() {
+        let text = call("socket", &[(0, 40)]);
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        for (line, name) in lines.iter().zip(["x86_64", "x32", "x86"]) {
+            assert_eq!(line.first(), Some(&name));
+            assert_eq!(line.get(2..4), Some(&["ERRNO", "EPERM"][..]), "{text}");
+        }
+        assert!(call("socket", &[(0, 1)]).lines().all(|line| line.contains(" ALLOW ")));
+        assert!(call("4000", &[]).contains("ENOSYS"));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_program_is_printed_with_names_and_its_size() {
+        let text = judge("docker.json", DOCKER.as_bytes(), &Check::default(), false).unwrap();
+        assert!(text.contains("x86_64, x32:\n"), "{text}");
+        assert!(text.contains(" personality "), "{text}");
+        assert!(text.contains("238 instructions; at most 12 run where no argument matters"), "{text}");
+    }
+
+    #[test]
+    fn a_config_and_its_profile_by_itself_are_the_same() {
+        let config = format!("{{\"ociVersion\":\"1.2.0\",\"linux\":{{\"seccomp\":{DOCKER}}}}}");
+        for format in [Format::Table, Format::Json] {
+            let args = Check { format, ..Check::default() };
+            let whole = judge("x", config.as_bytes(), &args, false).unwrap();
+            assert_eq!(whole, judge("x", DOCKER.as_bytes(), &args, false).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_no_profile_is_refused_by_the_name_of_its_file() {
+        let refusal =
+            |json: &str| judge("p.json", json.as_bytes(), &Check::default(), false).unwrap_err().message;
+        assert!(refusal("{").starts_with("p.json: "));
+        assert!(refusal("{}").starts_with("p.json: defaultAction: "));
+        assert!(refusal("{\"archMap\":[]}").contains("template"));
+        let args = Check { syscall: Some("nosuch".into()), ..Check::default() };
+        let error = judge("p.json", DOCKER.as_bytes(), &args, false).unwrap_err();
+        assert!(error.message.contains("\"nosuch\""));
+    }
+}
