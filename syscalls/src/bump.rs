@@ -1,5 +1,9 @@
 //! A global allocator for a process that ends soon: it moves a pointer, and gives back only the last block.
 //!
+//! A growing `Vec` that was allocated last grows in place; everything else stays until the process ends, so it is not for a
+//! process that stays and goes on allocating. After a fork out of a process with threads the child may find the lock held by
+//! a thread that it does not have: such a child must not allocate, which [`Bump::seal`] turns from a rule into an exit.
+//!
 //! # Safety
 //!
 //! The state is touched only under the lock. A block lies in a chunk mapped for it, after everything handed out before, and chunks are
@@ -59,6 +63,7 @@ impl Bump {
         result
     }
 
+    // Before the lock, so that it also speaks where the lock is held for ever.
     fn check_seal(&self) {
         if self.sealed.load(Ordering::Relaxed) {
             let message = b"allocation after seal\n";

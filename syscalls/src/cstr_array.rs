@@ -143,6 +143,20 @@ mod tests {
             array.push(c"string".to_owned());
         }
         assert!(array.iter().all(|s| s == c"string"));
+        let mut one = CStrArray::with_capacity(1);
+        one.push(c"own".to_owned());
+        one.with_one_more(c"left out", |all| {
+            assert!(all.len() == 1 || all.iter().nth(1) == Some(c"left out"))
+        });
+        one.reserve(1);
+        one.with_one_more(c"borrowed", |all| {
+            assert!(all.iter().eq([c"own", c"borrowed"]));
+            // SAFETY: `len + 1` pointers.
+            assert!(unsafe { *all.as_ptr().add(2) }.is_null());
+        });
+        assert!(one.iter().eq([c"own"]));
+        // SAFETY: as above.
+        assert!(unsafe { *one.as_ptr().add(1) }.is_null());
         let two: CStrArray = [c"a", c""].map(CStr::to_owned).into_iter().collect();
         assert_eq!(std::format!("{two:?}"), r#"["a", ""]"#);
     }

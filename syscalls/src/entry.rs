@@ -3,6 +3,9 @@
 //! std's own start polls stdio, installs a stack-overflow handler and changes SIGPIPE: a dozen system calls of which a short-lived
 //! static program needs none. It also means that SIGPIPE keeps its default and closed stdio stays closed.
 //!
+//! The program itself can be `#![forbid(unsafe_code)]`: what the macro brings along (a symbol named `main`, one call) is this
+//! crate's code, here to be read, and the lint leaves code of another crate's macro to that crate.
+//!
 //! # Safety
 //!
 //! [`Args::new`] is called by the `main` that `entry!` makes, with what the C library (glibc and musl alike) passes to main:

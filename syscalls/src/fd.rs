@@ -196,6 +196,10 @@ mod tests {
         holds_in_child(|| {
             dup_to(b.as_fd(), 400, 0)?;
             let survives_exec = get_flags(400)? == 0;
+            set_cloexec(400, true)?;
+            let closed_by_exec = get_flags(400)? == k::FD_CLOEXEC;
+            set_cloexec(400, false)?;
+            let survives_exec = survives_exec && closed_by_exec && get_flags(400)? == 0;
             write(inherited(400)?, b"x")?;
             close_raw(400)?;
             let gone = inherited(400).err() == Some(Errno::BADF) && adopt(400).err() == Some(Errno::BADF);

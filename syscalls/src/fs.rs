@@ -358,6 +358,12 @@ mod tests {
         unlinkat(dir, c"sub", AT_REMOVEDIR).unwrap();
         assert_eq!(faccessat(dir, c"sub", F_OK), Err(Errno::NOENT));
         assert_eq!(faccessat(dir, c".", R_OK), Ok(()));
+        symlinkat(c"nowhere", dir, c"dangling").unwrap();
+        assert_eq!(faccessat(dir, c"dangling", F_OK), Err(Errno::NOENT));
+        match faccessat2(dir, c"dangling", F_OK, AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::NOSYS) => {} // before 5.8
+            result => assert_eq!(result, Ok(())),
+        }
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //!
 //! The raw calls change the calling thread only; the C library's change all threads. The runtime has one.
 //!
+//! The order that works is groups, group, user: [`set_uid`] gives away the right to do the other two. The permitted
+//! capabilities go with user 0 unless `prctl::set_keepcaps` said otherwise before, the effective ones always.
+//!
 //! # Safety
 //!
 //! Integers, and slices with their length.

@@ -4,14 +4,48 @@
 //! come back. Must not: choose, retry, fall back, allocate (but [`CStrArray`], which is built before the clone),
 //! format or panic. Callers: the runtime, parent and child alike; after `clone3` the child calls nothing else.
 //!
-//! What every function here keeps, so that its page need not repeat it:
+//! # To read it
 //!
-//! - The result is the kernel's, unedited. [`Errno`] is what it returned; **no call is retried on `EINTR`**.
+//! `arch` holds the instruction for four architectures (the C library's `syscall` serves the rest), `call` turns values
+//! into registers and the register into a `Result`. Every other module is a list of wrappers that do not know each other:
+//!
+//! | to | read |
+//! |---|---|
+//! | make, end, wait for and signal processes | [`process`], [`signal`] |
+//! | give up or take on rights | [`ids`], [`caps`], [`prctl`], [`seccomp`] |
+//! | have another view of the machine | [`ns`], [`mount`] |
+//! | work on files | [`fs`], [`mod@stat`], [`fd`] |
+//! | talk | [`net`], [`tty`] |
+//! | be limited | [`bpf`] (device rules), [`sched`] (and what else outlives exec) |
+//! | be a program without std's start | [`entry!`], [`Args`], [`Bump`] |
+//!
+//! # What holds for every function
+//!
+//! - The result is the kernel's; [`Errno`] is what it returned. **No call is retried on `EINTR`**, and a short read or
+//!   write is a success.
 //! - Every descriptor is made close-on-exec, and is returned as an [`OwnedFd`]. [`leak`] is for one that shall live until exec.
 //! - Paths are `&CStr`, relative to a descriptor ([`CWD`] for the working directory). Flags are the kernel's constants,
-//!   re-exported beside the call that takes them.
+//!   re-exported beside the call that takes them; those that change who owns memory or descriptors are not.
 //! - A function is there on every kernel from 4.14 unless it names a version; on an older one it returns `ENOSYS`
 //!   (or `EPERM`, `EINVAL`, even `ENOENT`, under a seccomp filter or a vendor's kernel).
+//! - It is safe to call with any argument. A value that the kernel would take for something else than its name says is
+//!   `EINVAL` without a call: id `u32::MAX` ("leave it"), pid 0 and below ("a group", "everybody"), a NUL inside of a path.
+//!   Nothing else is judged here.
+//!
+//! # What is left to the caller
+//!
+//! - **The child of a clone** has a copy of all memory and none of the other threads: plain data and system calls, then
+//!   exec or exit. A value dropped there is dropped twice in all, which is right for a descriptor and wrong for a lock file.
+//! - **Rights belong to threads.** The raw calls of [`ids`], [`caps`], [`prctl`] change the calling thread, where the C
+//!   library's would change all. A process that uses them has one thread.
+//! - **Bare numbers** ([`fd::adopt`], [`fd::close_raw`], [`fd::dup_to`]) are for descriptors that came from outside.
+//! - **32-bit times** are relative and short: no wrapper takes or gives a date, so none ends in 2038.
+//!
+//! # How far it is tested
+//!
+//! Each wrapper has a test that looks at what the kernel then does, in a child process where it would change this one.
+//! They hold on x86_64, and in QEMU under Debian's kernels for arm64 and armhf (6.1) and riscv64 (7.2). A machine that can
+//! be had only as qemu-user sets `SYSCALLS_EMULATED=1`, which skips, by name, what that does not translate.
 #![no_std]
 #![warn(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![cfg_attr(
@@ -53,7 +87,7 @@ pub mod stat;
 mod testing;
 pub mod tty;
 
-pub use bump::Bump;
+pub use bump::{Bump, SEALED_STATUS};
 pub use cstr_array::CStrArray;
 pub use entry::Args;
 pub use fd::{CWD, leak};

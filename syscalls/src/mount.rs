@@ -1,4 +1,7 @@
-//! Mounts: the old call, and the one with descriptors.
+//! Mounts: the old call, and the ones with descriptors (Linux 5.2: fsopen, fspick, fsconfig, fsmount, open_tree, move_mount).
+//!
+//! Without `AT_EMPTY_PATH` or `MOVE_MOUNT_*_EMPTY_PATH` an empty path is `ENOENT`; a mount is reached through a descriptor that was
+//! opened *after* it was mounted, and only in the mount namespace that it is in.
 //!
 //! # Safety
 //!
@@ -245,6 +248,61 @@ mod tests {
         });
         // Nothing of it is seen from here.
         assert_eq!(std::fs::read_dir(directory.path.join("target")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_system_is_reconfigured_where_it_is_mounted() {
+        if !root("a_file_system_is_reconfigured_where_it_is_mounted") {
+            return;
+        }
+        let directory = Directory::new();
+        std::fs::create_dir(directory.path.join("target")).unwrap();
+        let here = directory.fd.as_fd();
+        holds_in_child(|| {
+            private(here)?;
+            mount(Some(c"none"), c"target", Some(c"tmpfs"), 0, None)?;
+            fs::mkdirat(CWD, c"target/early", 0o755)?;
+            let context = fspick(CWD, c"target", FSPICK_NO_AUTOMOUNT)?;
+            fsconfig_flag(context.as_fd(), c"ro")?;
+            fsconfig_reconfigure(context.as_fd())?;
+            Ok(fs::mkdirat(CWD, c"target/late", 0o755) == Err(Errno::ROFS))
+        });
+    }
+
+    #[test]
+    fn a_copy_of_a_tree_is_made_with_its_attributes() {
+        if !root("a_copy_of_a_tree_is_made_with_its_attributes") {
+            return;
+        }
+        let directory = Directory::new();
+        let here = directory.fd.as_fd();
+        holds_in_child(|| {
+            private(here)?;
+            let attr = MountAttr { set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
+            let tree = open_tree_attr(CWD, c".", OPEN_TREE_CLONE, &attr)?;
+            fs::mkdirat(CWD, c"original", 0o755)?;
+            Ok(fs::mkdirat(tree.as_fd(), c"copy", 0o755) == Err(Errno::ROFS))
+        });
+    }
+
+    #[test]
+    fn a_descriptor_is_an_option_where_the_file_system_takes_one() {
+        let name = "a_descriptor_is_an_option_where_the_file_system_takes_one";
+        if !root(name) {
+            return;
+        }
+        // procfs takes a pid namespace since Linux 6.17, and nothing else.
+        let (Ok(good), Ok(bad)) = (fsopen(c"proc"), fsopen(c"proc")) else {
+            std::println!("SKIP {name}: no fsopen");
+            return;
+        };
+        let pid = fs::openat(CWD, c"/proc/self/ns/pid", 0, 0).unwrap();
+        let uts = fs::openat(CWD, c"/proc/self/ns/uts", 0, 0).unwrap();
+        if fsconfig_fd(good.as_fd(), c"pidns", pid.as_fd()).is_err() {
+            std::println!("SKIP {name}: procfs without pidns");
+            return;
+        }
+        assert_eq!(fsconfig_fd(bad.as_fd(), c"pidns", uts.as_fd()), Err(Errno::INVAL));
     }
 
     #[test]

@@ -152,6 +152,38 @@ mod tests {
         });
     }
 
+    /// What prctl(`option`) answers, for those that have no use but here.
+    fn get(option: u32) -> Result<i32> {
+        ret_i32(prctl(option, 0, 0))
+    }
+
+    #[test]
+    fn what_is_set_is_read_back() {
+        if emulated("what_is_set_is_read_back") {
+            return;
+        }
+        holds_in_child(|| {
+            set_dumpable(true)?;
+            let dumpable = get(p::PR_GET_DUMPABLE)?;
+            set_dumpable(false)?;
+            Ok(dumpable == 1 && get(p::PR_GET_DUMPABLE)? == 0)
+        });
+        holds_in_child(|| {
+            let mut signal = 0i32;
+            set_pdeathsig(crate::signal::SIGUSR1)?;
+            ret_unit(prctl(p::PR_GET_PDEATHSIG, (&raw mut signal).expose_provenance(), 0))?;
+            Ok(signal as u32 == crate::signal::SIGUSR1 && set_pdeathsig(1000) == Err(Errno::INVAL))
+        });
+        if root("what_is_set_is_read_back") {
+            holds_in_child(|| {
+                const NOROOT: u32 = 1;
+                let before = get(p::PR_GET_SECUREBITS)?;
+                set_securebits(NOROOT)?;
+                Ok(before == 0 && get(p::PR_GET_SECUREBITS)? == 1)
+            });
+        }
+    }
+
     #[test]
     fn the_name_shows_in_proc() {
         holds_in_child(|| {

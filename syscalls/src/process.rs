@@ -483,6 +483,65 @@ mod tests {
     }
 
     #[test]
+    fn another_process_is_found_and_its_descriptor_taken() {
+        if emulated("another_process_is_found_and_its_descriptor_taken") {
+            return;
+        }
+        use crate::fd::{eventfd, pipe, read, write};
+        assert_eq!(pidfd_open(-1, 0).err(), Some(Errno::INVAL));
+        let (ready, tell) = pipe(0).unwrap();
+        let pid = match fork().unwrap() {
+            Fork::Child => {
+                let mine = eventfd(77, 0);
+                let number = mine.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+                write(tell.as_fd(), &number.to_ne_bytes()).ok();
+                crate::signal::pause();
+                exit_group(1)
+            }
+            Fork::Parent { pid, .. } => pid,
+        };
+        let mut number = [0; 4];
+        assert_eq!(read(ready.as_fd(), &mut number), Ok(4));
+        let pidfd = pidfd_open(pid, 0).unwrap();
+        let taken = pidfd_getfd(pidfd.as_fd(), i32::from_ne_bytes(number)).map(|fd| {
+            let mut value = [0; 8];
+            read(fd.as_fd(), &mut value).map(|_| u64::from_ne_bytes(value))
+        });
+        kill(pid, SIGKILL).unwrap();
+        assert_eq!(waitid(WaitFor::Pid(pid), WEXITED), Ok(Some((pid, WaitStatus::Killed(9)))));
+        match taken {
+            Err(Errno::NOSYS | Errno::PERM) => {
+                std::println!("SKIP pidfd_getfd: missing, or ptrace is not allowed")
+            }
+            taken => assert_eq!(taken, Ok(Ok(77))),
+        }
+    }
+
+    #[test]
+    fn a_program_is_executed_by_its_descriptor() {
+        if emulated("a_program_is_executed_by_its_descriptor") {
+            return;
+        }
+        let program = crate::fs::openat(crate::CWD, c"/bin/sh", crate::fs::O_PATH, 0).unwrap();
+        let argv: CStrArray = [c"sh", c"-c", c"exit 9"].map(CStr::to_owned).into_iter().collect();
+        let envp = CStrArray::new();
+        let status =
+            crate::testing::child(|| Err(execveat(program.as_fd(), c"", &argv, &envp, AT_EMPTY_PATH)));
+        assert_eq!(status, WaitStatus::Exited(9));
+        assert_eq!(execveat(program.as_fd(), c"", &argv, &envp, 0), Errno::NOENT);
+    }
+
+    #[test]
+    fn a_personality_is_read_back_and_a_lone_thread_is_its_process() {
+        const NO_RANDOMIZE: u32 = 0x4_0000;
+        crate::testing::holds_in_child(|| {
+            let before = personality(u32::MAX)?;
+            personality(before | NO_RANDOMIZE)?;
+            Ok(personality(u32::MAX)? == before | NO_RANDOMIZE && gettid() == getpid())
+        });
+    }
+
+    #[test]
     fn random_bytes_fill_the_buffer() {
         let mut buf = [0; 64];
         assert_eq!(getrandom(&mut buf, 0), Ok(64));
