@@ -19,4 +19,5 @@ mod namespaces;
 mod process;
 mod propagation;
 mod refusals;
+mod seccomp;
 mod users;

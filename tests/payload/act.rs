@@ -218,6 +218,12 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             plain(call!(nr::KILL, std::process::id(), number))
         }
         "trap" => trap(),
+        // The process ends with this status when a seccomp filter traps a call (SIGSYS).
+        "on-sigsys" => {
+            ON_SIGSYS.store(int(at(a, 0)) as i32, Ordering::SeqCst);
+            unsafe { sys::signal(31, end as extern "C" fn(i32) as usize) };
+            Ok(json::null())
+        }
         "wait-file" => {
             while fs::symlink_metadata(at(a, 0)).is_err() {
                 std::thread::sleep(Duration::from_millis(5));
@@ -301,6 +307,12 @@ extern "C" fn caught(number: i32) {
 }
 
 /// Catches every signal that can be caught, says `ready`, then each number as it comes; SIGTERM is the last.
+static ON_SIGSYS: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn end(_: i32) {
+    unsafe { sys::syscall(nr::EXIT_GROUP.into(), ON_SIGSYS.load(Ordering::SeqCst)) };
+}
+
 fn trap() -> Outcome {
     for number in 1..=64 {
         if ![9, 19, 11, 17].contains(&number) {

@@ -8,6 +8,7 @@
 //! - `leak-fd N PATH CMD…`: execs CMD with PATH open (no close-on-exec) as descriptor N.
 //! - `swap A B`: exchanges two names until standard input closes; prints `ready`, at the end the number of exchanges.
 //! - `as UID GID CMD…`: drops to an ordinary user and execs CMD.
+//! - `seccomp-agent SOCKET VALUE`: agent.rs.
 //! - `swallow-stdio CMD…`: execs CMD with descriptors 0 to 2 closed.
 
 use crate::sys::{self, AT_FDCWD, call, cstr, nr};
@@ -26,6 +27,7 @@ pub fn run(arguments: &[String]) -> Option<i32> {
         "leak-fd" => Some(leak(rest[0].parse().unwrap(), rest[1], &rest[2..])),
         "swap" => Some(swap(rest[0], rest[1])),
         "as" => Some(as_user(rest[0].parse().unwrap(), rest[1].parse().unwrap(), &rest[2..])),
+        "seccomp-agent" => Some(crate::agent::run(rest[0], rest[1].parse().unwrap())),
         "swallow-stdio" => {
             (0..3).for_each(sys::close);
             Some(become_command(&rest))

@@ -6,6 +6,7 @@
 //! It is compiled with a bare `rustc`: no crate, no cargo (tests/harness/mod.rs does it at first use).
 
 mod act;
+mod agent;
 mod json;
 mod outside;
 mod report;

@@ -1,0 +1,168 @@
+//! config-linux.md "Seccomp": each action as a process in a container meets it, and the profile that Docker writes.
+
+use crate::harness::{self, Bundle, Context, Value, json};
+use crate::{context, skip_test};
+use std::process::Command;
+
+/// SIGSYS, as a status.
+const KILLED: i32 = 128 + 31;
+
+/// A bundle whose program makes one call, `getpriority` where no verb is given, under a profile of one rule for it.
+fn bundle(context: &Context, verbs: &[&str], rule: Value) -> Bundle {
+    let verbs = if verbs.is_empty() { &["getpriority"] } else { verbs };
+    let mut bundle = context.bundle(verbs);
+    let mut rule = rule;
+    rule["names"] = json!(["getpriority"]);
+    bundle.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] }));
+    bundle
+}
+
+fn action(context: &Context, verbs: &[&str], action: &str) -> Bundle {
+    bundle(context, verbs, json!({ "action": action }))
+}
+
+#[test]
+fn an_errno_is_the_callers_to_see() {
+    let context = context!();
+    let seen = context.observe(&action(&context, &[], "SCMP_ACT_ERRNO"));
+    assert_eq!(seen.errno("getpriority"), "EPERM");
+    let with = json!({ "action": "SCMP_ACT_ERRNO", "errnoRet": 95 });
+    assert_eq!(context.observe(&bundle(&context, &[], with)).errno("getpriority"), "EOPNOTSUPP");
+    let seen = context.observe(&action(&context, &[], "SCMP_ACT_ALLOW"));
+    assert_eq!(seen.out("getpriority"), 20);
+}
+
+#[test]
+fn kill_ends_the_process_and_no_handler_is_asked() {
+    let context = context!();
+    for name in ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS"] {
+        let verbs = ["on-sigsys", "42", ",", "getpriority"];
+        context.run(&action(&context, &verbs, name)).status(KILLED);
+    }
+    context.run(&action(&context, &["on-sigsys", "42", ",", "getpriority"], "SCMP_ACT_ALLOW")).ok();
+}
+
+#[test]
+fn trap_is_a_signal_that_can_be_handled() {
+    let context = context!();
+    context.run(&action(&context, &["on-sigsys", "42", ",", "getpriority"], "SCMP_ACT_TRAP")).status(42);
+    context.run(&action(&context, &[], "SCMP_ACT_TRAP")).status(KILLED);
+}
+
+/// seccomp(2): without a tracer the call fails with ENOSYS.
+#[test]
+fn trace_without_a_tracer_is_enosys() {
+    let context = context!();
+    let seen = context.observe(&action(&context, &[], "SCMP_ACT_TRACE"));
+    assert_eq!(seen.errno("getpriority"), "ENOSYS");
+}
+
+/// The kernel's records of seccomp actions (audit type 1326), from its log.
+fn records() -> Vec<String> {
+    let output = Command::new("dmesg").output().map(|output| output.stdout).unwrap_or_default();
+    let text = String::from_utf8_lossy(&output);
+    text.lines().filter(|line| line.contains("type=1326")).map(str::to_owned).collect()
+}
+
+#[test]
+fn log_lets_the_call_through_and_the_kernel_tells_of_it() {
+    let context = context!();
+    let seen = context.observe(&action(&context, &[], "SCMP_ACT_LOG"));
+    assert_eq!(seen.out("getpriority"), 20);
+    let wrote = |code: &str| records().iter().any(|line| line.contains(code) && line.contains("payload"));
+    // A kill is always logged: where it is not, this kernel's log is not ours to read.
+    context.run(&action(&context, &[], "SCMP_ACT_KILL_PROCESS")).status(KILLED);
+    if !harness::wait_for(std::time::Duration::from_secs(2), || wrote("code=0x80000000")) {
+        skip_test!("the kernel's log shows no audit records");
+    }
+    assert!(wrote("code=0x7ffc0000"), "{:#?}", records());
+}
+
+#[test]
+fn notify_asks_the_agent_and_gives_its_answer() {
+    let context = context!();
+    let socket = context.outside("agent").join("socket").to_string_lossy().into_owned();
+    let agent = context.helper(&["seccomp-agent", &socket, "7"]);
+    let mut bundle = action(&context, &[], "SCMP_ACT_NOTIFY");
+    bundle.set("/linux/seccomp/listenerPath", socket.as_str());
+    bundle.set("/linux/seccomp/listenerMetadata", "opaque");
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.out("getpriority"), 7);
+
+    let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+    let state: Value = serde_json::from_str(told["state"].as_str().unwrap()).unwrap();
+    assert_eq!(state["fds"], json!(["seccompFd"]));
+    assert_eq!(state["metadata"], "opaque");
+    assert!(state["pid"].as_i64().unwrap() > 0);
+    assert_eq!(state["pid"], state["state"]["pid"]);
+    assert_eq!(state["state"]["status"], "creating");
+    assert!(state["ociVersion"].is_string() && state["state"]["bundle"].is_string());
+}
+
+#[test]
+fn a_notification_without_an_agent_fails_the_creation() {
+    let context = context!();
+    let mut bundle = action(&context, &[], "SCMP_ACT_NOTIFY");
+    context.run(&bundle).fails().says("linux.seccomp.listenerPath");
+    let nowhere = context.outside("agent").join("nobody").to_string_lossy().into_owned();
+    bundle.set("/linux/seccomp/listenerPath", nowhere.as_str());
+    context.run(&bundle).fails().says("listenerPath");
+}
+
+/// The whole profile that Docker writes, with and without no_new_privs: what it forbids, what it lets through by argument, and
+/// that a call of the future is not implemented instead of forbidden, so that C libraries fall back.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn dockers_profile_holds_in_a_container() {
+    let context = context!();
+    let profile: Value = serde_json::from_str(include_str!("../data/seccomp/docker.json")).unwrap();
+    for no_new_privileges in [true, false] {
+        let verbs = [
+            "unshare",
+            "uts",
+            ",",
+            "syscall",
+            "435",
+            ",",
+            "syscall",
+            "9999",
+            ",",
+            "socket",
+            "40",
+            "1",
+            "0",
+            ",",
+            "socket",
+            "1",
+            "1",
+            "0",
+            ",",
+            "read",
+            "/proc/self/status",
+        ];
+        let mut bundle = context.bundle(&verbs);
+        bundle.set("/process/noNewPrivileges", no_new_privileges);
+        bundle.set("/linux/seccomp", profile.clone());
+        let seen = context.observe(&bundle);
+        assert_eq!(seen.errno("unshare uts"), "EPERM");
+        assert_eq!(seen.errno("syscall 435"), "ENOSYS", "clone3");
+        assert_eq!(seen.errno("syscall 9999"), "ENOSYS");
+        assert_eq!(seen.errno("socket 40 1 0"), "EPERM", "AF_VSOCK");
+        assert!(seen.out("socket 1 1 0").is_number());
+        let status = seen.text("read /proc/self/status");
+        assert!(status.contains("Seccomp:\t2\n"), "{status}");
+        let privileges = format!("NoNewPrivs:\t{}\n", u8::from(no_new_privileges));
+        assert!(status.contains(&privileges), "{status}");
+    }
+}
+
+#[test]
+fn a_profile_mostly_of_unknown_names_must_be_meant() {
+    let context = context!();
+    let mut bundle = context.bundle(&["true"]);
+    let rule = json!({ "names": ["read", "nosuch", "nosuchatall"], "action": "SCMP_ACT_LOG" });
+    bundle.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] }));
+    context.run(&bundle).fails().says("2 of 3 names");
+    let id = context.id();
+    context.call(&["--allow-unknown-syscalls", "run", "--bundle", &bundle.path(), &id]).go().ok();
+}
