@@ -58,8 +58,10 @@ pub fn main(arguments: &[String]) -> Result<()> {
     if bundles.is_empty() {
         return Err(Error::new(format!("name at least one bundle\n\n{USAGE}")));
     }
-    let parts = build(&bundles, &output)?;
-    print!("{parts}");
+    let runtime = dist::build(dist::NATIVE)?.file;
+    let image = build(&runtime, &bundles, &output)?;
+    println!("{}", image.contents);
+    println!("{}: {} bytes with {}, kernel aside", output.display(), image.size, image.packer);
     if boot {
         let first = vm::boot_image(&kernel, &output, LIMIT, &mut |line| println!("{line}"))?;
         println!("first line of a container {:.1} s after QEMU was started", first.as_secs_f64());
@@ -67,16 +69,25 @@ pub fn main(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the image and returns a table of what is in it, for a person.
-pub fn build(bundles: &[PathBuf], output: &Path) -> Result<String> {
+/// What was made.
+pub struct Made {
+    /// Its parts and their sizes, for a person.
+    pub contents: String,
+    /// Bytes of the finished file.
+    pub size: usize,
+    /// The program that compressed it.
+    pub packer: &'static str,
+}
+
+/// Writes the image with `runtime` in it.
+pub fn build(runtime: &Path, bundles: &[PathBuf], output: &Path) -> Result<Made> {
     let mut archive = Archive::new();
     for name in ["bundles", "dev", "proc", "run", "sys", "tmp"] {
         archive.directory(name, 0o755)?;
     }
     tree::console(&mut archive)?;
-    let runtime = dist::build(dist::NATIVE)?.file;
     let busybox = tree::busybox()?;
-    archive.host_file("bin/runlet", &runtime)?;
+    archive.host_file("bin/runlet", runtime)?;
     archive.host_file("bin/busybox", &busybox)?;
     archive.symlink("bin/sh", "busybox")?;
     archive.file("init", 0o755, INIT.as_bytes())?;
@@ -90,19 +101,18 @@ pub fn build(bundles: &[PathBuf], output: &Path) -> Result<String> {
         archive.host_tree(&format!("bundles/{name}"), &bundle, Owners::Kept)?;
     }
     let plain = archive.finish();
-    let (packed, program) = compress(&plain)?;
+    let (packed, packer) = compress(&plain)?;
     std::fs::write(output, &packed).context(|| format!("write {}", output.display()))?;
     let size = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default();
-    Ok(format!(
-        "runlet {} + busybox {} + init {} + {} bundle(s) = {} bytes\n{}: {} bytes with {program}\n",
-        size(&runtime),
+    let contents = format!(
+        "runlet {} + busybox {} + init {} + {} bundle(s) = {} bytes",
+        size(runtime),
         size(&busybox),
         INIT.len(),
         bundles.len(),
-        plain.len(),
-        output.display(),
-        packed.len()
-    ))
+        plain.len()
+    );
+    Ok(Made { contents, size: packed.len(), packer })
 }
 
 /// xz packs the bundle's copy of a program that the image has too nearly to nothing. The kernel's own decompressor checks CRC-32 and no other sum.

@@ -5,7 +5,7 @@ fail() { echo "$system: $*"; runlet list; busybox ps | busybox grep -v ' \['; ex
 patience=60
 log=/bundles/web/rootfs/log
 pid() { runlet state web 2>/dev/null | busybox sed -n 's/.*"pid": *\([0-9]*\).*/\1/p'; }
-supervisor() { busybox ps | busybox awk '/runlet run / && !/awk/ { print $1; exit }'; }
+supervisor() { busybox ps | busybox awk '/runlet.* run .*web$/ && !/awk|sh -c/ { print $1; exit }'; }
 running() { runlet state web 2>/dev/null | busybox grep -q '"status": *"running"'; }
 await() {
     busybox seq $patience | while read -r _; do "$@" && exit 7; busybox sleep 1; done

@@ -4,6 +4,7 @@
 //! nothing but its own file: no /proc, no /dev, no shell. Everything for the host goes to the console in lines that start with
 //! [`MARK`]; boot.rs reads them.
 
+use super::boot::skip_of;
 use super::environment::{self, Cgroups, ENVIRONMENTS, Environment, MOUNTS, ROOTS, Root, RootKind};
 use crate::host::{Context, Error, Result};
 use rustix::io::Errno;
@@ -409,7 +410,7 @@ fn tally(status: Option<&str>, lines: &[String]) -> Tally {
             total.passed += count(counts, "passed");
             total.failed += count(counts, "failed");
             total.skipped += count(counts, "ignored");
-        } else if line.starts_with("SKIP ") {
+        } else if skip_of(line).is_some() {
             early += 1;
         }
     }

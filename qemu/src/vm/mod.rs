@@ -14,7 +14,7 @@ mod package;
 pub mod tree;
 
 use crate::host::{Context, Error, Result};
-use crate::setup;
+use crate::{image, setup};
 use boot::{Machine, Report};
 use environment::{ENVIRONMENTS, Environment, KERNELS, Kernel, ROOTS, Root, RootKind};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ Without a word: boots one guest, runs tests in it and gives their verdict.
   --kernel NAME      6.12 unless named; `matrix` takes all
   --root NAME        what / is: ramfs unless named
   --env NAME         what the host looks like: plain unless named
-  --test BINARY      a test binary, by name (repeats); else what `list` says
+  --test BINARY      a test binary, by name (repeats); else what `list` says. `matrix` leaves all others out
   --filter NAME      only tests whose name contains this
   --run COMMAND      a shell command instead of tests (repeats)
   --file PATH        a static program of yours, put at /tests/<its name> and run (repeats)
@@ -282,6 +282,10 @@ fn plan(cell: Cell, built: &[String]) -> String {
     };
     let mut lines = Vec::new();
     for (name, command) in environment.programs {
+        let test = command.iter().find_map(|word| word.strip_prefix("/tests/"));
+        if test.is_some_and(|test| !built.iter().any(|name| name == test)) {
+            continue;
+        }
         lines.push(format!("{PROGRAM_SECONDS}\t{name}\t{}", command.join("\t")));
     }
     for name in built {
@@ -373,6 +377,31 @@ pub fn boot_image(
     machine.first_line(limit, each)
 }
 
+/// The most that an image with busybox may have, kernel aside, in bytes.
+const IMAGE_LIMIT: usize = 2_000_000;
+
+fn image_cell(kernel: &Kernel, factory: &Factory) -> Result<String> {
+    let file = boot::artifact(&format!("image.{}.{}", std::process::id(), kernel.name), b"")?;
+    let bundles = [factory.tree.path("bundles/hello")];
+    let made = image::build(&factory.tree.path("bin/runlet"), &bundles, &file)?;
+    let mut lines = Vec::new();
+    let booted = boot_image(kernel.name, &file, BOOT_LIMIT, &mut |line| lines.push(line.to_owned()));
+    std::fs::remove_file(&file).context(|| format!("remove {}", file.display()))?;
+    let first = booted?;
+    if lines.first().map(String::as_str) != Some("hello from a container, pid 1") {
+        return Err(Error::new(format!("the container's line is not the first:\n{}", lines.join("\n"))));
+    }
+    if made.size > IMAGE_LIMIT {
+        return Err(Error::new(format!("{} bytes, more than {IMAGE_LIMIT}", made.size)));
+    }
+    Ok(format!(
+        "{:>6.1} s to the container's line, {} bytes with {}",
+        first.as_secs_f64(),
+        made.size,
+        made.packer
+    ))
+}
+
 /// What the matrix, or one boot, came to.
 #[derive(Default)]
 pub struct Summary {
@@ -411,7 +440,7 @@ impl Summary {
                 let (name, status) = (&outcome.name, &outcome.status);
                 self.failures.push(format!("{place} {name} {status}\n{}", outcome.output.join("\n")));
             }
-            for line in outcome.output.iter().filter(|line| line.starts_with("SKIP ")) {
+            for line in outcome.output.iter().filter_map(|line| boot::skip_of(line)) {
                 self.missing.push(format!("{place} {line}"));
             }
         }
@@ -435,6 +464,22 @@ impl Summary {
         self.skipped += skipped;
     }
 
+    /// `cargo image` as a cell: made, small enough, and booted into its container.
+    fn add_image(&mut self, kernel: &'static Kernel, factory: &Factory) {
+        let place = format!("{:<6} {:<9} {:<9}", kernel.name, "image", "hello");
+        match image_cell(kernel, factory) {
+            Ok(words) => {
+                self.passed += 1;
+                self.rows.push(format!("{place} {:>6} {:>6} {:>7} {words}", 1, 0, 0));
+            }
+            Err(error) => {
+                self.failed += 1;
+                self.rows.push(format!("{place} {:>6} {:>6} {:>7}  FAILED", 0, 1, 0));
+                self.failures.push(format!("{place} {error}"));
+            }
+        }
+    }
+
     fn print(&self, with_failures: bool) {
         println!();
         if with_failures {
@@ -449,7 +494,9 @@ impl Summary {
         for row in &self.rows {
             println!("{row}");
         }
-        println!("slowest: {} ({:.1} s)", self.slowest.1, self.slowest.0 as f64 / 1000.0);
+        if !self.slowest.1.is_empty() {
+            println!("slowest: {} ({:.1} s)", self.slowest.1, self.slowest.0 as f64 / 1000.0);
+        }
         for line in &self.missing {
             println!("{line}");
         }
@@ -490,12 +537,17 @@ fn run_matrix(options: &Options) -> Result<Summary> {
             }
         }
     }
-    let factory = Factory::new(&kernels, &["*"], options)?;
+    let named: Vec<&str> = options.tests.iter().map(String::as_str).collect();
+    let wanted: &[&str] = if named.is_empty() { &["*"] } else { &named };
+    let factory = Factory::new(&kernels, wanted, options)?;
     let mut cells = Vec::new();
-    for kernel in kernels {
+    for kernel in kernels.iter().copied() {
         for environment in ENVIRONMENTS {
             for root in environment.roots {
-                cells.push(Cell { kernel, root: root_row(root)?, environment });
+                let cell = Cell { kernel, root: root_row(root)?, environment };
+                if !plan(cell, &factory.tree.tests).is_empty() {
+                    cells.push(cell);
+                }
             }
         }
     }
@@ -511,6 +563,11 @@ fn run_matrix(options: &Options) -> Result<Summary> {
                     let plan = plan(cell, &factory.tree.tests);
                     let report =
                         factory.with_machine(cell, &plan, |machine| machine.run(BOOT_LIMIT, &mut |_| {}));
+                    let good = report
+                        .as_ref()
+                        .is_ok_and(|report| report.verdict.is_some_and(|(_, failed, _)| failed == 0));
+                    let (kernel, root, env) = (cell.kernel.name, cell.root.name, cell.environment.name);
+                    println!("  {kernel} {root} {env}: {}", if good { "ok" } else { "FAILED" });
                     if let Ok(mut done) = done.lock() {
                         done.push((number, cell, report));
                     }
@@ -522,6 +579,9 @@ fn run_matrix(options: &Options) -> Result<Summary> {
     done.sort_by_key(|(number, ..)| *number);
     for (_, cell, report) in done {
         summary.add(cell, report);
+    }
+    for kernel in kernels {
+        summary.add_image(kernel, &factory);
     }
     summary.print(true);
     println!(

@@ -95,12 +95,14 @@ impl Tree {
         Ok(())
     }
 
-    /// `proof` checks from the inside that it is a container, and its exit status says what was wrong; `web` is the examples' service.
+    /// `proof` checks from the inside that it is a container, and its exit status says what was wrong; `web` is the examples' service; `hello` goes
+    /// into the image that boots straight into it.
     fn bundles(&self) -> Result<()> {
         let proof = include_str!("proof.json");
         self.bundle("proof", proof, include_str!("proof.sh"))?;
         let web = proof.replace("proof", "web").replace("\"readonly\": true", "\"readonly\": false");
-        self.bundle("web", &web, include_str!("web.sh"))
+        self.bundle("web", &web, include_str!("web.sh"))?;
+        self.bundle("hello", &proof.replace("proof", "hello"), "echo hello from a container, pid $$\n")
     }
 
     fn bundle(&self, bundle: &str, config: &str, script: &str) -> Result<()> {
