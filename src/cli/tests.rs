@@ -282,3 +282,21 @@ fn no_command_has_two_flags_of_one_name() {
         }
     }
 }
+
+#[test]
+fn the_readme_names_every_command_with_its_flags() {
+    let readme = include_str!("../../README.md");
+    for command in &COMMANDS {
+        let row = readme.lines().find(|line| {
+            line.strip_prefix("| `").is_some_and(|rest| rest.split([' ', '`']).next() == Some(command.name))
+        });
+        let row = row.unwrap_or_else(|| panic!("README.md has no row for {}", command.name));
+        assert!(row.contains(command.about), "{}", command.name);
+        let named = row.matches("--").count();
+        assert_eq!(named, command.flags.len(), "{}: {row}", command.name);
+        for flag in command.flags {
+            assert!(row.contains(&format!("--{}`", flag.long)), "{} --{}", command.name, flag.long);
+        }
+    }
+    assert!(GLOBAL.iter().all(|flag| readme.contains(&format!("`--{}", flag.long))));
+}
