@@ -23,9 +23,9 @@ struct Rows {
     number: [[u16; COLUMNS]; ROWS],
 }
 
-const ROW: Rows = parse();
+static ROW: Rows = parse();
 /// Where the column heads lie.
-const HEAD: ([usize; COLUMNS], [usize; COLUMNS]) = head();
+static HEAD: ([usize; COLUMNS], [usize; COLUMNS]) = head();
 
 /// FNV-1a, its halves folded.
 pub const fn hash(name: &[u8]) -> u16 {
