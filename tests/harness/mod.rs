@@ -16,6 +16,7 @@
 )]
 
 pub mod bundle;
+pub mod console;
 pub mod host;
 pub mod mounts;
 pub mod payload;
@@ -301,6 +302,13 @@ pub struct Context {
 impl Context {
     pub fn new() -> Option<Self> {
         Self::build(Vec::new(), false)
+    }
+
+    /// A context whose calls go to another runtime than the one under test.
+    pub fn of(runtime: &Path) -> Option<Self> {
+        let mut context = Self::new()?;
+        context.runtime = runtime.to_path_buf();
+        Some(context)
     }
 
     /// Every call of the runtime goes through `wrap`, whose `payload` is replaced by the test program's path.

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// The test program's path: `$PAYLOAD`, beside the test's executable, or built now.
+/// The test program's path: `$PAYLOAD` (in the guest `$RUNLET_PAYLOAD`), beside the test's executable, or built now.
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        if let Some(given) = std::env::var_os("PAYLOAD") {
+        if let Some(given) = std::env::var_os("PAYLOAD").or_else(|| std::env::var_os("RUNLET_PAYLOAD")) {
             return PathBuf::from(given);
         }
         let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("payload")));

@@ -139,6 +139,7 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "chdir" => std::env::set_current_dir(at(a, 0)).map(|()| json::null()).map_err(io),
         "escape-chroot" => escape_chroot(at(a, 0)),
         "open-by-handle" => open_by_handle(at(a, 0)),
+        "nested-proc" => nested_proc(at(a, 0)),
         "swapon" => plain(call!(nr::SWAPON, cstr(at(a, 0)).as_ptr(), 0)),
         // Processes and identity.
         "unshare" => plain(call!(nr::UNSHARE, sys::flags(at(a, 0), sys::CLONE))),
@@ -283,6 +284,22 @@ fn escape_chroot(directory: &str) -> Outcome {
     }
     call!(nr::CHROOT, cstr(".").as_ptr())?;
     perform("ls", &["/"])
+}
+
+/// A fresh procfs in a nested user and pid namespace: the kernel refuses it while the visible one is covered in places. What it
+/// shows of `sysrq-trigger`'s writability does not matter; that it could be mounted does.
+fn nested_proc(place: &str) -> Outcome {
+    call!(nr::UNSHARE, sys::flags("user,mount,pid", sys::CLONE))?;
+    let child = unsafe { sys::fork() };
+    if child == 0 {
+        let mounted = sys::mount("proc", place, "proc", 0, "");
+        std::process::exit(mounted.err().unwrap_or(0));
+    }
+    let (_, status) = sys::waitpid(child, 0)?;
+    match status >> 8 & 0xff {
+        0 if status == 0 => Ok(json::null()),
+        errno => Err(errno),
+    }
 }
 
 /// open_by_handle_at of the root inode of the file system that `path` lies on ("shocker").

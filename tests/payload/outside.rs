@@ -9,6 +9,8 @@
 //! - `swap A B`: exchanges two names until standard input closes; prints `ready`, at the end the number of exchanges.
 //! - `as UID GID CMD…`: drops to an ordinary user and execs CMD.
 //! - `seccomp-agent SOCKET VALUE`: agent.rs.
+//! - `console SOCKET`: listens as a caller of `--console-socket` does; prints `ready`, `received COUNT DATA`, then what comes out
+//!   of the terminal; standard input goes into it.
 //! - `swallow-stdio CMD…`: execs CMD with descriptors 0 to 2 closed.
 
 use crate::sys::{self, AT_FDCWD, call, cstr, nr};
@@ -28,6 +30,7 @@ pub fn run(arguments: &[String]) -> Option<i32> {
         "swap" => Some(swap(rest[0], rest[1])),
         "as" => Some(as_user(rest[0].parse().unwrap(), rest[1].parse().unwrap(), &rest[2..])),
         "seccomp-agent" => Some(crate::agent::run(rest[0], rest[1].parse().unwrap())),
+        "console" => Some(console(rest[0])),
         "swallow-stdio" => {
             (0..3).for_each(sys::close);
             Some(become_command(&rest))
@@ -247,4 +250,68 @@ fn as_user(uid: u32, gid: u32, command: &[&str]) -> i32 {
         return 126;
     }
     become_command(command)
+}
+
+fn console(path: &str) -> i32 {
+    use std::os::fd::AsRawFd;
+    let Ok(listener) = std::os::unix::net::UnixListener::bind(path) else { return 1 };
+    crate::say("ready");
+    let Ok((stream, _)) = listener.accept() else { return 1 };
+    let Some((master, count, data)) = receive(stream.as_raw_fd()) else { return 1 };
+    crate::say(&format!("received {count} {data}"));
+    std::thread::spawn(move || {
+        let mut block = [0u8; 4096];
+        let mut input = std::io::stdin().lock();
+        while let Ok(length @ 1..) = input.read(&mut block) {
+            let _ = sys::write_fd(master, &block[..length]);
+        }
+    });
+    let mut block = [0u8; 4096];
+    // EIO: the other end is closed, for good or until the program opens it.
+    loop {
+        match call!(nr::READ, master, block.as_mut_ptr(), block.len()) {
+            Ok(length @ 1..) => {
+                let _ = sys::write_fd(1, &block[..length as usize]);
+            }
+            _ => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    }
+}
+
+/// One message with descriptors: the first of them, how many there were, and the data.
+fn receive(socket: i32) -> Option<(i32, usize, String)> {
+    #[repr(C)]
+    struct Block {
+        base: *mut u8,
+        length: usize,
+    }
+    #[repr(C)]
+    struct Message {
+        name: *mut u8,
+        name_length: u32,
+        blocks: *mut Block,
+        block_count: usize,
+        control: *mut u64,
+        control_length: usize,
+        flags: i32,
+    }
+    let (mut data, mut control) = ([0u8; 4096], [0u64; 16]);
+    let mut block = Block { base: data.as_mut_ptr(), length: data.len() };
+    let mut message = Message {
+        name: std::ptr::null_mut(),
+        name_length: 0,
+        blocks: &mut block,
+        block_count: 1,
+        control: control.as_mut_ptr(),
+        control_length: 128,
+        flags: 0,
+    };
+    let length = call!(nr::RECVMSG, socket, &mut message as *mut Message, 0).ok()? as usize;
+    // struct cmsghdr of 64-bit machines: length, level (SOL_SOCKET), type (SCM_RIGHTS), then the descriptors.
+    let total = control[0] as usize;
+    let bytes: Vec<u8> = control.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let count = total.saturating_sub(16) / 4;
+    let first = bytes.get(16..20)?;
+    let text = String::from_utf8_lossy(&data[..length]).trim_end_matches('\0').to_string();
+    (count > 0).then(|| (i32::from_ne_bytes(first.try_into().unwrap()), count, text))
 }
