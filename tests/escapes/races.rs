@@ -87,10 +87,11 @@ fn race_mount_destination(trial: &Trial) -> Verdict {
 /// /dev/null of a shared /dev and a link to another file change places while it is used to mask.
 fn race_mask_source(trial: &Trial) -> Verdict {
     let device = trial.context.outside("dev");
-    for (name, minor) in [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)] {
-        make_node(trial, &device.join(name).to_string_lossy(), minor);
+    for (name, major, minor) in
+        [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
+    {
+        make_node(trial, &device.join(name).to_string_lossy(), major, minor);
     }
-    make_node(trial, &device.join("tty").to_string_lossy(), 3);
     symlink("/etc/other", device.join("other")).unwrap();
     let mut bundle =
         trial.context.bundle(&["stat", "/secret", ",", "read", "/secret", ",", "write", "/etc/other", "x"]);
@@ -193,11 +194,22 @@ fn race_device_and_links(trial: &Trial) -> Verdict {
     Verdict::open_if(holes)
 }
 
-fn make_node(trial: &Trial, path: &str, minor: u32) {
+fn make_node(trial: &Trial, path: &str, major: u32, minor: u32) {
     let payload = crate::harness::payload::path().to_string_lossy().into_owned();
     let made = trial
         .context
-        .in_world(&[&payload, "mknod", path, "c", "1", &minor.to_string(), ",", "chmod", path, "0666"])
+        .in_world(&[
+            &payload,
+            "mknod",
+            path,
+            "c",
+            &major.to_string(),
+            &minor.to_string(),
+            ",",
+            "chmod",
+            path,
+            "0666",
+        ])
         .output()
         .unwrap();
     assert!(made.status.success());

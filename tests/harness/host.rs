@@ -25,6 +25,7 @@ fn numbered(directory: &str) -> Vec<u32> {
 /// have none of these; reaping them is their parent's business.
 fn pids(tag: &str, world: u32) -> Vec<u32> {
     let namespace = fs::read_link(format!("/proc/{world}/ns/mnt")).ok();
+    let host = fs::read_link("/proc/self/ns/mnt").ok();
     let own = std::process::id();
     let has = |path: String| fs::read(path).is_ok_and(|bytes| find(&bytes, tag.as_bytes()));
     numbered("/proc")
@@ -36,11 +37,12 @@ fn pids(tag: &str, world: u32) -> Vec<u32> {
                 .ok()
                 .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| !rest.starts_with(['Z', 'X'])))
                 .unwrap_or(false);
-            alive
-                && (has(format!("{base}/environ"))
-                    || has(format!("{base}/cgroup"))
-                    || has(format!("{base}/mountinfo"))
-                    || (namespace.is_some() && fs::read_link(format!("{base}/ns/mnt")).ok() == namespace))
+            if !alive || has(format!("{base}/environ")) || has(format!("{base}/cgroup")) {
+                return alive;
+            }
+            // A table of mounts is long: it is looked at only where it is not the machine's own.
+            let own = fs::read_link(format!("{base}/ns/mnt")).ok();
+            own != host && (own == namespace && own.is_some() || has(format!("{base}/mountinfo")))
         })
         .collect()
 }

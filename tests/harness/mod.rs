@@ -6,7 +6,7 @@
 //! needed at run time, so the tests also run in a guest that has only busybox.
 //!
 //! No unsafe code here: what needs it (mount namespaces, ptrace, seccomp shims) is done by tests/payload.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, unused_imports)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -557,7 +557,8 @@ impl Drop for Context {
             if self.state_dir().join(id).exists()
                 || self.leftovers().iter().any(|left| left.contains(id.as_str()))
             {
-                self.delete_force(id);
+                // A destructor must not panic, not even when this hangs.
+                self.call(&["delete", "--force", id]).limit(Duration::from_secs(10)).spawn().ended();
             }
         }
         let left = self.settled_leftovers();
@@ -713,6 +714,12 @@ impl Running {
 
     #[track_caller]
     pub fn wait(mut self) -> Output {
+        self.ended()
+            .unwrap_or_else(|| panic!("`{}` hung: {}{}", self.command, self.stdout_now(), self.stderr_now()))
+    }
+
+    /// None when it did not end in time; it is killed then.
+    fn ended(&mut self) -> Option<Output> {
         let mut status = None;
         wait_for(self.limit, || {
             status = self.child.try_wait().expect("wait");
@@ -721,16 +728,16 @@ impl Running {
         let Some(status) = status else {
             let _ = self.child.kill();
             let _ = self.child.wait();
-            panic!("`{}` hung: {}{}", self.command, self.stdout_now(), self.stderr_now());
+            return None;
         };
-        Output {
+        Some(Output {
             code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
             stdout: self.stdout_now(),
             stderr: self.stderr_now(),
             command: self.command.clone(),
             stdout_path: self.stdout_path.clone(),
             stderr_path: self.stderr_path.clone(),
-        }
+        })
     }
 }
 

@@ -128,6 +128,6 @@ fn checkpoint_and_restore_are_refused_by_name() {
         vec!["restore", "--help"],
         vec!["restore", "-d", "id"],
     ] {
-        context.bare_call(&words).go().fails().says("not supported");
+        context.bare_call(&words).go().fails().says("support");
     }
 }
