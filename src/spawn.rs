@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{FRAME, Frame, Kind};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
+use rustix::fd::AsRawFd;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, ns};
@@ -27,6 +28,9 @@ pub struct Setup<'a> {
     pub console: Option<BorrowedFd<'a>>,
     /// State JSON for the hooks that the child runs.
     pub state: Option<BorrowedFd<'a>>,
+    /// The locked state directory. The child closes it: flock(2) lasts as long as any copy of the open file, and a runtime that
+    /// was killed would leave its container holding the lock until it is started.
+    pub lock: Option<BorrowedFd<'a>>,
     /// Whether the child is to wait until the parent has written its Record and what else it has to do first.
     pub wait_maps: bool,
     /// Whether there are hooks that run before pivot_root.
@@ -148,6 +152,9 @@ pub fn spawn(
         Fork::Child => {
             // The parent's ends, so that each side sees when the other is gone.
             drop((frames, go));
+            if let Some(lock) = setup.lock {
+                fd::close_raw(lock.as_raw_fd()).unwrap_or_default();
+            }
             match task {
                 Task::Init(plan) if through => crate::child::trampoline(plan, new, fds),
                 Task::Init(plan) => crate::child::init(plan, fds),

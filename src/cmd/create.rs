@@ -191,6 +191,7 @@ pub fn make<'b>(
             fifo: fifo.as_ref().filter(|_| !running.at_once).map(AsFd::as_fd),
             console: own.as_ref().map(|own| &own.there).or(socket.as_ref()).map(AsFd::as_fd),
             state: state.as_ref().map(AsFd::as_fd),
+            lock: Some(entry.directory.as_fd()),
             // Without a cgroup nothing but the Record tells a later `delete` which process to end: the child waits for it.
             wait_maps: new_user
                 || state.is_some()
