@@ -96,6 +96,8 @@ fn check(command: &mut Command) -> Result<Tally> {
 fn tests(binary: Option<&PathBuf>) -> Result<Tally> {
     let mut command = cargo();
     command.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    // The seccomp compiler against its oracle, at full length (src/compile/seccomp/tests/random.rs).
+    command.env("RUNLET_ORACLE_CASES", "1000000");
     match binary {
         Some(binary) => command.env("RUNLET", binary),
         None => return Err(Error::new("no binary to test: dist failed")),

@@ -72,18 +72,37 @@ impl Text {
     }
 }
 
-/// Which calls of one ABI a rule is about: numbers, and numbers with a first argument.
+/// What a rule says in one ABI: its value, the numbers it is about, and numbers with a first argument.
 struct Meaning {
+    value: u32,
     direct: Vec<u32>,
     through: Vec<(u32, u32)>,
+}
+
+/// What does not change from call to call in one ABI.
+struct Fixed {
+    meanings: Vec<Meaning>,
+    /// The greatest ordinary number that the profile names.
+    newest: Option<u32>,
+    /// The greatest number there is.
+    last: u32,
+}
+
+/// Where the numbers begin that do not tell how new a call is.
+fn special(abi: &Abi) -> u32 {
+    match abi.name {
+        "x32" => 512,
+        "arm" => 0xf0000,
+        _ => u32::MAX,
+    }
 }
 
 /// A profile, with the numbers of its names looked up once.
 pub struct Oracle<'p> {
     profile: &'p Seccomp<'p>,
     machine: &'static Machine,
-    text: &'p Text,
-    meanings: BTreeMap<&'static str, Vec<Meaning>>,
+    default: u32,
+    fixed: BTreeMap<&'static str, Fixed>,
 }
 
 fn value_of(action: &str, errno: Option<u32>) -> u32 {
@@ -135,13 +154,14 @@ fn conditions(rule: &Rule<'_>, call: &Call, wide: bool) -> bool {
 }
 
 impl<'p> Oracle<'p> {
-    pub fn new(profile: &'p Seccomp<'p>, machine: &'static Machine, text: &'p Text) -> Self {
-        let mut meanings = BTreeMap::new();
+    pub fn new(profile: &'p Seccomp<'p>, machine: &'static Machine, text: &Text) -> Self {
+        let mut fixed = BTreeMap::new();
         for abi in machine.abis {
             let numbers = text.numbers(abi);
-            let mut rules = Vec::new();
+            let mut meanings = Vec::new();
             for rule in &profile.syscalls {
-                let mut meaning = Meaning { direct: Vec::new(), through: Vec::new() };
+                let value = value_of(&rule.action, rule.errno_ret);
+                let mut meaning = Meaning { value, direct: Vec::new(), through: Vec::new() };
                 for name in &rule.names {
                     meaning.direct.extend(numbers.get(&**name));
                     if abi.multiplexed {
@@ -153,11 +173,15 @@ impl<'p> Oracle<'p> {
                         }
                     }
                 }
-                rules.push(meaning);
+                meanings.push(meaning);
             }
-            meanings.insert(abi.name, rules);
+            let named = meanings.iter().flat_map(|meaning| &meaning.direct).copied();
+            let newest = named.filter(|number| *number < special(abi)).max();
+            let last = numbers.values().copied().max().unwrap();
+            fixed.insert(abi.name, Fixed { meanings, newest, last });
         }
-        Oracle { profile, machine, text, meanings }
+        let default = value_of(&profile.default_action, profile.default_errno_ret);
+        Oracle { profile, machine, default, fixed }
     }
 
     fn named(&self, abi: &Abi) -> bool {
@@ -173,7 +197,7 @@ impl<'p> Oracle<'p> {
             [] => return 0,
             [abi] => abi,
             [native, x32] if self.named(x32) => {
-                if call.number & x32.bit != 0 {
+                if call.number >= x32.bit {
                     x32
                 } else {
                     native
@@ -187,14 +211,14 @@ impl<'p> Oracle<'p> {
             return 0;
         }
         let number = call.number & !abi.bit;
-        let default = value_of(&self.profile.default_action, self.profile.default_errno_ret);
-        let all = || self.profile.syscalls.iter().zip(&self.meanings[abi.name]);
-        let value = |rule: &Rule<'_>| value_of(&rule.action, rule.errno_ret);
-        let rules = || all().filter(|(rule, _)| value(rule) != default);
+        let default = self.default;
+        let Fixed { meanings, newest, last } = &self.fixed[abi.name];
+        let rules =
+            || self.profile.syscalls.iter().zip(meanings).filter(|(_, meaning)| meaning.value != default);
 
         for (rule, meaning) in rules() {
             if rule.args.is_empty() && meaning.direct.contains(&number) {
-                return value(rule);
+                return meaning.value;
             }
         }
         let mut spoken_of = false;
@@ -202,17 +226,16 @@ impl<'p> Oracle<'p> {
             if meaning.direct.contains(&number) {
                 spoken_of = true;
                 if conditions(rule, call, abi.wide) {
-                    return value(rule);
+                    return meaning.value;
                 }
             }
             for (through, first) in &meaning.through {
-                if *through == number
-                    && (rule.args.is_empty() || strictness(value(rule)) > strictness(default))
-                {
+                let counts = rule.args.is_empty() || strictness(meaning.value) > strictness(default);
+                if *through == number && counts {
                     spoken_of = true;
                     let have = if abi.wide { call.arguments[0] } else { call.arguments[0] & 0xffff_ffff };
                     if have == u64::from(*first) {
-                        return value(rule);
+                        return meaning.value;
                     }
                 }
             }
@@ -220,21 +243,12 @@ impl<'p> Oracle<'p> {
         if spoken_of {
             return default;
         }
-
-        let special = match abi.name {
-            "x32" => 512,
-            "arm" => 0xf0000,
-            _ => u32::MAX,
-        };
-        let last = self.text.numbers(abi).values().copied().max().unwrap();
-        let newest =
-            all().flat_map(|(_, meaning)| &meaning.direct).copied().filter(|number| *number < special).max();
-        let newer = match newest {
+        let newer = match *newest {
             None => false,
-            Some(newest) if number >= special => number > last && number > newest,
+            Some(newest) if number >= special(abi) => number > *last && number > newest,
             Some(newest) => number > newest || (abi.name.starts_with("s390") && number == 0),
         };
-        match value_of(&self.profile.default_action, Some(0)) {
+        match default & 0xffff_0000 {
             0x7fff_0000 | 0x7ffc_0000 | 0x7ff0_0000 => default,
             _ if newer => 0x0005_0000 + 38,
             _ => default,
