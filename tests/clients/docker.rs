@@ -7,6 +7,7 @@ use crate::image;
 use crate::report::Report;
 use crate::view::{self, HOME, Inside};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,7 +17,12 @@ pub fn steps(report: &mut Report, inside: &Inside) {
         image::archive()?;
         engine::prepare()
     });
-    with_daemon(report, inside, "plain", &[], |report, engine| engine.steps(report));
+    with_daemon(report, inside, "plain", &[], |report, engine| {
+        engine.steps(report);
+        if !inside.emulated {
+            build(report, engine);
+        }
+    });
     if let Err(problem) = remap_table() {
         return report.failed("userns", &problem);
     }
@@ -37,6 +43,27 @@ pub fn steps(report: &mut Report, inside: &Inside) {
             engine.run(&["rm", "-f", "mapped"]).expect(0, "")?;
             result
         });
+    });
+}
+
+/// Builds an image both ways: the old builder runs each step as a container, BuildKit as `run --bundle` of the program called runc.
+fn build(report: &mut Report, engine: &Engine<'_>) {
+    let directory = format!("{HOME}/context");
+    let file = "FROM box:1\nRUN echo built > /built\nUSER app\nRUN id -u && cat /built\n";
+    for (step, kit) in [("build", "0"), ("build with BuildKit", "1")] {
+        report.step(step, || {
+            fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+            fs::write(format!("{directory}/Dockerfile"), file).map_err(|error| error.to_string())?;
+            let arguments = ["build", "--no-cache", "--network", "none", "-t", "built:1", &directory];
+            command::run(engine.command(&arguments).env("DOCKER_BUILDKIT", kit)).expect(0, "")?;
+            engine.run(&["run", "--rm", "--network", "none", "built:1", "cat", "/built"]).expect(0, "built\n")
+        });
+    }
+    report.step("build that fails", || {
+        let file = "FROM box:1\nRUN exit 9\n";
+        fs::write(format!("{directory}/Dockerfile"), file).map_err(|error| error.to_string())?;
+        let arguments = ["build", "--no-cache", "--network", "none", &directory];
+        command::run(engine.command(&arguments).env("DOCKER_BUILDKIT", "1")).expect(1, "exit code: 9")
     });
 }
 
@@ -87,6 +114,11 @@ fn daemon(engine: &Engine<'_>, home: &str, options: &[&str]) -> Result<Running, 
     fs::write(format!("{home}/daemon.json"), "{}").map_err(|error| error.to_string())?;
     let runtime = format!("{}={}", engine.inside.runtime, engine.inside.program.display());
     let mut command = Command::new("dockerd");
+    // BuildKit in dockerd takes the program called runc, whatever the default runtime is.
+    let shadow = format!("{home}/shadow");
+    fs::create_dir_all(&shadow).map_err(|error| error.to_string())?;
+    symlink(&engine.inside.program, format!("{shadow}/runc")).map_err(|error| error.to_string())?;
+    command.env("PATH", format!("{shadow}:/usr/sbin:/usr/bin:/sbin:/bin"));
     command.env("HOME", home).current_dir("/");
     command.args(["--config-file", &format!("{home}/daemon.json")]);
     command.args(["--data-root", &format!("{home}/data"), "--exec-root", &format!("{home}/exec")]);
