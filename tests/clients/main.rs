@@ -87,10 +87,11 @@ fn main() -> ExitCode {
         missing += 1;
     };
     let mut work: Vec<(&Caller, Runtime)> = Vec::new();
+    let unavailable = view::unavailable(TOOLS);
     for caller in chosen {
         let lacking = caller.programs.iter().find(|program| command::find(program).is_none());
-        match (view::unavailable(TOOLS), lacking) {
-            (Some(reason), _) => skip(caller.name, &reason),
+        match (&unavailable, lacking) {
+            (Some(reason), _) => skip(caller.name, reason),
             (None, Some(program)) => skip(caller.name, &format!("{program} is not installed")),
             (None, None) => work.extend(runtimes().into_iter().map(|runtime| (caller, runtime))),
         }

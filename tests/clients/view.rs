@@ -34,7 +34,9 @@ pub fn unavailable(tools: &[&str]) -> Option<String> {
     if let Some(missing) = tools.iter().find(|tool| command::find(tool).is_none()) {
         return Some(format!("{missing} is not installed"));
     }
-    cgroup2_mount().is_none().then(|| "no cgroup2 hierarchy".into())
+    let probe = Group::make("probe", "none").map(Group::remove);
+    let unshare = || tool("unshare", &["-m", "-n", "-p", "-i", "-u", "-C", "-f", "true"]);
+    probe.and_then(|()| unshare()).err()
 }
 
 /// Runs one caller with one runtime in a new view and returns its rows.
