@@ -81,6 +81,13 @@ impl Running {
         contents(&mut self.stderr)
     }
 
+    /// The end of what it has written to stderr, in one line.
+    pub fn last_words(&mut self) -> String {
+        let text = self.stderr();
+        let lines: Vec<&str> = text.lines().rev().take(4).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+    }
+
     /// Its pid.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -3,6 +3,7 @@
 //! because it asks for cpu shares for every sandbox.
 
 use crate::command::{self, LIMIT, Running, SOON};
+use crate::containerd;
 use crate::engine;
 use crate::grpc::{self, Answer, Message};
 use crate::image;
@@ -10,7 +11,7 @@ use crate::report::Report;
 use crate::view::{HOME, Inside};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const IMAGE: &str = "box.test/box:1";
 const MAIN: &str = "trap 'echo got term; exit 5' TERM; echo ready; while :; do sleep 1 & wait $!; done";
@@ -30,7 +31,7 @@ struct Cri {
 
 /// The CRI's flow.
 pub fn steps(report: &mut Report, inside: &Inside) {
-    let mut cri = Cri { socket: format!("{HOME}/containerd.sock"), sandbox: String::new() };
+    let mut cri = Cri { socket: containerd::socket("containerd"), sandbox: String::new() };
     let mut daemon = match daemon(&cri, inside) {
         Ok(daemon) => daemon,
         Err(problem) => return report.failed("daemon", &problem),
@@ -279,27 +280,18 @@ impl Cri {
 }
 
 fn daemon(cri: &Cri, inside: &Inside) -> Result<Running, String> {
-    let home = format!("{HOME}/containerd");
-    fs::create_dir_all(&home).map_err(|error| error.to_string())?;
     let plugin = "plugins.\"io.containerd.grpc.v1.cri\"";
-    let configuration = format!(
-        "version = 2\nroot = \"{home}/root\"\nstate = \"{home}/state\"\n\
-         disabled_plugins = [\"io.containerd.snapshotter.v1.devmapper\"]\n\
-         [grpc]\naddress = \"{}\"\n[ttrpc]\naddress = \"{HOME}/containerd.sock.ttrpc\"\n[debug]\naddress = \"{home}/debug.sock\"\n\
-         [{plugin}]\nsandbox_image = \"{IMAGE}\"\nstream_server_address = \"127.0.0.1\"\n\
+    let settings = format!(
+        "[{plugin}]\nsandbox_image = \"{IMAGE}\"\nstream_server_address = \"127.0.0.1\"\n\
          disable_cgroup = {}\nrestrict_oom_score_adj = true\ndisable_apparmor = true\n\
          [{plugin}.containerd]\ndefault_runtime_name = \"tested\"\n\
          [{plugin}.containerd.runtimes.tested]\nruntime_type = \"io.containerd.runc.v2\"\n\
          [{plugin}.containerd.runtimes.tested.options]\nBinaryName = \"{}\"\n",
-        cri.socket,
         !inside.has("cpu"),
         inside.program.display(),
     );
-    fs::write(format!("{home}/config.toml"), configuration).map_err(|error| error.to_string())?;
-    let mut command = Command::new("containerd");
-    command.args(["--config", &format!("{home}/config.toml")]).current_dir("/");
-    let mut daemon = command::start(&mut command, Stdio::null())?;
+    let mut daemon = containerd::start("containerd", Some(&settings))?;
     command::until(LIMIT, "the CRI answers", || cri.call("Version", &Message::default()).is_ok())
-        .map_err(|problem| format!("{problem}: {}", daemon.stderr()))?;
+        .map_err(|problem| format!("{problem}: {}", daemon.last_words()))?;
     Ok(daemon)
 }

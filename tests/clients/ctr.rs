@@ -1,7 +1,8 @@
 //! containerd through its own client `ctr`: a daemon with all its directories in the view. `--cpu-shares 0` throughout, because ctr
 //! asks for 1024 shares by itself, which needs the cpu controller; one step asks for them where the controller is.
 
-use crate::command::{self, LIMIT, Output, Running, SOON};
+use crate::command::{self, LIMIT, Output, SOON};
+use crate::containerd;
 use crate::engine;
 use crate::image;
 use crate::report::Report;
@@ -20,7 +21,7 @@ struct Ctr<'a> {
 /// ctr's flow.
 pub fn steps(report: &mut Report, inside: &Inside) {
     let ctr = Ctr { inside };
-    let mut daemon = match daemon(&ctr) {
+    let mut daemon = match containerd::start("containerd", None) {
         Ok(daemon) => daemon,
         Err(problem) => return report.failed("daemon", &problem),
     };
@@ -244,7 +245,7 @@ impl Ctr<'_> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("ctr");
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TERM", "xterm");
-        command.env("CONTAINERD_ADDRESS", format!("{HOME}/containerd.sock"));
+        command.env("CONTAINERD_ADDRESS", containerd::socket("containerd"));
         command.args(arguments).current_dir("/");
         command
     }
@@ -302,22 +303,4 @@ fn logged(file: &str, text: &str) -> Result<(), String> {
     command::until(SOON, &format!("{text:?} in {file}"), || {
         fs::read_to_string(file).is_ok_and(|log| log.contains(text))
     })
-}
-
-fn daemon(ctr: &Ctr<'_>) -> Result<Running, String> {
-    let home = format!("{HOME}/containerd");
-    fs::create_dir_all(&home).map_err(|error| error.to_string())?;
-    let configuration = format!(
-        "version = 2\nroot = \"{home}/root\"\nstate = \"{home}/state\"\n\
-         disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.snapshotter.v1.devmapper\"]\n\
-         [grpc]\naddress = \"{HOME}/containerd.sock\"\n[ttrpc]\naddress = \"{HOME}/containerd.sock.ttrpc\"\n\
-         [debug]\naddress = \"{home}/debug.sock\"\n"
-    );
-    fs::write(format!("{home}/config.toml"), configuration).map_err(|error| error.to_string())?;
-    let mut command = Command::new("containerd");
-    command.args(["--config", &format!("{home}/config.toml")]).current_dir("/");
-    let mut daemon = command::start(&mut command, Stdio::null())?;
-    command::until(LIMIT, "containerd answers", || ctr.call(&["version"]).code == 0)
-        .map_err(|problem| format!("{problem}: {}", daemon.stderr()))?;
-    Ok(daemon)
 }

@@ -1,7 +1,8 @@
-//! Docker: dockerd with a containerd of its own, all its directories in the view, no bridge and no firewall rules; the shared flow;
+//! Docker: dockerd over a containerd, all its directories in the view, no bridge and no firewall rules; the shared flow;
 //! then a second daemon with user namespaces for all containers.
 
 use crate::command::{self, LIMIT, Running};
+use crate::containerd;
 use crate::engine::{self, Engine, Kind};
 use crate::image;
 use crate::report::Report;
@@ -84,8 +85,11 @@ fn with_daemon(
             ("DOCKER_HOST", format!("unix://{home}/docker.sock")),
         ],
     };
-    match daemon(&engine, &home, options) {
-        Ok(mut daemon) => {
+    let containerd = format!("containerd-{name}");
+    let started = containerd::start(&containerd, None)
+        .and_then(|below| Ok((below, daemon(&engine, &home, &containerd::socket(&containerd), options)?)));
+    match started {
+        Ok((below, mut daemon)) => {
             steps(report, &engine);
             if report.any_failed() && inside.runtime == "runlet" {
                 log(&daemon.stderr());
@@ -95,6 +99,7 @@ fn with_daemon(
                 if output.code != 0 {
                     return Err(format!("status {}", output.code));
                 }
+                below.stop(LIMIT).expect(0, "")?;
                 inside.leftovers(&[])
             });
         }
@@ -109,7 +114,7 @@ fn log(text: &str) {
     }
 }
 
-fn daemon(engine: &Engine<'_>, home: &str, options: &[&str]) -> Result<Running, String> {
+fn daemon(engine: &Engine<'_>, home: &str, containerd: &str, options: &[&str]) -> Result<Running, String> {
     fs::create_dir_all(home).map_err(|error| error.to_string())?;
     fs::write(format!("{home}/daemon.json"), "{}").map_err(|error| error.to_string())?;
     let runtime = format!("{}={}", engine.inside.runtime, engine.inside.program.display());
@@ -129,13 +134,13 @@ fn daemon(engine: &Engine<'_>, home: &str, options: &[&str]) -> Result<Running, 
     if engine.inside.runtime != "runc" {
         command.args(["--add-runtime", &runtime, "--default-runtime", &engine.inside.runtime]);
     }
-    command.args(options);
+    command.args(["--containerd", containerd]).args(options);
     let mut daemon = command::start(&mut command, Stdio::null())?;
     let socket = format!("{home}/docker.sock");
     let ready = command::until(LIMIT, "dockerd answers", || {
         Path::new(&socket).exists() && engine.run(&["version"]).code == 0
     });
-    ready.map_err(|problem| format!("{problem}: {}", daemon.stderr()))?;
+    ready.map_err(|problem| format!("{problem}: {}", daemon.last_words()))?;
     Ok(daemon)
 }
 

@@ -5,7 +5,7 @@
 //! fails with runlet fails the test; runc's column only compares. Each caller's steps are in its own module, the programs come from
 //! Debian's packages, the images are made here. A caller that is not installed is a line `SKIP name: reason`.
 //!
-//! Environment: `RUNLET` (the runtime under test, an absolute path), `CLIENTS_RUNTIMES` (`runlet,runc` by default), `CLIENTS_DELEGATE=1`
+//! Environment: `RUNLET` (the runtime under test, an absolute path), `CLIENTS_RUNTIMES` (`runlet,runc` by default, in a guest `runlet`), `CLIENTS_DELEGATE=1`
 //! (this machine is ours alone: hand the root cgroup's controllers down, so that limits are tested too). Arguments that are not
 //! options choose callers: `cargo test --test clients -- docker podman`.
 
@@ -19,6 +19,7 @@
 
 mod buildah;
 mod command;
+mod containerd;
 mod cri;
 mod ctr;
 mod docker;
@@ -98,9 +99,11 @@ fn main() -> ExitCode {
     }
     let rows = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
-    // Two at a time: most of the time is waiting for daemons, and more than two crowd a machine of two processors.
+    // Two at a time: most of the time is waiting for daemons, and more than two crowd a machine of two processors. An emulated guest
+    // has one.
+    let workers = if view::is_emulated() { 1 } else { 2 };
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..workers {
             scope.spawn(|| {
                 while let Some((caller, runtime)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let found = view::run(caller.name, runtime);
@@ -122,7 +125,8 @@ pub struct Runtime {
 }
 
 fn runtimes() -> Vec<Runtime> {
-    let wanted = std::env::var("CLIENTS_RUNTIMES").unwrap_or_else(|_| "runlet,runc".into());
+    let both = if view::is_emulated() { "runlet" } else { "runlet,runc" };
+    let wanted = std::env::var("CLIENTS_RUNTIMES").unwrap_or_else(|_| both.into());
     let mut found = Vec::new();
     if wanted.split(',').any(|name| name == "runlet") {
         let program = std::env::var_os("RUNLET").unwrap_or_else(|| env!("CARGO_BIN_EXE_runlet").into());

@@ -224,6 +224,11 @@ pub fn extend(file: &str, line: &str) -> Result<(), String> {
     fs::write(file, format!("{old}{line}\n")).map_err(|error| format!("{file}: {error}"))
 }
 
+/// Whether this is a guest of `cargo vm`.
+pub fn is_emulated() -> bool {
+    std::env::var_os("RUNLET_VM_ENV").is_some()
+}
+
 /// What the steps know about the view they are in.
 pub struct Inside {
     /// The name that the callers know the runtime by.
@@ -250,8 +255,7 @@ impl Inside {
         for controller in &controllers {
             fs::write("/sys/fs/cgroup/cgroup.subtree_control", format!("+{controller}")).map_err(text)?;
         }
-        let emulated = std::env::var_os("RUNLET_VM_ENV").is_some();
-        Ok(Inside { runtime: runtime.into(), program: copy, controllers, emulated })
+        Ok(Inside { runtime: runtime.into(), program: copy, controllers, emulated: is_emulated() })
     }
 
     /// Whether limits of `controller` can be had in this view.
