@@ -197,7 +197,8 @@ fn first_process(group: &str, rest: &[String]) -> ExitCode {
 fn mounts() -> Result<(), String> {
     tool("umount", &["-R", "/sys/fs/cgroup"])?;
     tool("mount", &["-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"])?;
-    for directory in ["/run", "/tmp"] {
+    // Podman's locks lie in /dev/shm under a name that is the same for all.
+    for directory in ["/run", "/tmp", "/dev/shm"] {
         tool("mount", &["-t", "tmpfs", "-o", "mode=1777", "tmpfs", directory])?;
     }
     // What callers read and keep below these by default is the machine's own: they get a copy to write on.
@@ -209,6 +210,8 @@ fn mounts() -> Result<(), String> {
         let options = format!("lowerdir={directory},upperdir={upper},workdir={work}");
         tool("mount", &["-t", "overlay", "-o", &options, "overlay", directory])?;
     }
+    fs::create_dir_all("/var/tmp").map_err(|error| format!("/var/tmp: {error}"))?;
+    tool("chmod", &["1777", "/var/tmp"])?;
     tool("ip", &["link", "set", "lo", "up"])
 }
 
