@@ -6,56 +6,17 @@ use crate::child::run_hook;
 use crate::compile;
 use crate::config::{Config, Hook};
 use crate::error::{Error, Result};
+use crate::json::Writer;
 use crate::log::Log;
 use crate::store::{Record, Status, write_all};
-use alloc::{format, vec::Vec};
-use serde::Serialize;
+use alloc::{format, string::String};
 use syscalls::{AsFd, Errno, OwnedFd};
 
-/// The specification's state with what runc adds, as `state` prints it and hooks read it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct State<'a> {
-    oci_version: &'a str,
-    id: &'a str,
-    pub status: &'a str,
-    pub pid: i32,
-    bundle: &'a str,
-    rootfs: &'a str,
-    created: &'a str,
-    owner: &'a str,
-    annotations: &'a crate::config::Map<'a, crate::config::Str<'a>>,
-    /// How many of its processes the kernel ended because memory ran out; absent for none.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub oom_kills: u64,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl<'a> State<'a> {
-    /// The state of a container with a status. A stopped one has no process.
-    pub fn new(record: &'a Record<'a>, status: Status) -> Self {
-        State {
-            oci_version: &record.oci_version,
-            id: &record.id,
-            status: status.name(),
-            pid: if status == Status::Stopped { 0 } else { record.pid },
-            bundle: &record.bundle,
-            rootfs: &record.rootfs,
-            created: &record.created,
-            owner: &record.owner,
-            annotations: &record.annotations,
-            oom_kills: 0,
-        }
-    }
-}
-
-/// The state as JSON.
-pub fn state(record: &Record<'_>, status: Status) -> Result<Vec<u8>> {
-    serde_json::to_vec(&State::new(record, status))
-        .map_err(|_| Error::new("the state cannot be written as JSON"))
+/// The state as JSON, for a hook's stdin.
+pub fn state(record: &Record<'_>, status: Status) -> String {
+    let mut json = Writer::default();
+    record.write_state(status, 0, &mut json, "");
+    json.finish()
 }
 
 /// The hooks of one kind, in order; the first that fails ends it.
@@ -98,7 +59,7 @@ pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
 
 fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
     let file = syscalls::fs::memfd_create(c"state", 0).map_err(Error::os("memfd_create"))?;
-    write_all(&file, &state(record, status)?).map_err(Error::os("write the hooks' state"))?;
+    write_all(&file, state(record, status).as_bytes()).map_err(Error::os("write the hooks' state"))?;
     Ok(file)
 }
 

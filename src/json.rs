@@ -48,6 +48,11 @@ impl Writer {
         self.raw(name, &format!("{value}"));
     }
 
+    /// A value that is JSON already.
+    pub fn verbatim(&mut self, name: &str, json: &str) {
+        self.raw(name, json);
+    }
+
     /// An array of texts.
     pub fn strings(&mut self, name: &str, values: &mut dyn Iterator<Item = &str>) {
         self.array(name);

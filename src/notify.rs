@@ -2,24 +2,10 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::hooks::State;
+use crate::json::Writer;
 use crate::spawn::Child;
 use crate::store::{Record, Status};
-use alloc::format;
-use serde::Serialize;
 use syscalls::{AsFd, net, process};
-
-/// config-linux.md "The Container Process State".
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ProcessState<'a> {
-    oci_version: &'a str,
-    fds: [&'a str; 1],
-    pid: i32,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    metadata: &'a str,
-    state: State<'a>,
-}
 
 /// Takes the listener out of the child, where it has this number, and sends it with the state to `listenerPath`.
 pub fn hand_over(
@@ -42,17 +28,19 @@ pub fn hand_over(
         .map_err(Error::os("linux.seccomp: pidfd_getfd (Linux 5.6)"))?;
     let socket = net::socket(net::AF_UNIX, net::SOCK_STREAM, 0).map_err(failed)?;
     net::connect_unix(socket.as_fd(), path.as_bytes()).map_err(failed)?;
-    let state = ProcessState {
-        oci_version: crate::cmd::version::SPEC,
-        fds: ["seccompFd"],
-        pid: child.pid,
-        metadata: &seccomp.listener_metadata,
-        state: State::new(record, status),
-    };
-    let json = serde_json::to_vec(&state).map_err(|_| {
-        Error::new(format!("linux.seccomp.listenerPath {path:?}: the state cannot be written as JSON"))
-    })?;
-    net::send_with_fds(socket.as_fd(), &json, &[listener.as_fd()], net::MSG_NOSIGNAL)
+    // config-linux.md "The Container Process State".
+    let mut json = Writer::default();
+    json.object("");
+    json.string("ociVersion", crate::cmd::version::SPEC);
+    json.strings("fds", &mut ["seccompFd"].into_iter());
+    json.number("pid", i64::from(child.pid));
+    if !seccomp.listener_metadata.is_empty() {
+        json.string("metadata", &seccomp.listener_metadata);
+    }
+    record.write_state(status, 0, &mut json, "state");
+    json.end_object();
+    let json = json.finish();
+    net::send_with_fds(socket.as_fd(), json.as_bytes(), &[listener.as_fd()], net::MSG_NOSIGNAL)
         .map(drop)
         .map_err(failed)
 }

@@ -10,8 +10,9 @@
 //! A writer holds a lock on the directory (flock(2)); readers need none, so that a hook may call `state`. Nothing here says
 //! whether the container runs: that is derived from the process each time (`Record::status`).
 
-use crate::config::{Map, Str};
+use crate::config::{Map, Str, object};
 use crate::error::{Error, Result};
+use crate::json::Writer;
 use alloc::{
     format,
     string::{String, ToString},
@@ -20,7 +21,6 @@ use alloc::{
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
 /// The start barrier, once the container is created.
 pub const FIFO: &core::ffi::CStr = c"exec.fifo";
@@ -182,16 +182,19 @@ impl Entry {
 
     /// Writes the Record, followed by the configuration as it stood in config.json.
     pub fn write(&self, record: &Record<'_>, config: &[u8]) -> Result<()> {
-        let mut json =
-            serde_json::to_vec(record).map_err(|_| Error::new("state.json: cannot be written as JSON"))?;
-        json.pop(); // the closing brace
-        json.extend_from_slice(b",\"config\":");
-        json.extend_from_slice(config);
-        json.extend_from_slice(b"}\n");
+        let mut json = Writer::default();
+        json.object("");
+        record.write(&mut json);
+        json.number("startTime", i64::try_from(record.start_time).unwrap_or(0));
+        json.string("cgroupPath", &record.cgroup_path);
+        json.string("cgroupManager", &record.cgroup_manager);
+        json.verbatim("config", core::str::from_utf8(config).unwrap_or("null")); // parsed already, so it is UTF-8
+        json.end_object();
+        let json = json.finish();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::openat(&self.directory, RECORD_NEW, flags, Mode::RUSR | Mode::WUSR)
             .map_err(Error::os("state.json: create"))?;
-        write_all(&file, &json).map_err(Error::os("state.json: write"))?;
+        write_all(&file, json.as_bytes()).map_err(Error::os("state.json: write"))?;
         rustix::fs::renameat(&self.directory, RECORD_NEW, &self.directory, RECORD)
             .map_err(Error::os("state.json: rename"))
     }
@@ -217,8 +220,7 @@ impl Entry {
 }
 
 /// What is known of a container: the specification's state without the status, and what later commands need.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default, Clone)]
 pub struct Record<'a> {
     /// runtime.md "State".
     pub oci_version: Str<'a>,
@@ -239,6 +241,8 @@ pub struct Record<'a> {
     /// What manages the cgroup: `cgroupfs`, `systemd` or `disabled`.
     pub cgroup_manager: Str<'a>,
 }
+
+object!(Record<'a> { "ociVersion" => oci_version, "id" => id, "pid" => pid, "bundle" => bundle, "rootfs" => rootfs, "created" => created, "owner" => owner, "annotations" => annotations, "startTime" => start_time, "cgroupPath" => cgroup_path, "cgroupManager" => cgroup_manager });
 
 /// Statuses of runtime.md, and `paused`, which every caller knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,6 +268,35 @@ impl Status {
 }
 
 impl<'a> Record<'a> {
+    /// Writes what the specification and runc have in a state, but the status.
+    pub fn write(&self, json: &mut Writer) {
+        json.string("ociVersion", &self.oci_version);
+        json.string("id", &self.id);
+        json.number("pid", i64::from(self.pid));
+        json.string("bundle", &self.bundle);
+        json.string("rootfs", &self.rootfs);
+        json.string("created", &self.created);
+        json.string("owner", &self.owner);
+        json.object("annotations");
+        for (name, value) in self.annotations.iter() {
+            json.string(name, value);
+        }
+        json.end_object();
+    }
+
+    /// Writes the state as `state` prints it and hooks read it (runtime.md "State"). A stopped container has no process.
+    /// `name` is that of the property, or empty.
+    pub fn write_state(&self, status: Status, oom_kills: u64, json: &mut Writer, name: &str) {
+        let pid = if status == Status::Stopped { 0 } else { self.pid };
+        json.object(name);
+        Record { pid, ..self.clone() }.write(json);
+        json.string("status", status.name());
+        if oom_kills > 0 {
+            json.number("oomKills", i64::try_from(oom_kills).unwrap_or(i64::MAX));
+        }
+        json.end_object();
+    }
+
     /// Reads a Record. The configuration that stands behind it is passed over.
     pub fn parse(json: &'a [u8]) -> Result<Record<'a>> {
         crate::config::parse("state.json", json)

@@ -337,8 +337,8 @@ impl Conversation<'_, '_> {
             spawn::write_file(&path, adjust.to_string().as_bytes(), "process.oomScoreAdj")?;
         }
         if let Some(state) = &self.state {
-            let json = hooks::state(self.record, store::Status::Creating)?;
-            store::write_all(state, &json).map_err(Error::os("write the hooks' state"))?;
+            let json = hooks::state(self.record, store::Status::Creating);
+            store::write_all(state, json.as_bytes()).map_err(Error::os("write the hooks' state"))?;
         }
         if self.plan.namespaces.new & ns::CLONE_NEWUSER != 0 {
             let privileged = !self.context.is_rootless();

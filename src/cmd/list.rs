@@ -2,9 +2,9 @@
 
 use super::{Context, print, state::status};
 use crate::args::{self, Format};
-use crate::error::{Error, Result};
-use crate::hooks::State;
-use crate::store::{Record, Store};
+use crate::error::Result;
+use crate::json::Writer;
+use crate::store::{Record, Status, Store};
 use alloc::{
     format,
     string::{String, ToString},
@@ -12,60 +12,47 @@ use alloc::{
 
 /// `list`. A container that is deleted or half-made while it is looked at is left out.
 pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
-    let mut out = String::new();
-    match args.format {
-        Format::Json => out.push('['),
-        Format::Table if !args.quiet => {
-            out.push_str(&row("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"));
-        }
-        Format::Table => {}
+    let mut table = String::new();
+    let mut json = Writer::default();
+    if args.format == Format::Table && !args.quiet {
+        table.push_str(&row("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"));
     }
+    json.array("");
     if let Some(store) = Store::open(&context.root()?, false)? {
         let mut ids = store.list()?;
         ids.sort_unstable();
-        let mut first = true;
         for id in &ids {
             let Ok(entry) = store.find(id) else { continue };
             if args.quiet {
-                out.push_str(id);
-                out.push('\n');
+                table.push_str(id);
+                table.push('\n');
                 continue;
             }
-            let Ok(Some(json)) = entry.read() else { continue };
-            let record = match Record::parse(&json) {
+            let Ok(Some(text)) = entry.read() else { continue };
+            let record = match Record::parse(&text) {
                 Ok(record) => record,
                 Err(error) => {
                     context.log.warn(&format!("container {id:?}: {error}"));
                     continue;
                 }
             };
-            let state = State::new(&record, status(&record, &entry));
+            let status = status(&record, &entry);
             match args.format {
-                Format::Json => {
-                    if !first {
-                        out.push(',');
-                    }
-                    out.push_str(
-                        &serde_json::to_string(&state)
-                            .map_err(|_| Error::new("the state cannot be written as JSON"))?,
-                    );
+                Format::Json => record.write_state(status, 0, &mut json, ""),
+                Format::Table => {
+                    let pid = if status == Status::Stopped { 0 } else { record.pid };
+                    let pid = pid.to_string();
+                    let created = &record.created;
+                    table.push_str(&row(id, &pid, status.name(), &record.bundle, created, &record.owner));
                 }
-                Format::Table => out.push_str(&row(
-                    &record.id,
-                    &state.pid.to_string(),
-                    state.status,
-                    &record.bundle,
-                    &record.created,
-                    &record.owner,
-                )),
             }
-            first = false;
         }
     }
-    if args.format == Format::Json && !args.quiet {
-        out.push_str("]\n");
+    json.end_array();
+    match args.format == Format::Json && !args.quiet {
+        true => print(&json.finish()),
+        false => print(&table),
     }
-    print(&out)
 }
 
 fn row(id: &str, pid: &str, status: &str, bundle: &str, created: &str, owner: &str) -> String {

@@ -1,7 +1,7 @@
 //! `start`: lets a created container's program go, and learns whether it came to run.
 
 use super::Context;
-use crate::config::{self, Config};
+use crate::config::{self, Config, object};
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::spawn::render;
@@ -11,14 +11,14 @@ use alloc::format;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use serde::Deserialize;
 
 /// What later commands read of the configuration that a container was made from.
-#[derive(Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Default)]
 pub struct Kept<'a> {
     pub config: Config<'a>,
 }
+
+object!(Kept<'a> { "config" => config });
 
 /// `start`. Returns after the poststart hooks did (config.md).
 pub fn start(context: &Context<'_>, id: &str) -> Result<()> {

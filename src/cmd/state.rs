@@ -3,7 +3,7 @@
 use super::{Context, print};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
-use crate::hooks::State;
+use crate::json::Writer;
 use crate::store::{Entry, Record, Status};
 use alloc::{format, string::String};
 
@@ -12,14 +12,10 @@ pub fn state(context: &Context<'_>, id: &str) -> Result<()> {
     let entry = context.store(id)?.find(id)?;
     let json = entry.read()?.ok_or_else(|| Error::new(format!("container {id:?} is still being created")))?;
     let record = Record::parse(&json)?;
-    let mut state = State::new(&record, status(&record, &entry));
-    if let Some(cgroup) = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten()) {
-        state.oom_kills = cgroup.oom_kills();
-    }
-    let mut text = serde_json::to_string_pretty(&state)
-        .map_err(|_| Error::new("the state cannot be written as JSON"))?;
-    text.push('\n');
-    print(&text)
+    let cgroup = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten());
+    let mut json = Writer::default();
+    record.write_state(status(&record, &entry), cgroup.map_or(0, |cgroup| cgroup.oom_kills()), &mut json, "");
+    print(&json.finish())
 }
 
 /// The status with the cgroup's word on whether a running container is paused.

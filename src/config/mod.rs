@@ -11,204 +11,175 @@ pub mod process;
 pub mod resources;
 pub mod seccomp;
 
-pub use json::{Map, Str, parse};
+pub(crate) use json::object;
+pub use json::{Map, Member, Read, Slot, Str, parse};
 pub use process::Process;
 
 use alloc::vec::Vec;
-use json::nullable;
-use serde::Deserialize;
 
 /// The whole of config.json.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Config<'a> {
     pub oci_version: Str<'a>,
     pub root: Option<Root<'a>>,
     pub process: Option<Process<'a>>,
     pub hostname: Option<Str<'a>>,
     pub domainname: Option<Str<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub mounts: Vec<Mount<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub hooks: Hooks<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub annotations: Map<'a, Str<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub linux: Linux<'a>,
 }
 
+object!(Config<'a> { "ociVersion" => oci_version, "root" => root, "process" => process, "hostname" => hostname, "domainname" => domainname, "mounts" => mounts, "hooks" => hooks, "annotations" => annotations, "linux" => linux });
+
 /// `root`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Root<'a> {
     pub path: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub readonly: bool,
 }
 
+object!(Root<'a> { "path" => path, "readonly" => readonly });
+
 /// One of `mounts`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Mount<'a> {
     pub destination: Str<'a>,
-    #[serde(rename = "type", deserialize_with = "nullable")]
     pub fstype: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub source: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub options: Vec<Str<'a>>,
     pub uid_mappings: Option<Vec<IdMapping>>,
     pub gid_mappings: Option<Vec<IdMapping>>,
 }
 
+object!(Mount<'a> { "destination" => destination, "type" => fstype, "source" => source, "options" => options, "uidMappings" => uid_mappings, "gidMappings" => gid_mappings });
+
 /// One range of `uidMappings` or `gidMappings`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct IdMapping {
-    #[serde(rename = "containerID")]
     pub container_id: u32,
-    #[serde(rename = "hostID")]
     pub host_id: u32,
     pub size: u32,
 }
 
+object!(IdMapping { "containerID" => container_id, "hostID" => host_id, "size" => size });
+
 /// `hooks`, each list in the order in which it runs.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Hooks<'a> {
-    #[serde(deserialize_with = "nullable")]
     pub prestart: Vec<Hook<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub create_runtime: Vec<Hook<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub create_container: Vec<Hook<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub start_container: Vec<Hook<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub poststart: Vec<Hook<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub poststop: Vec<Hook<'a>>,
 }
 
+object!(Hooks<'a> { "prestart" => prestart, "createRuntime" => create_runtime, "createContainer" => create_container, "startContainer" => start_container, "poststart" => poststart, "poststop" => poststop });
+
 /// One hook. `timeout` is in seconds.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Hook<'a> {
     pub path: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub args: Vec<Str<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub env: Vec<Str<'a>>,
     pub timeout: Option<i64>,
 }
 
+object!(Hook<'a> { "path" => path, "args" => args, "env" => env, "timeout" => timeout });
+
 /// `linux`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Linux<'a> {
-    #[serde(deserialize_with = "nullable")]
     pub uid_mappings: Vec<IdMapping>,
-    #[serde(deserialize_with = "nullable")]
     pub gid_mappings: Vec<IdMapping>,
-    #[serde(deserialize_with = "nullable")]
     pub sysctl: Map<'a, Str<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub resources: resources::Resources<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub cgroups_path: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub namespaces: Vec<Namespace<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub devices: Vec<Device<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub net_devices: Map<'a, NetDevice<'a>>,
     pub seccomp: Option<seccomp::Seccomp<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub rootfs_propagation: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub masked_paths: Vec<Str<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub readonly_paths: Vec<Str<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub mount_label: Str<'a>,
     pub intel_rdt: Option<IntelRdt<'a>>,
     pub memory_policy: Option<MemoryPolicy<'a>>,
     pub personality: Option<Personality<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub time_offsets: Map<'a, TimeOffset>,
 }
 
+object!(Linux<'a> { "uidMappings" => uid_mappings, "gidMappings" => gid_mappings, "sysctl" => sysctl, "resources" => resources, "cgroupsPath" => cgroups_path, "namespaces" => namespaces, "devices" => devices, "netDevices" => net_devices, "seccomp" => seccomp, "rootfsPropagation" => rootfs_propagation, "maskedPaths" => masked_paths, "readonlyPaths" => readonly_paths, "mountLabel" => mount_label, "intelRdt" => intel_rdt, "memoryPolicy" => memory_policy, "personality" => personality, "timeOffsets" => time_offsets });
+
 /// One of `linux.namespaces`: new, or joined by path.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Namespace<'a> {
-    #[serde(rename = "type")]
     pub kind: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub path: Str<'a>,
 }
 
+object!(Namespace<'a> { "type" => kind, "path" => path });
+
 /// One of `linux.devices`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Device<'a> {
-    #[serde(rename = "type")]
     pub kind: Str<'a>,
     pub path: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub major: i64,
-    #[serde(deserialize_with = "nullable")]
     pub minor: i64,
     pub file_mode: Option<u32>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
 }
 
+object!(Device<'a> { "type" => kind, "path" => path, "major" => major, "minor" => minor, "fileMode" => file_mode, "uid" => uid, "gid" => gid });
+
 /// One of `linux.netDevices`: the name inside the container.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct NetDevice<'a> {
-    #[serde(deserialize_with = "nullable")]
     pub name: Str<'a>,
 }
 
+object!(NetDevice<'a> { "name" => name });
+
 /// `linux.intelRdt`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct IntelRdt<'a> {
-    #[serde(rename = "closID")]
     pub clos_id: Option<Str<'a>>,
     pub schemata: Option<Vec<Str<'a>>>,
     pub l3_cache_schema: Option<Str<'a>>,
     pub mem_bw_schema: Option<Str<'a>>,
-    #[serde(deserialize_with = "nullable")]
     pub enable_monitoring: bool,
 }
 
+object!(IntelRdt<'a> { "closID" => clos_id, "schemata" => schemata, "l3CacheSchema" => l3_cache_schema, "memBwSchema" => mem_bw_schema, "enableMonitoring" => enable_monitoring });
+
 /// `linux.memoryPolicy`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct MemoryPolicy<'a> {
     pub mode: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub nodes: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub flags: Vec<Str<'a>>,
 }
+
+object!(MemoryPolicy<'a> { "mode" => mode, "nodes" => nodes, "flags" => flags });
 
 /// `linux.personality`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Personality<'a> {
     pub domain: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub flags: Vec<Str<'a>>,
 }
 
+object!(Personality<'a> { "domain" => domain, "flags" => flags });
+
 /// One of `linux.timeOffsets`.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub struct TimeOffset {
     pub secs: i64,
     pub nanosecs: u32,
 }
+
+object!(TimeOffset { "secs" => secs, "nanosecs" => nanosecs });

@@ -4,66 +4,54 @@
 //! they are written to the kernel is `compile::cgroup`. The same types read the file that `update -r` takes.
 //! Everything is optional; an absent object equals an empty one. Strings borrow the JSON buffer.
 
-use super::json::nullable;
+use super::json::object;
 use super::{Map, Str};
 use alloc::vec::Vec;
-use serde::Deserialize;
 
 /// `linux.resources`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Resources<'a> {
     /// Device access rules, in order, on top of deny-all.
-    #[serde(deserialize_with = "nullable")]
     pub devices: Vec<DeviceRule<'a>>,
     /// Memory limits.
-    #[serde(deserialize_with = "nullable")]
     pub memory: Memory,
     /// Processor time and placement.
-    #[serde(deserialize_with = "nullable")]
     pub cpu: Cpu<'a>,
     /// Number of tasks.
-    #[serde(deserialize_with = "nullable")]
     pub pids: Pids,
     /// Block device weights and throttles.
-    #[serde(rename = "blockIO", deserialize_with = "nullable")]
     pub block_io: BlockIo,
     /// Huge page limits, one for each page size.
-    #[serde(deserialize_with = "nullable")]
     pub hugepage_limits: Vec<HugepageLimit<'a>>,
     /// Network class and priorities (cgroup v1 only).
-    #[serde(deserialize_with = "nullable")]
     pub network: Network<'a>,
     /// RDMA limits by device name.
-    #[serde(deserialize_with = "nullable")]
     pub rdma: Map<'a, Rdma>,
     /// cgroup v2 files and the values to write to them, verbatim.
-    #[serde(deserialize_with = "nullable")]
     pub unified: Map<'a, Str<'a>>,
 }
 
+object!(Resources<'a> { "devices" => devices, "memory" => memory, "cpu" => cpu, "pids" => pids, "blockIO" => block_io, "hugepageLimits" => hugepage_limits, "network" => network, "rdma" => rdma, "unified" => unified });
+
 /// One device rule.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct DeviceRule<'a> {
     /// Whether the rule grants or takes away.
-    #[serde(deserialize_with = "nullable")]
     pub allow: bool,
     /// `a`, `b` or `c`; empty means `a`.
-    #[serde(rename = "type", deserialize_with = "nullable")]
     pub kind: Str<'a>,
     /// Device major; absent or negative means any.
     pub major: Option<i64>,
     /// Device minor; absent or negative means any.
     pub minor: Option<i64>,
     /// Of `r`, `w` and `m`; empty means all three.
-    #[serde(deserialize_with = "nullable")]
     pub access: Str<'a>,
 }
 
+object!(DeviceRule<'a> { "allow" => allow, "type" => kind, "major" => major, "minor" => minor, "access" => access });
+
 /// Memory limits in bytes; -1 means unlimited.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct Memory {
     /// Hard limit.
     pub limit: Option<i64>,
@@ -74,12 +62,10 @@ pub struct Memory {
     /// Kernel memory limit (cgroup v1 only, gone from the kernel).
     pub kernel: Option<i64>,
     /// Kernel TCP buffer limit (cgroup v1 only).
-    #[serde(rename = "kernelTCP")]
     pub kernel_tcp: Option<i64>,
     /// Swappiness 0..100 (cgroup v1 only).
     pub swappiness: Option<u64>,
     /// No out-of-memory killer (cgroup v1 only).
-    #[serde(rename = "disableOOMKiller")]
     pub disable_oom_killer: Option<bool>,
     /// Hierarchical accounting (cgroup v1 only; cgroup v2 has no other).
     pub use_hierarchy: Option<bool>,
@@ -87,9 +73,10 @@ pub struct Memory {
     pub check_before_update: Option<bool>,
 }
 
+object!(Memory { "limit" => limit, "reservation" => reservation, "swap" => swap, "kernel" => kernel, "kernelTCP" => kernel_tcp, "swappiness" => swappiness, "disableOOMKiller" => disable_oom_killer, "useHierarchy" => use_hierarchy, "checkBeforeUpdate" => check_before_update });
+
 /// Processor limits; times in microseconds.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Cpu<'a> {
     /// Relative share, 2..262144; 0 is unset.
     pub shares: Option<u64>,
@@ -104,66 +91,62 @@ pub struct Cpu<'a> {
     /// Real-time period (cgroup v1 only).
     pub realtime_period: Option<u64>,
     /// Processor list, empty is unset.
-    #[serde(deserialize_with = "nullable")]
     pub cpus: Str<'a>,
     /// Memory node list, empty is unset.
-    #[serde(deserialize_with = "nullable")]
     pub mems: Str<'a>,
     /// 1 makes the group SCHED_IDLE.
     pub idle: Option<i64>,
 }
 
+object!(Cpu<'a> { "shares" => shares, "quota" => quota, "burst" => burst, "period" => period, "realtimeRuntime" => realtime_runtime, "realtimePeriod" => realtime_period, "cpus" => cpus, "mems" => mems, "idle" => idle });
+
 /// Task limit.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub struct Pids {
     /// Greatest number of tasks; 0 is a limit, -1 is unlimited.
     pub limit: Option<i64>,
 }
 
+object!(Pids { "limit" => limit });
+
 /// Block device weights and throttles.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct BlockIo {
     /// Weight 10..1000; 0 is unset.
     pub weight: Option<u16>,
     /// Weight against the group's own children (cgroup v1's cfq only).
     pub leaf_weight: Option<u16>,
     /// Weights by device.
-    #[serde(deserialize_with = "nullable")]
     pub weight_device: Vec<WeightDevice>,
     /// Bytes a second read.
-    #[serde(deserialize_with = "nullable")]
     pub throttle_read_bps_device: Vec<ThrottleDevice>,
     /// Bytes a second written.
-    #[serde(deserialize_with = "nullable")]
     pub throttle_write_bps_device: Vec<ThrottleDevice>,
     /// Operations a second read.
-    #[serde(rename = "throttleReadIOPSDevice", deserialize_with = "nullable")]
     pub throttle_read_iops_device: Vec<ThrottleDevice>,
     /// Operations a second written.
-    #[serde(rename = "throttleWriteIOPSDevice", deserialize_with = "nullable")]
     pub throttle_write_iops_device: Vec<ThrottleDevice>,
 }
 
+object!(BlockIo { "weight" => weight, "leafWeight" => leaf_weight, "weightDevice" => weight_device, "throttleReadBpsDevice" => throttle_read_bps_device, "throttleWriteBpsDevice" => throttle_write_bps_device, "throttleReadIOPSDevice" => throttle_read_iops_device, "throttleWriteIOPSDevice" => throttle_write_iops_device });
+
 /// Weight of one device.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct WeightDevice {
     /// Device major.
     pub major: i64,
     /// Device minor.
     pub minor: i64,
     /// Weight 10..1000.
-    #[serde(default)]
     pub weight: Option<u16>,
     /// Weight against the group's own children (cgroup v1's cfq only).
-    #[serde(default)]
     pub leaf_weight: Option<u16>,
 }
 
+object!(WeightDevice { "major" => major, "minor" => minor, "weight" => weight, "leafWeight" => leaf_weight });
+
 /// Throttle of one device.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub struct ThrottleDevice {
     /// Device major.
     pub major: i64,
@@ -173,9 +156,10 @@ pub struct ThrottleDevice {
     pub rate: u64,
 }
 
+object!(ThrottleDevice { "major" => major, "minor" => minor, "rate" => rate });
+
 /// Limit of one huge page size.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct HugepageLimit<'a> {
     /// `2MB`, `1GB` and the like, as the kernel spells its files.
     pub page_size: Str<'a>,
@@ -183,21 +167,21 @@ pub struct HugepageLimit<'a> {
     pub limit: u64,
 }
 
+object!(HugepageLimit<'a> { "pageSize" => page_size, "limit" => limit });
+
 /// Network class and priorities.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Network<'a> {
     /// net_cls class identifier; 0 is unset.
-    #[serde(rename = "classID")]
     pub class_id: Option<u32>,
     /// net_prio priorities.
-    #[serde(deserialize_with = "nullable")]
     pub priorities: Vec<InterfacePriority<'a>>,
 }
 
+object!(Network<'a> { "classID" => class_id, "priorities" => priorities });
+
 /// Priority of one interface.
-#[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct InterfacePriority<'a> {
     /// Interface name in the runtime's network namespace.
     pub name: Str<'a>,
@@ -205,15 +189,18 @@ pub struct InterfacePriority<'a> {
     pub priority: u32,
 }
 
+object!(InterfacePriority<'a> { "name" => name, "priority" => priority });
+
 /// RDMA limits of one device.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct Rdma {
     /// Greatest number of handles.
     pub hca_handles: Option<u32>,
     /// Greatest number of objects.
     pub hca_objects: Option<u32>,
 }
+
+object!(Rdma { "hcaHandles" => hca_handles, "hcaObjects" => hca_objects });
 
 #[cfg(test)]
 mod tests {
@@ -239,7 +226,7 @@ mod tests {
             "unified": {"memory.high": "1", "io.max": "8:0 rbps=1"},
             "unknown": {"is": ["ignored"]}
         }"#;
-        let read: Resources<'_> = serde_json::from_str(text).unwrap();
+        let read: Resources<'_> = crate::config::parse("resources", text.as_bytes()).unwrap();
         assert!(!read.devices[0].allow && read.devices[0].kind.is_empty());
         assert_eq!((read.devices[1].major, read.devices[1].minor), (Some(1), Some(3)));
         assert_eq!(read.memory.swap, Some(-1));
@@ -268,13 +255,13 @@ mod tests {
             r#"{"unified": {"memory.high": "1", "memory.high": "2"}}"#,
             r#"{"network": {"classID": -1}}"#,
         ] {
-            assert!(serde_json::from_str::<Resources<'_>>(text).is_err(), "{text}");
+            assert!(crate::config::parse::<Resources<'_>>("resources", text.as_bytes()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn an_empty_object_asks_for_nothing() {
-        let read: Resources<'_> = serde_json::from_str("{}").unwrap();
+        let read: Resources<'_> = crate::config::parse("resources", b"{}").unwrap();
         assert!(read.devices.is_empty() && read.memory.limit.is_none() && read.cpu.cpus.is_empty());
     }
 }

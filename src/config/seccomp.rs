@@ -3,46 +3,42 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config-linux.md
 
-use super::{Str, json::nullable};
+use super::{Str, json::object};
 use alloc::vec::Vec;
-use serde::Deserialize;
 
 /// `linux.seccomp`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Seccomp<'a> {
     pub default_action: Str<'a>,
     pub default_errno_ret: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
     pub architectures: Vec<Str<'a>>,
     /// Absent is not the empty list: an absent one takes the default flags.
     pub flags: Option<Vec<Str<'a>>>,
-    #[serde(deserialize_with = "nullable")]
     pub listener_path: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub listener_metadata: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
     pub syscalls: Vec<Rule<'a>>,
 }
 
+object!(Seccomp<'a> { "defaultAction" => default_action, "defaultErrnoRet" => default_errno_ret, "architectures" => architectures, "flags" => flags, "listenerPath" => listener_path, "listenerMetadata" => listener_metadata, "syscalls" => syscalls });
+
 /// One of `syscalls`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Rule<'a> {
-    #[serde(deserialize_with = "nullable")]
     pub names: Vec<Str<'a>>,
     pub action: Str<'a>,
     pub errno_ret: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
     pub args: Vec<Arg<'a>>,
 }
 
+object!(Rule<'a> { "names" => names, "action" => action, "errnoRet" => errno_ret, "args" => args });
+
 /// One of `syscalls[].args`. `index`, `value` and `op` are required; an absent one is told from zero.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[derive(Debug, Default)]
 pub struct Arg<'a> {
     pub index: Option<u32>,
     pub value: Option<u64>,
     pub value_two: Option<u64>,
     pub op: Str<'a>,
 }
+
+object!(Arg<'a> { "index" => index, "value" => value, "valueTwo" => value_two, "op" => op });

@@ -4,7 +4,7 @@
 use super::*;
 
 fn rules(json: &str) -> Vec<DeviceRule<'_>> {
-    serde_json::from_str(json).unwrap()
+    crate::config::parse("resources", json.as_bytes()).unwrap()
 }
 
 fn program(json: &str) -> Vec<Insn> {
