@@ -6,7 +6,7 @@
 use crate::args::{Check, Format};
 use crate::cmd::{print, text};
 use crate::compile::seccomp::{self, Call, Options, asm, table};
-use crate::config::{self, Config, seccomp::Seccomp};
+use crate::config::{self, Config, object, seccomp::Seccomp};
 use crate::error::{Error, Result};
 use crate::json::Writer;
 use crate::store::read_all;
@@ -14,15 +14,18 @@ use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use core::fmt::Write as _;
 use rustix::fs::{Mode, OFlags};
-use serde::{Deserialize, de::IgnoredAny};
 
 /// What tells Docker's and Podman's templates from a profile.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct Template {
-    #[serde(rename = "archMap")]
-    arch_map: Option<IgnoredAny>,
+    arch_map: Option<Vec<Anything>>,
 }
+
+#[derive(Default)]
+struct Anything;
+
+object!(Template { "archMap" => arch_map });
+object!(Anything {});
 
 /// One call in one architecture, answered.
 struct Answer {

@@ -119,7 +119,8 @@ fn the_same_limits_go_to_cgroup_v1_where_the_controllers_are_there() {
 #[test]
 fn a_hybrid_host_gets_each_limit_on_the_hierarchy_of_its_controller() {
     let resources: Resources<'_> =
-        crate::config::parse("resources", r#"{"memory": {"limit": 4096}, "pids": {"limit": 5}}"#.as_bytes()).unwrap();
+        crate::config::parse("resources", r#"{"memory": {"limit": 4096}, "pids": {"limit": 5}}"#.as_bytes())
+            .unwrap();
     let plan = compile(&resources, Controllers::MEMORY, Occasion::Create).unwrap();
     let places: Vec<_> = plan.writes.iter().map(|write| (write.v1, write.controller().unwrap())).collect();
     assert_eq!(places, [(false, "pids"), (true, "memory")]);
@@ -143,7 +144,8 @@ fn what_callers_always_send_asks_for_no_controller() {
         }
     }
     // The positive control.
-    let resources: Resources<'_> = crate::config::parse("resources", r#"{"cpu": {"shares": 2}}"#.as_bytes()).unwrap();
+    let resources: Resources<'_> =
+        crate::config::parse("resources", r#"{"cpu": {"shares": 2}}"#.as_bytes()).unwrap();
     assert!(compile(&resources, Controllers::NONE, Occasion::Create).unwrap().asks());
 }
 
