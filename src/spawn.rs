@@ -6,6 +6,7 @@
 pub mod render;
 
 use crate::child::Fds;
+use crate::compile::namespaces::NAMESPACES;
 use crate::error::{Error, Result};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{FRAME, Frame, Kind};
@@ -236,6 +237,31 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
     Ok(joins)
 }
 
+/// A joined namespace may be the runtime's own: its kernel parameters are the host's, and not the container's to set.
+pub fn keep_own_sysctls(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
+    for sysctl in &plan.sysctls {
+        let name = sysctl.path.to_string_lossy();
+        let holder = crate::compile::sysctl::namespace_of(&name).map(u64::from);
+        let Some((join, there)) =
+            plan.namespaces.join.iter().zip(joins).find(|(join, _)| Some(join.kind) == holder)
+        else {
+            continue;
+        };
+        let file = NAMESPACES.iter().find(|(_, kind, _)| *kind == join.kind).map_or("", |(.., file)| file);
+        let path = format!("/proc/self/ns/{file}");
+        let own = rustix::fs::stat(&*path).map_err(Error::sys("open the runtime's own namespace", &path))?;
+        let there = rustix::fs::fstat(there)
+            .map_err(Error::sys("look at a namespace", &join.path.to_string_lossy()))?;
+        if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
+            return Err(Error::new(format!(
+                "config.json: linux.sysctl {name:?}: linux.namespaces[{}] is the host's own: it would change the host",
+                join.index
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The user namespaces whose maps id-mapped mounts use, by the mount's place. Each lives in a process that does nothing, just
 /// long enough to be opened.
 pub fn open_idmaps(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
@@ -450,5 +476,8 @@ pub fn write_file(path: &str, bytes: &[u8], place: &str) -> Result<()> {
 
 /// The owner as `list` shows it: a number, since names are for the C library to know.
 pub fn owner() -> String {
-    format!("{}", rustix::process::getuid().as_raw())
+    match rustix::process::getuid().as_raw() {
+        0 => String::from("root"),
+        uid => format!("{uid}"),
+    }
 }

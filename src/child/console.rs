@@ -50,10 +50,10 @@ fn console(slave: BorrowedFd<'_>, dev: BorrowedFd<'_>) -> syscalls::Result<()> {
     if syscalls::stat::fstat(target)?.mode & fs::S_IFMT == fs::S_IFLNK {
         return Err(Errno::LOOP);
     }
-    match mount::open_tree(slave, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE) {
-        Ok(tree) => attach(leak(tree), target),
+    let tree = mount::open_tree(slave, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE);
+    match tree.map(leak).and_then(|tree| attach(tree, target)) {
         Err(errno) if is_absent(errno) => by_path(slave, dev),
-        Err(errno) => Err(errno),
+        other => other,
     }
 }
 

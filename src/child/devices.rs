@@ -110,12 +110,12 @@ fn bind_from_host(device: &Device, index: usize, directory: BorrowedFd<'_>, name
     let made = fs::openat(directory, name, fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW | fs::O_WRONLY, 0o666);
     drop(made.map_err(failed)?);
     let target = leak(fs::openat(directory, name, fs::O_PATH | fs::O_NOFOLLOW, 0).map_err(failed)?);
-    match mount::open_tree(source, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE) {
-        Ok(tree) => attach(leak(tree), target).map_err(failed),
+    let tree = mount::open_tree(source, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE);
+    match tree.map(leak).and_then(|tree| attach(tree, target)) {
         Err(errno) if super::mounts::is_absent(errno) => {
             fs::fchdir(directory).map_err(failed)?;
             mount::mount(Some(host), name, None, mount::MS_BIND, None).map_err(failed)
         }
-        Err(errno) => Err(failed(errno)),
+        other => other.map_err(failed),
     }
 }

@@ -61,6 +61,7 @@ fn existing(mount: &Mount, index: usize, jail: &Jail) -> Done<BorrowedFd<'static
 fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
     let target =
         jail.open_or_make_directory(&mount.target, links(mount)).map_err(nth(Step::MountTarget, index))?;
+    not_in_proc(mount, target).map_err(nth(Step::MountTarget, index))?;
     fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
     let data = (!mount.data.is_empty()).then_some(mount.data.as_c_str());
     mount::mount(Some(&mount.source), c".", Some(&mount.fstype), mount.flags, data)
@@ -122,7 +123,10 @@ fn bind(mount: &Mount, index: usize, jail: &Jail, idmap: Option<BorrowedFd<'_>>)
         Err(errno) if is_absent(errno) => true,
         Err(errno) => return Err(nth(Step::MountAttr, index)(errno)),
     };
-    attach(tree, target).map_err(nth(Step::Mount, index))?;
+    match attach(tree, target) {
+        Err(errno) if is_absent(errno) && idmap.is_none() => return bind_by_path(mount, index, jail, errno),
+        other => other.map_err(nth(Step::Mount, index))?,
+    }
     if late {
         fs::fchdir(tree).map_err(nth(Step::MountTarget, index))?;
         remount_here(mount, index)?;
@@ -194,7 +198,9 @@ fn target_like(
     jail: &Jail,
 ) -> Done<BorrowedFd<'static>> {
     match jail.open(&mount.target, 0, links(mount)) {
-        Ok(target) => return Ok(target),
+        Ok(target) => {
+            return not_in_proc(mount, target).map(|()| target).map_err(nth(Step::MountTarget, index));
+        }
         Err(Errno::NOENT) => {}
         Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
     }
@@ -205,6 +211,17 @@ fn target_like(
         false => jail.open_or_make_file(&mount.target, links(mount)),
     }
     .map_err(nth(Step::MountCreate, index))
+}
+
+/// What procfs is told must reach procfs: a link of the image must not lead a mount into it (CVE-2025-52881). Destinations
+/// that say `/proc` themselves were judged by name, and follow no link.
+fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+    const PROC_SUPER_MAGIC: u32 = 0x9fa0; // linux/magic.h
+    let by_name = mount.no_symlinks || mount.target.to_bytes().starts_with(b"proc/");
+    match !by_name && stat::fstatfs(target)?.kind == PROC_SUPER_MAGIC {
+        true => Err(Errno::PERM),
+        false => Ok(()),
+    }
 }
 
 fn copy_symlink(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
@@ -263,8 +280,8 @@ fn propagate(mount: &Mount, target: BorrowedFd<'_>, index: usize) -> Done<()> {
     mount::mount(None, c".", None, mount.propagation, None).map_err(nth(Step::MountPropagation, index))
 }
 
-/// A call that this kernel lacks, or that a filter or vendor hides (DESIGN.md: ENOSYS, EPERM and EINVAL all mean "absent";
-/// what is really forbidden is forbidden to the older call as well).
+/// A call that this kernel lacks, or that a filter or vendor hides (DESIGN.md: ENOSYS, EPERM, EINVAL and ENOENT all mean
+/// "absent"; what is really forbidden or missing is so for the older call as well).
 pub fn is_absent(errno: Errno) -> bool {
-    matches!(errno, Errno::NOSYS | Errno::PERM | Errno::INVAL)
+    matches!(errno, Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::NOENT)
 }

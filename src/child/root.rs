@@ -11,7 +11,7 @@ use syscalls::mount::{
     self, AT_RECURSIVE, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC,
     MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, OPEN_TREE_CLONE,
 };
-use syscalls::{AsFd, BorrowedFd, CWD, Errno, leak, stat};
+use syscalls::{BorrowedFd, CWD, Errno, leak, stat};
 
 const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
 
@@ -19,15 +19,17 @@ const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
 ///
 /// Slave rather than private unless asked: binds that want `rslave` still need a master to follow.
 pub fn attach(root: &Root) -> Done<Jail> {
-    let leaves_nothing = if root.propagation & MS_SHARED != 0 { MS_SLAVE | MS_REC } else { root.propagation };
+    // What is unbindable could not be made a mount of its own below; both come last, after pivot_root.
+    let late = root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0;
+    let leaves_nothing = if late { MS_SLAVE | MS_REC } else { root.propagation };
     mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
     let directory =
         leak(fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
-    match mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE) {
-        Ok(tree) => {
-            attach_tree(tree.as_fd(), directory).map_err(at(Step::RootAttach))?;
-            Ok(Jail::new(leak(tree)))
-        }
+    let attached = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE)
+        .map(leak)
+        .and_then(|tree| attach_tree(tree, directory).map(|()| tree));
+    match attached {
+        Ok(tree) => Ok(Jail::new(tree)),
         Err(errno) if is_absent(errno) => {
             fs::fchdir(directory).map_err(at(Step::RootBind))?;
             mount::mount(Some(c"."), c".", None, MS_BIND | MS_REC, None).map_err(at(Step::RootBind))?;
@@ -35,7 +37,7 @@ pub fn attach(root: &Root) -> Done<Jail> {
                 fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?;
             Ok(Jail::new(leak(tree)))
         }
-        Err(errno) => Err(at(Step::RootBind)(errno)),
+        Err(errno) => Err(at(Step::RootAttach)(errno)),
     }
 }
 
@@ -153,7 +155,10 @@ fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
         },
         Err(errno) => return Err(errno),
     };
-    attach_tree(tree, target)
+    match attach_tree(tree, target) {
+        Err(errno) if is_absent(errno) => readonly_by_path(jail, path, target),
+        other => other,
+    }
 }
 
 /// Before Linux 5.12, after pivot_root: names cannot lead out of the root any more, and nothing else runs in it yet.

@@ -155,6 +155,7 @@ pub fn make<'b>(
     };
     let prepared = cgroup::prepare(&config.linux.resources, wanted)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
+    spawn::keep_own_sysctls(&plan, &joins)?;
     let idmaps = spawn::open_idmaps(&plan)?;
 
     // Side effects start here.

@@ -10,7 +10,7 @@ pub mod namespaces;
 pub mod options;
 pub mod process;
 pub mod seccomp;
-mod sysctl;
+pub mod sysctl;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -50,9 +50,16 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     let mut process = process::compile(process, around, &mut warnings)?;
     surroundings(config, request.allow_unknown_syscalls, &mut process)?;
 
+    let mut mounts = mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?;
+    // Without a cgroup namespace of its own a container sees the host's whole tree: only one that may do everything anyway may
+    // write there (CVE-2022-0492, CVE-2023-25809).
+    let privileged = process.capabilities.bounding >> linux_raw_sys::general::CAP_SYS_ADMIN & 1 == 1;
+    if !namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWCGROUP)) && !privileged {
+        mounts::read_only_cgroups(&mut mounts);
+    }
     Ok(Plan {
         root: mounts::root(config, request.bundle, request.no_pivot)?,
-        mounts: mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?,
+        mounts,
         devices: devices::devices(config)?,
         masked: paths(&linux.masked_paths, "maskedPaths")?,
         readonly: paths(&linux.readonly_paths, "readonlyPaths")?,

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::plan::{AttrChange, IdMap, Mount, MountKind, Root};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
-    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_STRICTATIME, MS_REC, MS_SLAVE,
+    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_RDONLY, MS_REC,
+    MS_SLAVE,
 };
 
 /// Files below /proc that lxcfs and its like replace; all other destinations there are refused (CVE-2019-16884: a mount
@@ -61,6 +62,15 @@ pub fn mounts(
         )?);
     }
     Ok(mounts)
+}
+
+/// Makes every mount of the cgroup file system read-only.
+pub fn read_only_cgroups(mounts: &mut [Mount]) {
+    for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Cgroup) {
+        mount.flags |= MS_RDONLY;
+        mount.attr.set |= u64::from(MOUNT_ATTR_RDONLY);
+        mount.attr.clear &= !u64::from(MOUNT_ATTR_RDONLY);
+    }
 }
 
 fn compile(

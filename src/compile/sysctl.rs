@@ -27,6 +27,14 @@ const NAMESPACED: &[(&str, u32)] = &[
     ("user/", CLONE_NEWUSER),
 ];
 
+/// The namespace (its CLONE_NEW* bit) that holds a kernel parameter, by its path below /proc/sys.
+pub fn namespace_of(path: &str) -> Option<u32> {
+    NAMESPACED
+        .iter()
+        .find(|(known, _)| if known.ends_with('/') { path.starts_with(known) } else { path == *known })
+        .map(|(_, kind)| *kind)
+}
+
 /// Compiles `linux.sysctl`.
 pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>> {
     let mut plan = Vec::new();
@@ -44,11 +52,8 @@ pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<Sysct
         if !path.split('/').all(clean) {
             return Err(refuse("is not the name of a kernel parameter"));
         }
-        let kind = NAMESPACED
-            .iter()
-            .find(|(known, _)| if known.ends_with('/') { path.starts_with(known) } else { path == *known })
-            .map(|(_, kind)| *kind)
-            .ok_or_else(|| refuse("belongs to no namespace: it would change the host"))?;
+        let kind =
+            namespace_of(&path).ok_or_else(|| refuse("belongs to no namespace: it would change the host"))?;
         if !namespaces.has(u64::from(kind)) {
             return Err(refuse(
                 "needs a namespace of the container's own in linux.namespaces, or it would change the host's",

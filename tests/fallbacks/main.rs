@@ -27,7 +27,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// What older kernels lack (BUILD.md), with the version that brought it.
 const CALLS: &[&str] = &[
     "memfd_create",      // 3.17
-    "execveat",          // 3.19
     "statx",             // 4.11
     "pidfd_send_signal", // 5.1
     "open_tree",         // 5.2
@@ -182,7 +181,11 @@ fn matrix(errno: &str) {
         note(&format!("fallback {errno:<6} {call:<18} {}", if found.is_empty() { "ok" } else { "FAILED" }));
         wrong.extend(found.into_iter().map(|words| format!("without {call} ({errno}): {words}")));
     }
-    let found = without(errno, &CALLS.join(","), true);
+    // All but the two by which the binary seals itself: every kernel that runs containers has them (3.17, 3.19), and without
+    // either there is no seal, which is an error.
+    let all: Vec<&str> =
+        CALLS.iter().copied().filter(|call| !["memfd_create", "execveat"].contains(call)).collect();
+    let found = without(errno, &all.join(","), true);
     note(&format!(
         "fallback {errno:<6} {:<18} {}",
         "all together",

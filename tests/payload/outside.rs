@@ -147,27 +147,34 @@ fn shim(errno: &str, names: &str, command: &[&str]) -> i32 {
     become_command(command)
 }
 
-const PTRACE_TRACEME: i32 = 0;
 const PTRACE_SYSCALL: i32 = 24;
-const PTRACE_SETOPTIONS: i32 = 0x4200;
+const PTRACE_SEIZE: i32 = 0x4206;
+const PTRACE_INTERRUPT: i32 = 0x4207;
+const PTRACE_EVENT_EXEC: i32 = 4;
 const SIGTRAP: i32 = 5;
-const SIGSTOP: i32 = 19;
 const SIGKILL: i32 = 9;
 
 /// Kills the command (with `tree`: whichever of its processes makes it) at the entry of the Nth system call after the command's
 /// exec. Status: 137 when killed, else 0; prints the count reached.
+///
+/// PTRACE_SEIZE rather than TRACEME: a traced process's child would be born with a SIGSTOP pending, and stay stopped when this
+/// process, its tracer, is gone.
 fn kill_at(target: u64, command: &[&str], tree: bool) -> i32 {
+    let mut pipe = [0i32; 2];
+    let _ = call!(nr::PIPE2, pipe.as_mut_ptr(), sys::O_CLOEXEC);
     let child = unsafe { sys::fork() };
     if child == 0 {
-        let _ = call!(nr::PTRACE, PTRACE_TRACEME, 0, 0, 0);
-        let _ = call!(nr::KILL, std::process::id(), SIGSTOP);
+        let mut byte = 0u8;
+        while call!(nr::READ, pipe[0], &mut byte as *mut u8, 1) == Err(4) {}
         std::process::exit(become_command(command));
     }
-    let _ = sys::waitpid(child, 0);
     // TRACESYSGOOD, TRACEEXEC, and for a tree FORK, VFORK, CLONE.
     let options = 1 | 0x10 | if tree { 0x2 | 0x4 | 0x8 } else { 0 };
-    let _ = call!(nr::PTRACE, PTRACE_SETOPTIONS, child, 0, options);
+    let _ = call!(nr::PTRACE, PTRACE_SEIZE, child, 0, options);
+    let _ = call!(nr::PTRACE, PTRACE_INTERRUPT, child, 0, 0);
+    let _ = sys::waitpid(child, 0);
     let _ = call!(nr::PTRACE, PTRACE_SYSCALL, child, 0, 0);
+    let _ = call!(nr::WRITE, pipe[1], b"x".as_ptr(), 1);
     let (mut count, mut execed, mut inside) = (0u64, false, std::collections::BTreeSet::new());
     // __WALL: clone children too.
     while let Ok((pid, status)) = sys::waitpid(if tree { -1 } else { child }, 0x4000_0000) {
@@ -177,7 +184,7 @@ fn kill_at(target: u64, command: &[&str], tree: bool) -> i32 {
             }
             continue;
         }
-        let (signal, event) = (status >> 8 & 0xff, status >> 16);
+        let (signal, event) = (status >> 8 & 0xff, status >> 16 & 0xff);
         let mut deliver = 0;
         if signal == SIGTRAP | 0x80 {
             // Entry and exit alternate; the exec's own exit comes after its event.
@@ -194,9 +201,9 @@ fn kill_at(target: u64, command: &[&str], tree: bool) -> i32 {
                     }
                 }
             }
-        } else if event == 4 {
+        } else if event == PTRACE_EVENT_EXEC {
             execed = true;
-        } else if event == 0 && signal != SIGTRAP && !(signal == SIGSTOP && tree) {
+        } else if event == 0 && signal != SIGTRAP {
             deliver = signal;
         }
         let _ = call!(nr::PTRACE, PTRACE_SYSCALL, pid, 0, deliver);
