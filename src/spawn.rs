@@ -474,7 +474,7 @@ pub fn write_file(path: &str, bytes: &[u8], place: &str) -> Result<()> {
     }
 }
 
-/// The owner as `list` shows it: a number, since names are for the C library to know.
+/// The owner as `list` shows it: root, or else a number, since other names are for the C library to know.
 pub fn owner() -> String {
     match rustix::process::getuid().as_raw() {
         0 => String::from("root"),

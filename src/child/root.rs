@@ -19,7 +19,7 @@ const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
 ///
 /// Slave rather than private unless asked: binds that want `rslave` still need a master to follow.
 pub fn attach(root: &Root) -> Done<Jail> {
-    // What is unbindable could not be made a mount of its own below; both come last, after pivot_root.
+    // What is unbindable could not be made a mount of its own below: it comes last, in `protect`.
     let late = root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0;
     let leaves_nothing = if late { MS_SLAVE | MS_REC } else { root.propagation };
     mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
@@ -59,9 +59,6 @@ pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
         Err(Errno::INVAL) => replace_root().map_err(at(Step::Pivot))?,
         Err(errno) => return Err(at(Step::Pivot)(errno)),
     };
-    if root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
-        mount::mount(None, c"/", None, root.propagation, None).map_err(at(Step::RootPropagation))?;
-    }
     Ok(jail)
 }
 
@@ -106,7 +103,7 @@ fn replace_root_by_move() -> syscalls::Result<Jail> {
     fs::openat(CWD, c"/", fs::O_PATH | O_DIRECTORY, 0).map(|root| Jail::new(leak(root)))
 }
 
-/// Read-only paths, masked paths, and last the root itself.
+/// Read-only paths, masked paths, the root itself, and last its propagation.
 pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
     for (index, path) in plan.readonly.iter().enumerate() {
         readonly(jail, path).map_err(nth(Step::Readonly, index))?;
@@ -122,6 +119,10 @@ pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
             }
             other => other.map_err(at(Step::RootReadonly))?,
         }
+    }
+    // Last: nothing can be made from an unbindable mount any more.
+    if plan.root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
+        mount::mount(None, c"/", None, plan.root.propagation, None).map_err(at(Step::RootPropagation))?;
     }
     Ok(())
 }

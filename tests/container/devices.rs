@@ -64,6 +64,11 @@ fn configured_devices_are_made() {
             { "path": "/etc/odd", "type": "u", "major": 1, "minor": 5 }
         ]),
     );
+    // As every caller does: what is to be made is also allowed.
+    bundle.set(
+        "/linux/resources",
+        json!({ "devices": [{ "allow": false, "access": "rwm" }, { "allow": true, "type": "b", "major": 7, "minor": 300, "access": "rwm" }] }),
+    );
     let seen = context.observe(&bundle);
     let mine = seen.out("stat /dev/mine");
     assert_eq!(mine["type"], "char");
