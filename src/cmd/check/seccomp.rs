@@ -17,15 +17,18 @@ use rustix::fs::{Mode, OFlags};
 
 /// What tells Docker's and Podman's templates from a profile.
 #[derive(Default)]
-struct Template {
-    arch_map: Option<Vec<Anything>>,
+struct Template<'a> {
+    arch_map: Option<Vec<Architecture<'a>>>,
 }
 
+/// One architecture of a template.
 #[derive(Default)]
-struct Anything;
+struct Architecture<'a> {
+    name: config::Str<'a>,
+}
 
-object!(Template { "archMap" => arch_map });
-object!(Anything {});
+object!(Template<'a> { "archMap" => arch_map });
+object!(Architecture<'a> { "architecture" => name });
 
 /// One call in one architecture, answered.
 struct Answer {
@@ -45,7 +48,7 @@ pub fn run(profile: &CStr, args: &Check, allow_unknown: bool) -> Result<()> {
 }
 
 fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<String> {
-    if config::parse::<Template>(name, json)?.arch_map.is_some() {
+    if config::parse::<Template<'_>>(name, json)?.arch_map.is_some() {
         let error =
             Error::new(format!("{name}: is a template, from which a profile is made for each container"));
         return Err(error.hint("check the config.json that Docker or Podman writes"));
