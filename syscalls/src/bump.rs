@@ -1,7 +1,8 @@
-//! A global allocator for a process that ends soon: it moves a pointer, and gives back only the last block.
+//! A global allocator for small processes: it moves a pointer, takes back the last block, and keeps the others for their size.
 //!
-//! A growing `Vec` that was allocated last grows in place; everything else stays until the process ends, so it is not for a
-//! process that stays and goes on allocating. After a fork out of a process with threads the child may find the lock held by
+//! Blocks are as long as a power of two from 16 bytes on; a growing `Vec` that was allocated last grows in place. What is freed
+//! up to 64 KiB waits in a list of its length for the next of that length, so a process that stays does not grow; longer
+//! blocks are given back only as the last. After a fork out of a process with threads the child may find the lock held by
 //! a thread that it does not have: such a child must not allocate, which [`Bump::seal`] turns from a rule into an exit.
 //!
 //! # Safety
@@ -20,6 +21,23 @@ struct State {
     at: usize,
     end: usize,
     last: usize,
+    /// The first free block of each length, which holds the address of the next.
+    free: [usize; CLASSES],
+}
+
+/// Lengths of 2^4 to 2^16 have a list.
+const CLASSES: usize = 13;
+const SHORTEST: usize = 16;
+
+/// How long a block for so many bytes is.
+fn length(size: usize) -> Option<usize> {
+    size.max(SHORTEST).checked_next_power_of_two()
+}
+
+/// Which list blocks of this length wait in.
+fn class(length: usize) -> Option<usize> {
+    let class = (length.trailing_zeros() as usize).checked_sub(4)?;
+    (class < CLASSES).then_some(class)
 }
 
 /// The allocator: `#[global_allocator] static A: Bump = Bump::new();`. For one thread; with more it is correct, and spins.
@@ -44,7 +62,7 @@ impl Bump {
         Bump {
             locked: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
-            state: UnsafeCell::new(State { at: 0, end: 0, last: 0 }),
+            state: UnsafeCell::new(State { at: 0, end: 0, last: 0, free: [0; CLASSES] }),
         }
     }
 
@@ -81,6 +99,17 @@ impl Default for Bump {
 }
 
 fn take(state: &mut State, layout: Layout) -> Option<*mut u8> {
+    let length = length(layout.size())?;
+    if layout.align() <= SHORTEST
+        && let Some(first) =
+            class(length).and_then(|class| state.free.get_mut(class)).filter(|first| **first != 0)
+    {
+        let block: *mut u8 = core::ptr::with_exposed_provenance_mut(*first);
+        // SAFETY: a free block of this length, in which `dealloc` has written the next one's address.
+        *first = unsafe { block.cast::<usize>().read() };
+        return Some(block);
+    }
+    let layout = Layout::from_size_align(length, layout.align().max(SHORTEST)).ok()?;
     if let Some(block) = fit(state, layout) {
         return Some(block);
     }
@@ -126,26 +155,30 @@ unsafe impl GlobalAlloc for Bump {
     // Chunks are fresh from the kernel, but a block may reuse one that was given back: so no alloc_zeroed without zeroing,
     // which is what the trait's own does.
 
-    unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.with(|state| {
             if block.addr() == state.last {
                 state.at = state.last;
+                return;
+            }
+            let first = length(layout.size()).and_then(class).and_then(|class| state.free.get_mut(class));
+            if let Some(first) = first {
+                // SAFETY: the block is nobody's any more, at least 16 bytes long and aligned to as many.
+                unsafe { block.cast::<usize>().write(*first) };
+                *first = block.expose_provenance();
             }
         });
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if new_size <= layout.size() {
-            self.with(|state| {
-                if block.addr() == state.last {
-                    state.at = state.last.saturating_add(new_size);
-                }
-            });
+        let (old, new) = (length(layout.size()), length(new_size));
+        // A shorter one stays where it is, and is from then on a block of its new length.
+        if new.is_some() && new <= old {
             return block;
         }
         self.check_seal();
         let grown = self.with(|state| {
-            let end = state.last.checked_add(new_size)?;
+            let end = state.last.checked_add(new?)?;
             (block.addr() == state.last && end <= state.end).then(|| state.at = end)
         });
         if grown.is_some() {
@@ -156,7 +189,9 @@ unsafe impl GlobalAlloc for Bump {
         let new = self.with(|state| take(state, layout_new)).unwrap_or(null_mut());
         if !new.is_null() {
             // SAFETY: two blocks of at least the old size that do not overlap.
-            unsafe { core::ptr::copy_nonoverlapping(block, new, layout.size()) };
+            unsafe { core::ptr::copy_nonoverlapping(block, new, layout.size().min(new_size)) };
+            // SAFETY: the old block, which nobody uses any more.
+            unsafe { self.dealloc(block, layout) };
         }
         new
     }
@@ -220,11 +255,11 @@ mod tests {
         // SAFETY: as above.
         let moved = Block(unsafe { bump.realloc(grown, layout(200, 8), 300) }, layout(100, 8), 1);
         assert!(moved.0 != grown && moved.intact() && b.intact());
-        // SAFETY: as above. Shrinking the last one makes room.
+        // SAFETY: as above. A shorter one stays where it is.
         let shrunk = unsafe { bump.realloc(moved.0, layout(300, 8), 104) };
         assert_eq!(shrunk, moved.0);
         let next = Block::new(&bump, layout(8, 8), 3);
-        assert_eq!(next.0.addr(), shrunk.addr() + 104);
+        assert_eq!(next.0.addr(), shrunk.addr() + 512);
         assert!(moved.intact());
         // SAFETY: as above. A block that outgrows the chunk moves to a new one.
         let far = Block(unsafe { bump.realloc(next.0, next.1, 2 * CHUNK) }, next.1, 3);
@@ -232,13 +267,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_block_is_given_back() {
+    fn what_was_given_back_comes_again_for_its_length() {
         let bump = Bump::new();
         let (a, b) = (Block::new(&bump, layout(64, 8), 1), Block::new(&bump, layout(64, 8), 2));
         // SAFETY: live blocks of these layouts.
         unsafe { bump.dealloc(a.0, a.1) };
-        let c = Block::new(&bump, layout(64, 8), 3);
-        assert!(c.0 > b.0 && b.intact());
+        let other = Block::new(&bump, layout(65, 8), 9);
+        let c = Block::new(&bump, layout(50, 8), 3);
+        assert!(c.0 == a.0 && other.0 > b.0 && b.intact() && other.intact());
         // SAFETY: as above.
         unsafe { bump.dealloc(c.0, c.1) };
         let d = Block::new(&bump, layout(64, 8), 4);
