@@ -179,7 +179,8 @@ fn kill_at(target: u64, command: &[&str], tree: bool) -> i32 {
     // __WALL: clone children too.
     while let Ok((pid, status)) = sys::waitpid(if tree { -1 } else { child }, 0x4000_0000) {
         if status & 0x7f == 0 || (status & 0xff) != 0x7f {
-            if pid == child && !tree {
+            // What the command leaves behind goes on, untraced.
+            if pid == child {
                 break;
             }
             continue;
