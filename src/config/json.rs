@@ -415,8 +415,9 @@ fn path_at(json: &[u8], line: usize, column: usize) -> String {
                     *index = index.saturating_add(1);
                 }
             }
-            b'{' => open.push(Open::Object(b"")),
-            b'[' => open.push(Open::Array(0)),
+            // The last character is where reading stopped: an array or object that should not be there at all.
+            b'{' if at < text.len() => open.push(Open::Object(b"")),
+            b'[' if at < text.len() => open.push(Open::Array(0)),
             b'}' | b']' if at < text.len() => drop(open.pop()),
             _ => {}
         }
