@@ -393,6 +393,7 @@ fn path_at(json: &[u8], line: usize, column: usize) -> String {
     }
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut string: &[u8] = b"";
+    let mut before = b' ';
     let mut at = 0usize;
     while let Some(byte) = text.get(at) {
         at = at.saturating_add(1);
@@ -418,8 +419,11 @@ fn path_at(json: &[u8], line: usize, column: usize) -> String {
             // The last character is where reading stopped: an array or object that should not be there at all.
             b'{' if at < text.len() => open.push(Open::Object(b"")),
             b'[' if at < text.len() => open.push(Open::Array(0)),
-            b'}' | b']' if at < text.len() => drop(open.pop()),
+            b'}' | b']' if at < text.len() || matches!(before, b'{' | b'[') => drop(open.pop()),
             _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            before = *byte;
         }
         if open.len() > 64 {
             break;
