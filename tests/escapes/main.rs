@@ -57,7 +57,6 @@ const KNOWN: &[(&str, &[&str])] = &[
             "mounts-below-proc",
             "cgroup-files-read-only",
             "cgroup-paths-with-dots",
-            "race-mask-source",
         ],
     ),
     (
