@@ -44,8 +44,9 @@
 //! # How far it is tested
 //!
 //! Each wrapper has a test that looks at what the kernel then does, in a child process where it would change this one.
-//! They hold on x86_64, and in QEMU under Debian's kernels for arm64 and armhf (6.1) and riscv64 (7.2). A machine that can
-//! be had only as qemu-user sets `SYSCALLS_EMULATED=1`, which skips, by name, what that does not translate.
+//! They hold on x86_64 (6.18), and in QEMU under Debian's kernels for arm64, armhf and mipsel (6.1) and for riscv64 (7.2).
+//! A machine that can be had only as qemu-user sets `SYSCALLS_EMULATED=1`, which skips, by name, what that does not
+//! translate. i686, mips64el, powerpc64le, s390x and loongarch64 are compiled, and have not been run.
 #![no_std]
 #![warn(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![cfg_attr(
