@@ -376,3 +376,22 @@ fn output_that_cannot_be_written_is_a_failure() {
     let status = Command::new(program).arg("--version").stdout(full).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(1));
 }
+
+/// `check --seccomp` needs no privilege and loads nothing: a profile as its program, or its answer to one call.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn check_shows_what_a_seccomp_profile_does() {
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/seccomp/docker.json");
+    let whole = runlet(&["check", "--seccomp", profile]);
+    assert_eq!(whole.code, 0, "{}", whole.stderr);
+    assert!(
+        whole.stdout.contains("ret  ALLOW") && whole.stdout.contains(" instructions;"),
+        "{}",
+        whole.stdout
+    );
+    let flag = "--arg=0=0x10000000";
+    let one = runlet(&["check", "--seccomp", profile, "--syscall", "clone", flag]);
+    assert_eq!(one.code, 0, "{}", one.stderr);
+    assert!(one.stdout.lines().all(|line| line.contains("ERRNO EPERM")), "{}", one.stdout);
+    assert_eq!(runlet(&["check", "--seccomp", "/nonexistent"]).code, 1);
+}

@@ -221,3 +221,51 @@ fn programs_agree_with_the_oracle() {
     let seed = from("RUNLET_ORACLE_SEED").unwrap_or(1);
     assert!(compare(seed as u64, cases) >= cases / 500);
 }
+
+/// Whatever a broken profile says: an error, or a program that the kernel would take.
+#[test]
+fn broken_profiles_are_errors_or_programs() {
+    let from = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let mut random = Random::new(from("RUNLET_ORACLE_SEED").unwrap_or(1));
+    let sound = include_bytes!("../../../../tests/data/seccomp/podman.json");
+    let pieces: &[&[u8]] = &[
+        b"SCMP_ACT_NOTIFY",
+        b"SCMP_CMP_GT",
+        b"18446744073709551615",
+        b"-1",
+        b"null",
+        b"\"\"",
+        b"[]",
+        b"{",
+        b"}",
+        b",",
+        b"SCMP_ARCH_S390X",
+        b"\"errnoRet\":4096,",
+        b"\xff",
+    ];
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..from("RUNLET_ORACLE_CASES").map_or(300, |cases| cases as usize / 500) {
+        let mut json = sound.to_vec();
+        for _ in 0..=random.below(3) {
+            let (at, length) = (random.below(json.len()), random.below(24));
+            let piece = random.pick(pieces);
+            let end = (at + length).min(json.len());
+            json.splice(at..end, piece.iter().copied());
+        }
+        let Ok(profile) = crate::config::parse::<Seccomp<'_>>("profile", &json) else {
+            refused += 1;
+            continue;
+        };
+        match compile("", &profile, &X86_64, Options { allow_unknown: true }) {
+            Err(_) => refused += 1,
+            Ok(filter) => {
+                taken += 1;
+                for number in [0, 41, 56, 135, 500, 0x4000_0000, u32::MAX] {
+                    asm::run(&filter.program, &call(number, random.next()))
+                        .expect("a program without an end");
+                }
+            }
+        }
+    }
+    assert!(taken > 0 && refused > 0, "{taken} taken, {refused} refused");
+}
