@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// The emulator's program.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
-/// A guest that says nothing for this long hangs: the guest's own limits for one program are shorter.
-const SILENCE: Duration = Duration::from_secs(240);
+/// A guest that says nothing for this long hangs: the guest's own limit for one program is shorter.
+const SILENCE: Duration = Duration::from_secs(660);
 
 /// A KVM guest that prints its first line later than this does not work (a machine was seen where it never does).
 const PROBE: Duration = Duration::from_secs(6);

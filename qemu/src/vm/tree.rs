@@ -102,6 +102,12 @@ impl Tree {
         self.bundle("proof", proof, include_str!("proof.sh"))?;
         let web = proof.replace("proof", "web").replace("\"readonly\": true", "\"readonly\": false");
         self.bundle("web", &web, include_str!("web.sh"))?;
+        let scope = web.replace("web", "scope").replacen(
+            "\"namespaces\"",
+            "\"cgroupsPath\": \"runlet.slice:runlet:scope\",\n    \"resources\": { \"memory\": { \"limit\": 67108864 } },\n    \"namespaces\"",
+            1,
+        );
+        self.bundle("scope", &scope, include_str!("web.sh"))?;
         self.bundle("hello", &proof.replace("proof", "hello"), "echo hello from a container, pid $$\n")
     }
 
@@ -125,7 +131,8 @@ impl Tree {
         for (from, to) in EXAMPLES {
             self.program(to, &examples.join(from))?;
         }
-        self.write("vm/check-init", include_str!("check-init.sh"))
+        self.write("vm/check-init", include_str!("check-init.sh"))?;
+        self.write("vm/check-scope", include_str!("check-scope.sh"))
     }
 
     /// This program for the guest, and the tests, from one cargo target directory of their own: other flags than the host's builds.
