@@ -34,6 +34,9 @@ pub struct Setup<'a> {
     pub lock: Option<BorrowedFd<'a>>,
     /// Whether the child is to wait until the parent has written its Record and what else it has to do first.
     pub wait_maps: bool,
+    /// Whether it is moved into a cgroup after its birth, which goes with `wait_maps`: a cgroup namespace is made then, for its
+    /// root is where its maker is.
+    pub joins_late: bool,
     /// Whether there are hooks that run before pivot_root.
     pub wait_hooks: bool,
     /// Signals are blocked here and must not be in the program.
@@ -116,6 +119,7 @@ pub fn spawn(
         console: setup.console,
         state: setup.state,
         wait_maps: setup.wait_maps,
+        late_cgroup: setup.joins_late && task.namespaces().new & ns::CLONE_NEWCGROUP != 0,
         wait_hooks: setup.wait_hooks,
         unblock: setup.unblock,
     };
@@ -123,6 +127,9 @@ pub fn spawn(
     let namespaces = task.namespaces();
     let through = needs_trampoline(namespaces);
     let mut new = namespaces.new;
+    if fds.late_cgroup {
+        new &= !ns::CLONE_NEWCGROUP;
+    }
     // Pid and time namespaces are entered by this process for its children, and left again afterwards.
     let mut left = Vec::new();
     if !through && let Some(at) = namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID) {
@@ -141,10 +148,10 @@ pub fn spawn(
 
     let first = if through { 0 } else { new };
     let (forked, in_cgroup) = match (clone(first, setup), setup.cgroup) {
-        (Err(errno), Some(_)) if is_absent(errno) && !setup.wait_maps => {
+        (Err(errno), Some(_)) if is_absent(errno) && !setup.joins_late => {
             // Without CLONE_INTO_CGROUP (Linux 5.7) the child waits until it has been moved.
             return_to(&left)?;
-            return spawn(task, joins, idmaps, &Setup { wait_maps: true, ..*setup });
+            return spawn(task, joins, idmaps, &Setup { wait_maps: true, joins_late: true, ..*setup });
         }
         (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
         (forked, _) => (forked, true),

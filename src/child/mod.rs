@@ -45,6 +45,8 @@ pub struct Fds<'a> {
     pub state: Option<BorrowedFd<'a>>,
     /// Whether the parent has something to do in the new namespaces before anything else happens.
     pub wait_maps: bool,
+    /// Whether the cgroup namespace is made here, after the parent has moved this process into its cgroup.
+    pub late_cgroup: bool,
     /// Whether there are hooks to run before pivot_root.
     pub wait_hooks: bool,
     /// Whether the parent blocks signals, which the program must not inherit.
@@ -159,6 +161,9 @@ fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
     }
     if fds.wait_maps {
         ask(Frame { kind: Kind::Maps, step: Step::Maps, index: 0, value: 0 }, fds)?;
+    }
+    if fds.late_cgroup {
+        ns::unshare(ns::CLONE_NEWCGROUP).map_err(at(Step::Clone))?;
     }
     if namespaces.has(ns::CLONE_NEWUSER) {
         ids::set_gid(0).map_err(at(Step::Identity))?;

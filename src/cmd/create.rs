@@ -198,6 +198,7 @@ pub fn make<'b>(
                 || state.is_some()
                 || cgroup.is_none_or(Cgroup::needs_join)
                 || plan.process.oom_score_adj.is_some(),
+            joins_late: cgroup.is_some_and(Cgroup::needs_join),
             wait_hooks: hooks_before,
             unblock: running.unblock,
         };

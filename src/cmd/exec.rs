@@ -76,6 +76,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         cgroup: cgroup.as_ref().and_then(Cgroup::cgroup2),
         root: root.as_ref().ok().map(AsFd::as_fd),
         console: own.as_ref().map(|own| &own.there).or(socket.as_ref()).map(AsFd::as_fd),
+        joins_late,
         wait_maps: joins_late || process.oom_score_adj.is_some(),
         unblock: foreground,
         ..Setup::default()

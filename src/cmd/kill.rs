@@ -25,12 +25,23 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
         _ if args.all => signal_all(&entry, signal, true),
         _ => {
             send(&record, signal)?;
+            if signal == process::SIGKILL {
+                wake(&entry)?;
+            }
             // Without a pid namespace of its own the others do not end with the first process.
             match signal == process::SIGKILL && shares_pid_namespace(&json) {
                 true => signal_all(&entry, signal, true),
                 false => Ok(()),
             }
         }
+    }
+}
+
+/// Lets a container go on that is paused by cgroup v1's freezer: there even SIGKILL waits for that. A cgroup2 needs it not.
+fn wake(entry: &Entry) -> Result<()> {
+    match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
+        Some(cgroup) if cgroup.cgroup2().is_none() && cgroup.is_frozen() => cgroup.thaw(),
+        _ => Ok(()),
     }
 }
 
@@ -63,6 +74,8 @@ pub fn send(record: &Record<'_>, signal: u32) -> Result<()> {
 fn signal_all(entry: &Entry, signal: u32, running: bool) -> Result<()> {
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     match cgroup {
+        // In one step, or as often as it takes: the processes may go on making others.
+        Some(cgroup) if signal == process::SIGKILL => cgroup.kill(),
         Some(cgroup) => cgroup.signal(signal),
         None if running => {
             let json = entry.read()?.unwrap_or_default();
