@@ -9,7 +9,7 @@ use crate::config::{self, Config};
 use crate::console::Expected;
 use crate::error::{Error, Result};
 use crate::hooks;
-use crate::plan::Plan;
+use crate::plan::{MountKind, Plan};
 use crate::spawn::{self, Child, Event, Setup, Task, render::render};
 use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Stat, Store};
 use crate::sync::Kind;
@@ -171,6 +171,9 @@ pub fn make<'b>(
         }
         undo.cgroup = prepared.create()?;
         let cgroup = undo.cgroup.as_ref();
+        if let (Some(cgroup), Some(owner)) = (cgroup, cgroup_owner(&config, &plan)) {
+            cgroup.delegate(owner)?;
+        }
         if let (Some(cgroup), Some(program)) = (cgroup, &prepared.plan.devices)
             && let Some(program) = cgroup::device::load(program)?
         {
@@ -247,6 +250,26 @@ pub fn make<'b>(
             Err(error)
         }
     }
+}
+
+/// Who is to own the container's cgroup, if not root: its program, seen from the host, when it has a cgroup namespace of its own
+/// and a cgroup file system that it may write to (config-linux.md "Cgroup ownership").
+fn cgroup_owner(config: &Config<'_>, plan: &Plan) -> Option<u32> {
+    const MS_RDONLY: u32 = 1;
+    let writable =
+        |mount: &crate::plan::Mount| mount.kind == MountKind::Cgroup && mount.flags & MS_RDONLY == 0;
+    if plan.namespaces.new & ns::CLONE_NEWCGROUP == 0 || !plan.mounts.iter().any(writable) {
+        return None;
+    }
+    let uid = plan.process.uid;
+    let owner = match plan.namespaces.new & ns::CLONE_NEWUSER {
+        0 => Some(uid),
+        _ => config.linux.uid_mappings.iter().find_map(|range| {
+            let place = uid.checked_sub(range.container_id).filter(|place| *place < range.size)?;
+            range.host_id.checked_add(place)
+        }),
+    };
+    owner.filter(|owner| *owner != 0)
 }
 
 /// What has been made so far, to be taken back when the rest fails.

@@ -145,3 +145,28 @@ fn the_container_is_born_in_its_cgroup() {
     let text = context.observe(&shared).text("read /proc/self/cgroup");
     assert!(text.lines().any(|line| line.ends_with(&cgroup)), "{text}");
 }
+
+/// config-linux.md "Cgroup ownership": a container that may write to its cgroup owns it.
+#[test]
+fn a_writable_cgroup_belongs_to_the_containers_user() {
+    use std::os::unix::fs::MetadataExt;
+    let context = context!();
+    if !has_v2() {
+        crate::skip_test!("needs cgroup2");
+    }
+    for (option, owner) in [("rw", 4321), ("ro", 0)] {
+        let mut bundle = context.bundle(&["pause"]);
+        bundle.set("/process/user/uid", 4321);
+        bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", option]);
+        let cgroup = bundle.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+        let id = context.running(&bundle);
+        let directory =
+            directories(&cgroup).into_iter().find(|path| path.join("cgroup.controllers").exists()).unwrap();
+        assert_eq!(fs::metadata(&directory).unwrap().uid(), owner, "{option}");
+        assert_eq!(fs::metadata(directory.join("cgroup.procs")).unwrap().uid(), owner, "{option}");
+        // Its limits stay root's.
+        assert_eq!(fs::metadata(directory.join("cgroup.freeze")).unwrap().uid(), 0, "{option}");
+        context.delete_force(&id).ok();
+    }
+    context.assert_clean();
+}
