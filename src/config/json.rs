@@ -72,7 +72,7 @@ macro_rules! object {
                 Ok(())
             }
             fn member(&mut self, name: $crate::config::Str<'a>) -> $crate::config::Member<'_, 'a> {
-                #[allow(non_camel_case_types)]
+                #[allow(non_camel_case_types, dead_code)] // an object may have no property
                 enum Number { $($field),* }
                 match &*name {
                     $($key => $crate::config::Member::Property(Number::$field as u32, &mut self.$field),)*
