@@ -39,38 +39,68 @@ pub struct Built {
     pub kind: String,
 }
 
-/// `cargo dist [--target TRIPLE]`.
+/// One way to a binary: its name for `--std`, what decides whether it can be gone, whether it installs a compiler.
+struct Way {
+    name: &'static str,
+    prepare: fn(&str) -> Result<Recipe>,
+    installs_a_compiler: bool,
+}
+
+const WAYS: &[Way] = &[
+    Way { name: "rustup-source", prepare: rustup_source, installs_a_compiler: false },
+    Way { name: "rustup-prebuilt", prepare: rustup_prebuilt, installs_a_compiler: false },
+    Way { name: "debian-source", prepare: debian_source, installs_a_compiler: true },
+];
+
+/// `cargo dist [--target TRIPLE] [--std WAY]`.
+///
+/// # Errors
+/// As [`build`], and unknown arguments.
 pub fn main(arguments: &[String]) -> Result<()> {
-    let target = match arguments {
-        [] => NATIVE,
-        [flag, target] if flag == "--target" => target,
-        [joined] if joined.starts_with("--target=") => joined.trim_start_matches("--target="),
-        _ => return Err(Error::new("usage: cargo dist [--target TRIPLE]")),
-    };
+    let mut target = NATIVE;
+    let mut ways: Vec<&Way> = WAYS.iter().collect();
+    let mut words = arguments.iter().flat_map(|word| word.splitn(2, '='));
+    while let Some(word) = words.next() {
+        let chosen = |value| WAYS.iter().filter(move |way| way.name == value);
+        match (word, words.next()) {
+            ("--target", Some(value)) => target = value,
+            ("--std", Some(value)) if chosen(value).count() == 1 => ways = chosen(value).collect(),
+            _ => {
+                let names: Vec<&str> = WAYS.iter().map(|way| way.name).collect();
+                let names = names.join("|");
+                return Err(Error::new(format!("usage: cargo dist [--target TRIPLE] [--std {names}]")));
+            }
+        }
+    }
     let start = Instant::now();
-    let built = build(target)?;
+    let built = build_one_of(target, &ways)?;
     println!("{}  {} bytes, {}", built.file.display(), built.size, built.kind);
     println!("{target}, {}, in {:.0} s", built.how, start.elapsed().as_secs_f32());
+    if built.size > SIZE_LIMIT {
+        return Err(Error::new(format!("{} bytes are more than {SIZE_LIMIT}", built.size)));
+    }
     Ok(())
 }
 
 /// Builds the package's binary for `target` and puts it, stripped, below target/dist.
 ///
 /// # Errors
-/// No way to get a std for the target, a build that fails, a result that is not static, holds a path of this machine, or
-/// is larger than [`SIZE_LIMIT`].
+/// No way to get a std for the target, a build that fails, a result that is not static or holds a path of this machine.
 pub fn build(target: &str) -> Result<Built> {
+    build_one_of(target, &WAYS.iter().collect::<Vec<_>>())
+}
+
+fn build_one_of(target: &str, ways: &[&Way]) -> Result<Built> {
     let mut reasons = Vec::new();
     let mut compiled = false;
-    let ways: [(Way, bool); 3] = [(rustup_source, false), (rustup_prebuilt, false), (debian_source, true)];
-    for (way, installs_a_compiler) in ways {
+    for way in ways {
         // What did not compile will not compile with a compiler installed for the purpose either.
-        if compiled && installs_a_compiler {
+        if compiled && way.installs_a_compiler {
             break;
         }
-        let result = way(target).and_then(|mut recipe| {
+        let result = (way.prepare)(target).and_then(|mut recipe| {
             compiled = true;
-            Ok((recipe.run(target)?, recipe.how))
+            Ok((recipe.run(target, way.name)?, recipe.how))
         });
         match result {
             Ok((binary, how)) => return finish(target, &binary, how),
@@ -95,9 +125,6 @@ fn finish(target: &str, binary: &Path, how: String) -> Result<Built> {
         }
     }
     let size = bytes.len() as u64;
-    if size > SIZE_LIMIT {
-        return Err(Error::new(format!("{} has {size} bytes, more than {SIZE_LIMIT}", binary.display())));
-    }
     // A new file and a rename: a test that still runs the old binary keeps it (ETXTBSY otherwise).
     let file = directory.join("runlet");
     let fresh = directory.join(".runlet.new");
@@ -106,14 +133,10 @@ fn finish(target: &str, binary: &Path, how: String) -> Result<Built> {
     Ok(Built { file, size, how, kind })
 }
 
-type Way = fn(&str) -> Result<Recipe>;
-
 /// Everything decided before cargo runs: one way to get a compiler, a std and a C library.
 struct Recipe {
     cargo: Command,
     flags: Vec<String>,
-    /// Name of the build directory below target/dist-build, one for each way: their objects are not interchangeable.
-    directory: &'static str,
     std_from_source: bool,
     how: String,
 }
@@ -135,7 +158,7 @@ fn rustup_source(target: &str) -> Result<Recipe> {
     let mut flags = size_flags();
     flags.extend(lld_flags(target, &rust_lld(&sysroot)?, &c_library));
     let how = format!("{}, std built from rust-src for size, {from}", version("rustc")?);
-    Ok(Recipe { cargo: Command::new("cargo"), flags, directory: "rustup-source", std_from_source: true, how })
+    Ok(Recipe { cargo: Command::new("cargo"), flags, std_from_source: true, how })
 }
 
 /// rustup's compiler and its prebuilt std: larger, since that std carries unwinding and backtraces.
@@ -146,7 +169,7 @@ fn rustup_prebuilt(target: &str) -> Result<Recipe> {
     flags.extend(lld_flags(target, &rust_lld(&sysroot)?, &CLibrary::Rustup));
     let how = format!("{}, prebuilt std of rustup's target", version("rustc")?);
     let cargo = Command::new("cargo");
-    Ok(Recipe { cargo, flags, directory: "rustup-prebuilt", std_from_source: false, how })
+    Ok(Recipe { cargo, flags, std_from_source: false, how })
 }
 
 /// Debian's compiler of today (rustc-web) with std from rust-web-src and Debian's musl.
@@ -168,7 +191,7 @@ fn debian_source(target: &str) -> Result<Recipe> {
         "Debian's {}, std built from rust-web-src for size, Debian's musl",
         version("/usr/bin/rustc")?
     );
-    Ok(Recipe { cargo, flags, directory: "debian-source", std_from_source: true, how })
+    Ok(Recipe { cargo, flags, std_from_source: true, how })
 }
 
 fn version(compiler: &str) -> Result<String> {
@@ -184,11 +207,12 @@ enum CLibrary {
 }
 
 /// Flags that make std and the program small; the panic strategy leaves no message, no unwinder and no backtrace, which a
-/// program whose lints forbid panics does not miss.
+/// program whose lints forbid panics does not miss. What the compiler inlines before LLVM weighs costs it 15 %.
 fn size_flags() -> Vec<String> {
     let mut flags = remap_flags();
     flags.extend(
-        ["-Zunstable-options", "-Cpanic=immediate-abort", "-Cforce-unwind-tables=no"].map(String::from),
+        ["-Zunstable-options", "-Cpanic=immediate-abort", "-Cforce-unwind-tables=no", "-Zinline-mir=no"]
+            .map(String::from),
     );
     flags
 }
@@ -225,9 +249,9 @@ fn lld_flags(target: &str, linker: &Path, c_library: &CLibrary) -> Vec<String> {
 }
 
 impl Recipe {
-    /// Builds, and returns the linked binary's path.
-    fn run(&mut self, target: &str) -> Result<PathBuf> {
-        let directory = host::target_directory().join("dist-build").join(self.directory);
+    /// Builds, and returns the linked binary's path. Each way has a build directory of its own below target/dist-build.
+    fn run(&mut self, target: &str, way: &str) -> Result<PathBuf> {
+        let directory = host::target_directory().join("dist-build").join(way);
         self.cargo
             .current_dir(host::workspace())
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags.join("\u{1f}"))
