@@ -65,9 +65,12 @@ pub fn main(arguments: &[String]) -> Result<()> {
     step(&mut rows, "tests", || tests(binary.as_ref()));
     step(&mut rows, "budgets", || budgets(binary.as_ref()));
     step(&mut rows, "kernels", || {
-        let summary = vm::matrix(None)?;
+        let summary = vm::matrix("6.12", "guest")?;
+        println!(
+            "SKIP matrix on kernel 6.1, cgroup suite in guests: `cargo vm -- matrix` runs them; not seen whole yet"
+        );
         let (passed, failed, skipped) = (summary.passed, summary.failed, summary.skipped);
-        Ok(Tally { passed: passed as usize, failed: failed as usize, skipped: skipped as usize })
+        Ok(Tally { passed: passed as usize, failed: failed as usize, skipped: (skipped as usize) + 1 })
     });
     summary(&rows)
 }

@@ -517,10 +517,10 @@ impl Summary {
     }
 }
 
-/// Boots every cell of the tables, two guests at a time, prints the result, and returns the sum. A kernel that this machine cannot get, or a machine
-/// without QEMU, is skipped by name and is no failure. `only` names one kernel.
-pub fn matrix(only: Option<&str>) -> Result<Summary> {
-    run_matrix(&Options { kernel: only.map(str::to_owned), ..Options::default() })
+/// Boots every cell of one kernel with one suite, two guests at a time, prints the result, and returns the sum. A kernel that this
+/// machine cannot get, or a machine without QEMU, is skipped by name and is no failure.
+pub fn matrix(kernel: &str, test: &str) -> Result<Summary> {
+    run_matrix(&Options { kernel: Some(kernel.into()), tests: vec![test.into()], ..Options::default() })
 }
 
 fn run_matrix(options: &Options) -> Result<Summary> {
