@@ -4,6 +4,8 @@
 //! way out (`Drop`). Called by `supervise`.
 
 use crate::error::{Error, Result};
+use crate::handover::connect;
+use core::ffi::CStr;
 use syscalls::tty::{self, Termios};
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, net};
 
@@ -13,22 +15,65 @@ const BUFFER: usize = 4096;
 /// End of transmission: what a terminal sends when the person has nothing more to say.
 const END_OF_INPUT: u8 = 4;
 
+/// Who is the other side of the container's terminal.
+pub enum OtherSide {
+    /// There is no terminal.
+    None,
+    /// Whoever listens on `--console-socket`.
+    Socket(OwnedFd),
+    /// This process.
+    Own(Expected),
+}
+
+impl OtherSide {
+    /// With a terminal: the socket that the caller names, else this process if it stays in the foreground.
+    pub fn of(terminal: bool, socket: Option<&CStr>, foreground: bool) -> Result<Self> {
+        match (socket, terminal) {
+            (Some(path), true) => connect(path, "--console-socket").map(OtherSide::Socket),
+            (Some(_), false) => Err(Error::new(
+                "--console-socket: process.terminal is false, so there is no terminal to hand over",
+            )),
+            (None, true) if foreground => Expected::new().map(OtherSide::Own),
+            (None, true) => Err(Error::new("process.terminal: needs --console-socket")
+                .hint("or the command in the foreground, which is then the terminal's other side itself")),
+            (None, false) => Ok(OtherSide::None),
+        }
+    }
+
+    /// Where the child sends the master.
+    pub fn there(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            OtherSide::None => None,
+            OtherSide::Socket(socket) => Some(socket.as_fd()),
+            OtherSide::Own(expected) => Some(expected.there.as_fd()),
+        }
+    }
+
+    /// After the child has sent it: the terminal, if this process is its other side.
+    pub fn arrive(self) -> Result<Option<Console>> {
+        match self {
+            OtherSide::Own(expected) => expected.arrive().map(Some),
+            OtherSide::None | OtherSide::Socket(_) => Ok(None),
+        }
+    }
+}
+
 /// The socket pair over which the master will come.
 pub struct Expected {
     here: OwnedFd,
     /// The child's end.
-    pub there: OwnedFd,
+    there: OwnedFd,
 }
 
 impl Expected {
     /// Before the clone.
-    pub fn new() -> Result<Self> {
+    fn new() -> Result<Self> {
         let (here, there) = net::socketpair(net::SOCK_STREAM).map_err(Error::os("socketpair"))?;
         Ok(Expected { here, there })
     }
 
     /// After it: takes the master, gives it the caller's size and makes the caller's terminal raw.
-    pub fn arrive(self) -> Result<Console> {
+    fn arrive(self) -> Result<Console> {
         drop(self.there);
         let mut master = [None];
         net::recv_with_fds(self.here.as_fd(), &mut [0; 16], &mut master, 0)

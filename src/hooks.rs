@@ -9,15 +9,8 @@ use crate::error::{Error, Result};
 use crate::json::Writer;
 use crate::log::Log;
 use crate::store::{Record, Status, write_all};
-use alloc::{format, string::String};
+use alloc::format;
 use syscalls::{AsFd, Errno, OwnedFd};
-
-/// The state as JSON, for a hook's stdin.
-pub fn state(record: &Record<'_>, status: Status) -> String {
-    let mut json = Writer::default();
-    record.write_state(status, 0, &mut json, "");
-    json.finish()
-}
 
 /// The hooks of one kind, in order; the first that fails ends it.
 pub fn run(kind: &str, hooks: &[Hook<'_>], record: &Record<'_>, status: Status) -> Result<()> {
@@ -57,13 +50,32 @@ pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
     }
 }
 
+/// The file that hooks have as their stdin.
+pub fn state_file() -> Result<OwnedFd> {
+    syscalls::fs::memfd_create(c"state", 0).map_err(Error::os("memfd_create"))
+}
+
+/// Writes the state as JSON into it, in place of what was there.
+pub fn give_state(file: &OwnedFd, record: &Record<'_>, status: Status) -> Result<()> {
+    let mut json = Writer::default();
+    record.write_state(status, 0, &mut json, "");
+    let json = json.finish();
+    let rewind = || {
+        syscalls::fs::ftruncate(file.as_fd(), 0)?;
+        syscalls::fs::lseek(file.as_fd(), 0, syscalls::fs::SEEK_SET)?;
+        write_all(file, json.as_bytes())
+    };
+    rewind().map_err(Error::os("write the hooks' state"))
+}
+
 fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
-    let file = syscalls::fs::memfd_create(c"state", 0).map_err(Error::os("memfd_create"))?;
-    write_all(&file, state(record, status).as_bytes()).map_err(Error::os("write the hooks' state"))?;
+    let file = state_file()?;
+    give_state(&file, record, status)?;
     Ok(file)
 }
 
-fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
+/// A hook that failed, wherever it ran.
+pub fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
     let message = format!("hooks.{kind}[{index}] {path:?}");
     match errno {
         Errno::CANCELED => Error::new(format!("{message}: failed")),

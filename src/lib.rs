@@ -5,6 +5,7 @@ extern crate alloc;
 
 pub mod activation;
 pub mod args;
+pub mod bundle;
 pub mod cgroup;
 pub mod child;
 pub mod cmd;
@@ -12,6 +13,7 @@ pub mod compile;
 pub mod config;
 pub mod console;
 pub mod error;
+pub mod handover;
 pub mod hooks;
 pub mod json;
 pub mod log;

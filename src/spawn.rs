@@ -1,8 +1,10 @@
 //! The parent's half: everything the child needs is made, the child is cloned, and its frames are answered.
 //!
-//! Called by `create`, `run` and `exec` with a finished Plan. Owns the pipes and the conversation drawn in `sync`; what a
-//! failure means in words is `render`'s.
+//! Called by `create`, `run` and `exec` with a finished Plan. Owns the pipes; the `conversation` over them is drawn in `sync`, and
+//! what a failure means in words is `render`'s.
 
+pub mod conversation;
+pub mod maps;
 pub mod render;
 
 use crate::child::Fds;
@@ -10,7 +12,7 @@ use crate::compile::namespaces::NAMESPACES;
 use crate::error::{Error, Result};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{FRAME, Frame, Kind};
-use alloc::{ffi::CString, format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 use rustix::fd::AsRawFd;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
@@ -269,53 +271,6 @@ pub fn keep_own_sysctls(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
     Ok(())
 }
 
-/// The user namespaces whose maps id-mapped mounts use, by the mount's place. Each lives in a process that does nothing, just
-/// long enough to be opened.
-pub fn open_idmaps(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
-    let mut idmaps = Vec::new();
-    if plan.mounts.iter().all(|mount| mount.idmap.is_none()) {
-        return Ok(idmaps);
-    }
-    for mount in &plan.mounts {
-        let Some(map) = &mount.idmap else {
-            idmaps.push(None);
-            continue;
-        };
-        let place = format!("mounts[{}].uidMappings", mount.index);
-        let (uid_map, gid_map) = match map.uid_map.is_empty() {
-            true => (&plan.namespaces.uid_map, &plan.namespaces.gid_map),
-            false => (&map.uid_map, &map.gid_map),
-        };
-        idmaps.push(Some(user_namespace(uid_map, gid_map, &place)?));
-    }
-    Ok(idmaps)
-}
-
-fn user_namespace(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
-    let args = CloneArgs { flags: ns::CLONE_NEWUSER, exit_signal: SIGCHLD, ..CloneArgs::default() };
-    let forked = match process::clone3(&args) {
-        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => process::clone(ns::CLONE_NEWUSER, false, SIGCHLD),
-        other => other,
-    };
-    match forked.map_err(Error::os(place))? {
-        Fork::Child => loop {
-            syscalls::signal::pause();
-        },
-        Fork::Parent { pid, .. } => {
-            let opened = write_file(&format!("/proc/{pid}/uid_map"), uid_map, place)
-                .and_then(|()| write_file(&format!("/proc/{pid}/gid_map"), gid_map, place))
-                .and_then(|()| {
-                    let path = format!("/proc/{pid}/ns/user");
-                    rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                        .map_err(Error::sys(place, &path))
-                });
-            process::kill(pid, process::SIGKILL).map_err(Error::os(place))?;
-            process::waitid(WaitFor::Pid(pid), WEXITED).map_err(Error::os(place))?;
-            opened
-        }
-    }
-}
-
 fn has_listener(filter: &crate::plan::Filter) -> bool {
     filter.flags & syscalls::seccomp::NEW_LISTENER != 0
 }
@@ -402,75 +357,6 @@ impl Child {
     }
 }
 
-/// Writes what belongs to the new user namespace of a process: directly with privilege over the ids, else a single range of
-/// one's own directly, else by newuidmap and newgidmap (user_namespaces(7)). Returns whether setgroups had to be given up.
-pub fn write_maps(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<bool> {
-    if privileged {
-        write_file(&format!("/proc/{pid}/uid_map"), &namespaces.uid_map, "linux.uidMappings")?;
-        write_file(&format!("/proc/{pid}/gid_map"), &namespaces.gid_map, "linux.gidMappings")?;
-        return Ok(false);
-    }
-    let uid = rustix::process::geteuid().as_raw();
-    let gid = rustix::process::getegid().as_raw();
-    match is_single(&namespaces.uid_map, uid) {
-        true => write_file(&format!("/proc/{pid}/uid_map"), &namespaces.uid_map, "linux.uidMappings")?,
-        false => helper("newuidmap", pid, &namespaces.uid_map)?,
-    }
-    match is_single(&namespaces.gid_map, gid) {
-        true => {
-            // Before Linux 3.19 there is no such file, and none is needed.
-            match write_file(&format!("/proc/{pid}/setgroups"), b"deny", "setgroups") {
-                Err(Error { errno: Some(Errno::NOENT), .. }) => {}
-                other => other?,
-            }
-            write_file(&format!("/proc/{pid}/gid_map"), &namespaces.gid_map, "linux.gidMappings")?;
-            Ok(true)
-        }
-        false => helper("newgidmap", pid, &namespaces.gid_map).map(|()| false),
-    }
-}
-
-/// Whether a map is one range of one id, the caller's own: what an unprivileged process may write itself.
-pub fn is_single(map: &[u8], own: u32) -> bool {
-    let text = core::str::from_utf8(map).unwrap_or_default();
-    let mut numbers = text.split_ascii_whitespace().skip(1);
-    numbers.next().and_then(|host| host.parse().ok()) == Some(own)
-        && numbers.next() == Some("1")
-        && numbers.next().is_none()
-}
-
-/// newuidmap PID CONTAINER HOST SIZE...
-fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
-    let text = core::str::from_utf8(map).unwrap_or_default();
-    let pid = format!("{pid}");
-    let words = [name, &pid].into_iter().chain(text.split_ascii_whitespace());
-    let args = words.map(crate::compile::cstring).collect();
-    let env = [CString::from(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")]
-        .into_iter()
-        .collect();
-    let mut tried = Errno::NOENT;
-    for directory in ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"] {
-        let path = crate::compile::cstring(&format!("{directory}/{name}"));
-        if let Err(errno) = rustix::fs::access(&*path, rustix::fs::Access::EXEC_OK) {
-            tried = errno;
-            continue;
-        }
-        return match process::clone(0, false, SIGCHLD).map_err(Error::os("fork"))? {
-            Fork::Child => {
-                process::execve(&path, &args, &env);
-                process::exit_group(127)
-            }
-            Fork::Parent { pid, .. } => match process::waitid(WaitFor::Pid(pid), WEXITED) {
-                Ok(Some((_, WaitStatus::Exited(0)))) => Ok(()),
-                _ => Err(Error::new(format!("{name}: did not allow the id mappings"))
-                    .hint("see subuid(5) and subgid(5): the ranges must be listed for this user")),
-            },
-        };
-    }
-    Err(Error::sys("find", name)(tried)
-        .hint("more than one id can be mapped without root only with the uidmap package"))
-}
-
 /// Writes a small file in one call.
 pub fn write_file(path: &str, bytes: &[u8], place: &str) -> Result<()> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
@@ -478,13 +364,5 @@ pub fn write_file(path: &str, bytes: &[u8], place: &str) -> Result<()> {
     match rustix::io::write(&file, bytes) {
         Ok(_) => Ok(()),
         Err(errno) => Err(Error::sys(place, path)(errno)),
-    }
-}
-
-/// The owner as `list` shows it: root, or else a number, since other names are for the C library to know.
-pub fn owner() -> String {
-    match rustix::process::getuid().as_raw() {
-        0 => String::from("root"),
-        uid => format!("{uid}"),
     }
 }

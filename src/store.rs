@@ -187,7 +187,6 @@ impl Entry {
         record.write(&mut json);
         json.number("startTime", i64::try_from(record.start_time).unwrap_or(0));
         json.string("cgroupPath", &record.cgroup_path);
-        json.string("cgroupManager", &record.cgroup_manager);
         json.verbatim("config", core::str::from_utf8(config).unwrap_or("null")); // parsed already, so it is UTF-8
         json.end_object();
         let json = json.finish();
@@ -238,11 +237,9 @@ pub struct Record<'a> {
     pub start_time: u64,
     /// Absolute path of the cgroup in the host's view; empty for none.
     pub cgroup_path: Str<'a>,
-    /// What manages the cgroup: `cgroupfs`, `systemd` or `disabled`.
-    pub cgroup_manager: Str<'a>,
 }
 
-object!(Record<'a> { "ociVersion" => oci_version, "id" => id, "pid" => pid, "bundle" => bundle, "rootfs" => rootfs, "created" => created, "owner" => owner, "annotations" => annotations, "startTime" => start_time, "cgroupPath" => cgroup_path, "cgroupManager" => cgroup_manager });
+object!(Record<'a> { "ociVersion" => oci_version, "id" => id, "pid" => pid, "bundle" => bundle, "rootfs" => rootfs, "created" => created, "owner" => owner, "annotations" => annotations, "startTime" => start_time, "cgroupPath" => cgroup_path });
 
 /// Statuses of runtime.md, and `paused`, which every caller knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,6 +356,16 @@ pub fn stat(pid: i32) -> Stat {
         None | Some("" | "Z" | "X" | "x") => Stat::Gone,
         Some(_) => Stat::Alive(fields.nth(18).and_then(|field| field.parse().ok()).unwrap_or(0)),
     }
+}
+
+/// The pid of a process in the innermost of its pid namespaces (`NSpid`, proc_pid_status(5)); before Linux 4.1 nobody tells.
+pub fn innermost_pid(pid: i32) -> i32 {
+    let file =
+        rustix::fs::open(format!("/proc/{pid}/status"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let text = file.and_then(|file| read_all(&file)).unwrap_or_default();
+    let text = core::str::from_utf8(&text).unwrap_or_default();
+    let pids = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    pids.and_then(|pids| pids.split_ascii_whitespace().last()?.parse().ok()).unwrap_or(pid)
 }
 
 fn pidfd_alive(pid: i32) -> bool {

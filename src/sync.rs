@@ -22,7 +22,8 @@
 //!    |=== exec.fifo: readers gone, empty =========>    exec'd: its descriptor is close-on-exec
 //!    |=== exec.fifo: a frame ======================    failed, and why
 //!    |                                             |
-//!    |  run, exec:                                 |
+//!    |  run (one with hooks: create, then start),  |
+//!    |  exec:                                      |
 //!    |<-- end of file -----------------------------    exec'd: the pipe is close-on-exec
 //!    |<-- a failure frame -------------------------    failed, and why
 //! ```

@@ -9,8 +9,8 @@ mod machine;
 mod seccomp;
 
 use super::Context;
-use super::create::Bundle;
 use crate::args::{self, Format};
+use crate::bundle::Bundle;
 use crate::compile::{self, Request};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};

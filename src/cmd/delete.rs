@@ -1,9 +1,10 @@
 //! `delete`: everything that create made, and nothing else.
 
 use super::Context;
+use super::start::Kept;
 use crate::args;
 use crate::cgroup::Cgroup;
-use crate::config;
+use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::store::{Entry, Record, Status, Store};
@@ -65,16 +66,29 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
             }
         }
     }
-    if let Some(cgroup) = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
-        // Processes that outlived the first one (a shared pid namespace), or a half-made container's.
+    // Processes that outlived the first one (a shared pid namespace), or a half-made container's, are in its cgroup.
+    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
+    let kept: Option<Kept<'_>> = json.as_ref().and_then(|json| config::parse("state.json", json).ok());
+    let left = kept.as_ref().map(|kept| &kept.config).zip(record.as_ref());
+    take_away(context, store, entry, cgroup, left)
+}
+
+/// Takes away what a container whose first process is gone has left: everything that create made, then its poststop hooks run, and
+/// last goes its state (runtime.md "Lifecycle"). Also for one that is half made, when it is so far that it has a Record. The entry
+/// is locked by the caller.
+pub fn take_away(
+    context: &Context<'_>,
+    store: &Store,
+    entry: &Entry,
+    cgroup: Option<Cgroup>,
+    left: Option<(&Config<'_>, &Record<'_>)>,
+) -> Result<()> {
+    if let Some(cgroup) = cgroup {
         cgroup.kill()?;
         cgroup.remove()?;
     }
-    if let (Some(record), Some(json)) = (&record, &json) {
-        let kept: Result<super::start::Kept<'_>> = config::parse("state.json", json);
-        if let Ok(kept) = kept {
-            hooks::poststop(context.log, &kept.config, record);
-        }
+    if let Some((config, record)) = left {
+        hooks::poststop(context.log, config, record);
     }
     store.remove(entry)
 }

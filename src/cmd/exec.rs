@@ -1,6 +1,5 @@
 //! `exec`: one more process in a container that runs.
 
-use super::create::{console_socket, send_pidfd, write_pid_file};
 use super::start::Kept;
 use super::{Context, text};
 use crate::activation;
@@ -8,13 +7,13 @@ use crate::args;
 use crate::cgroup::Cgroup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config, Str};
-use crate::console::Expected;
+use crate::console::OtherSide;
 use crate::error::{Error, Result};
+use crate::handover::{send_pidfd, write_pid_file};
 use crate::plan::{Join, Namespaces, Process};
-use crate::spawn::{self, Child, Event, Setup, Task, render::render};
+use crate::spawn::{self, Setup, Task, conversation::Conversation};
 use crate::store::{self, Record, Status};
 use crate::supervise;
-use crate::sync::Kind;
 use alloc::{
     format,
     string::{String, ToString},
@@ -48,11 +47,8 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let namespaces = container_namespaces(&kept.config);
     let joins = open(&record, &namespaces)?;
     let foreground = !args.detach;
-    let own = match process.terminal.is_some() && foreground && args.console_socket.is_none() {
-        true => Some(Expected::new()?),
-        false => None,
-    };
-    let socket = console_socket(process.terminal.is_some(), args.console_socket.as_deref(), own.is_some())?;
+    let socket = args.console_socket.as_deref();
+    let terminal = OtherSide::of(process.terminal.is_some(), socket, foreground)?;
     let root = rustix::fs::open(
         format!("/proc/{}/root", record.pid),
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
@@ -75,14 +71,25 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let setup = Setup {
         cgroup: cgroup.as_ref().and_then(Cgroup::cgroup2),
         root: root.as_ref().ok().map(AsFd::as_fd),
-        console: own.as_ref().map(|own| &own.there).or(socket.as_ref()).map(AsFd::as_fd),
+        console: terminal.there(),
         joins_late,
         wait_maps: joins_late || process.oom_score_adj.is_some(),
         unblock: foreground,
         ..Setup::default()
     };
     let child = spawn::spawn(Task::Exec(&namespaces, &mut process), &joins, &[], &setup)?;
-    let started = hold(context, &kept.config, &record, &process, &child, cgroup.as_ref()).and_then(|()| {
+    let parent = Conversation {
+        log: context.log,
+        config: &kept.config,
+        record: &record,
+        plan: None,
+        process: &process,
+        cgroup: cgroup.as_ref(),
+        privileged: !context.is_rootless(),
+        state: None,
+        barrier: false,
+    };
+    let started = parent.hold(&child).and_then(|()| {
         if let Some(path) = &args.pidfd_socket {
             send_pidfd(path, &child)?;
         }
@@ -98,43 +105,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     if args.detach {
         return Ok(0);
     }
-    let terminal = own.map(Expected::arrive).transpose()?;
-    supervise::supervise(child.pid, terminal).map(supervise::exit_status)
-}
-
-/// Answers the child until it has become the program.
-fn hold(
-    context: &Context<'_>,
-    config: &Config<'_>,
-    record: &Record<'_>,
-    process: &Process,
-    child: &Child,
-    cgroup: Option<&Cgroup>,
-) -> Result<()> {
-    loop {
-        let Event::Frame(frame) = child.next()? else { return Ok(()) };
-        match frame.kind {
-            Kind::Failure => return Err(render(frame, None, process)),
-            Kind::Warning => context.log.warn(&render(frame, None, process)),
-            Kind::Maps => {
-                if let Some(cgroup) = cgroup.filter(|cgroup| cgroup.needs_join() || !child.in_cgroup) {
-                    cgroup.join(child.pid, child.in_cgroup && cgroup.cgroup2().is_some())?;
-                }
-                if let Some(adjust) = process.oom_score_adj {
-                    let path = format!("/proc/{}/oom_score_adj", child.pid);
-                    spawn::write_file(&path, adjust.to_string().as_bytes(), "process.oomScoreAdj")?;
-                }
-                child.go()?;
-            }
-            Kind::Listener => {
-                crate::notify::hand_over(config, record, Status::Running, child, frame.value)?;
-                child.go()?;
-            }
-            Kind::Hooks | Kind::Pid | Kind::Ready => {
-                return Err(Error::new("the container's process speaks nonsense"));
-            }
-        }
-    }
+    supervise::supervise(child.pid, terminal.arrive()?).map(supervise::exit_status)
 }
 
 fn read_process(path: &core::ffi::CStr) -> Result<Vec<u8>> {

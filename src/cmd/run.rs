@@ -1,15 +1,18 @@
 //! `run`: create, start and wait in one process, small enough to be left as the supervisor of a service.
 
-use super::create::{Bundle, Console, Made, Running, make};
+use super::create::{Made, Running, make};
+use super::delete::take_away;
 use super::{Context, text};
 use crate::args;
+use crate::bundle::Bundle;
 use crate::cgroup::Cgroup;
-use crate::console::Expected;
+use crate::console::OtherSide;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::store::{Status, write_all};
 use crate::supervise;
 use alloc::format;
+use core::mem;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::WaitStatus;
 use syscalls::{fd, prctl};
@@ -24,14 +27,16 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
         }
         supervise::hold_signals()?;
     }
-    let console = match foreground && args.create.console_socket.is_none() {
-        true => Console::Own,
-        false => Console::Socket,
-    };
-    let running = Running { at_once: true, terminal: args.tty, console, unblock: foreground };
+    let running = Running { at_once: true, terminal: args.tty, foreground };
     let mut made = make(context, &args.create, &bundle, &running)?;
-    let terminal = made.console.take().map(Expected::arrive).transpose()?;
-    let started = hooks::run("poststart", &made.config.hooks.poststart, &made.record, Status::Running);
+    let mut terminal = None;
+    let started = mem::replace(&mut made.terminal, OtherSide::None).arrive().and_then(|arrived| {
+        terminal = arrived;
+        if made.barrier {
+            super::start::release(&made.entry, &made.config).flatten()?;
+        }
+        hooks::run("poststart", &made.config.hooks.poststart, &made.record, Status::Running)
+    });
     if let Err(error) = started {
         made.child.kill();
         clean_up(context, made)?;
@@ -55,12 +60,7 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
 
 /// Removes what was made, after the container has ended.
 fn clean_up(context: &Context<'_>, made: Made<'_>) -> Result<()> {
-    if let Some(cgroup) = made.cgroup {
-        cgroup.kill()?;
-        cgroup.remove()?;
-    }
-    hooks::poststop(context.log, &made.config, &made.record);
-    made.store.remove(&made.entry)
+    take_away(context, &made.store, &made.entry, made.cgroup, Some((&made.config, &made.record)))
 }
 
 /// s6's readiness protocol: a newline on a descriptor, and its end.

@@ -36,18 +36,18 @@ pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
         }
     }
     let kept: Kept<'_> = config::parse("state.json", &json)?;
-    release(&entry, &kept.config)?;
-    let started = hooks::run("poststart", &kept.config.hooks.poststart, &record, Status::Running);
+    let started = release(&entry, &kept.config)?
+        .and_then(|()| hooks::run("poststart", &kept.config.hooks.poststart, &record, Status::Running));
     if started.is_err() {
-        // A container whose poststart fails is stopped and destroyed (runtime.md "Lifecycle" 9, since 1.3).
+        // A container whose hook fails is stopped and destroyed (runtime.md "Lifecycle" 7 and 9).
         super::delete::destroy(context, &store, &entry, true)?;
     }
     started
 }
 
 /// Writes the byte that the container's process waits for, and waits until it has let go of the fifo: by exec, or with a
-/// frame that says what failed.
-fn release(entry: &Entry, config: &Config<'_>) -> Result<()> {
+/// frame that says what failed. The inner result is that of the startContainer hooks.
+pub fn release(entry: &Entry, config: &Config<'_>) -> Result<Result<()>> {
     // ENXIO: nobody reads any more, the process has ended since its status was looked at.
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fifo =
@@ -62,20 +62,15 @@ fn release(entry: &Entry, config: &Config<'_>) -> Result<()> {
     let frame = leftover(entry)?;
     // The container is not "created" any more; the lock kept others from starting it twice.
     rustix::fs::unlinkat(&entry.directory, FIFO, AtFlags::empty()).map_err(Error::os("exec.fifo: remove"))?;
-    match frame {
-        Some(frame) if frame.step == Step::StartContainer => Err(Error {
-            message: format!("hooks.startContainer[{}]: failed", frame.index),
-            errno: None,
-            hint: "",
-            status: 1,
-        }),
-        Some(frame) => {
-            let program = config.process.as_ref().and_then(|process| process.args.first());
-            let program = program.map(|program| &**program).unwrap_or_default();
-            Err(render::program_error(program, Errno::from_raw_os_error(frame.value)))
-        }
-        None => Ok(()),
+    let Some(frame) = frame else { return Ok(Ok(())) };
+    let errno = Errno::from_raw_os_error(frame.value);
+    if frame.step == Step::StartContainer {
+        let index = usize::from(frame.index);
+        let path = config.hooks.start_container.get(index).map(|hook| &*hook.path).unwrap_or_default();
+        return Ok(Err(hooks::failed("startContainer", index, path, errno)));
     }
+    let program = config.process.as_ref().and_then(|process| process.args.first());
+    Err(render::program_error(program.map(|program| &**program).unwrap_or_default(), errno))
 }
 
 /// The frame that the process left in the fifo, if it failed. Its bytes stay there as long as the writing end is open.

@@ -57,6 +57,16 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     if !namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWCGROUP)) && !privileged {
         mounts::read_only_cgroups(&mut mounts);
     }
+    // Those that the runtime runs are compiled when their time comes; what is wrong with one is said now.
+    let runtime_hooks = [
+        (&config.hooks.prestart, "prestart"),
+        (&config.hooks.create_runtime, "createRuntime"),
+        (&config.hooks.poststart, "poststart"),
+        (&config.hooks.poststop, "poststop"),
+    ];
+    for (list, name) in runtime_hooks {
+        hooks(list, name)?;
+    }
     Ok(Plan {
         root: mounts::root(config, request.bundle, request.no_pivot)?,
         mounts,

@@ -78,6 +78,15 @@ pub struct Hooks<'a> {
 
 object!(Hooks<'a> { "prestart" => prestart, "createRuntime" => create_runtime, "createContainer" => create_container, "startContainer" => start_container, "poststart" => poststart, "poststop" => poststop });
 
+impl Hooks<'_> {
+    /// Whether there are hooks that run before the container's program does.
+    pub fn any_before_the_program(&self) -> bool {
+        [&self.prestart, &self.create_runtime, &self.create_container, &self.start_container]
+            .iter()
+            .any(|hooks| !hooks.is_empty())
+    }
+}
+
 /// One hook. `timeout` is in seconds.
 #[derive(Debug, Default)]
 pub struct Hook<'a> {

@@ -1,6 +1,7 @@
 //! A child's failure in words: the place in config.json, what was tried, what the kernel said, and a hint where one helps.
 
 use crate::error::Error;
+use crate::hooks;
 use crate::plan::{Plan, Process};
 use crate::sync::{Frame, Step};
 use alloc::{format, string::String};
@@ -15,6 +16,10 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     let program = || process.args.iter().next().map(text).unwrap_or_default();
     if matches!(frame.step, Step::Lookup | Step::Exec) {
         return program_error(&program(), errno);
+    }
+    if let (Step::CreateContainer, Some(plan)) = (frame.step, plan) {
+        let path = plan.create_container.get(index).map(|hook| text(&hook.path)).unwrap_or_default();
+        return hooks::failed("createContainer", index, &path, errno);
     }
     let subject = match (frame.step, plan) {
         (Step::Join, Some(plan)) => plan
@@ -65,14 +70,6 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             | Step::RootPropagation,
             Some(plan),
         ) => Some(format!("root.path {:?}", text(&plan.root.path))),
-        (Step::CreateContainer, Some(plan)) => plan
-            .create_container
-            .get(index)
-            .map(|hook| format!("hooks.createContainer[{index}] {:?}", text(&hook.path))),
-        (Step::StartContainer, Some(plan)) => plan
-            .start_container
-            .get(index)
-            .map(|hook| format!("hooks.startContainer[{index}] {:?}", text(&hook.path))),
         (Step::Hostname, _) => Some("hostname".into()),
         (Step::Domainname, _) => Some("domainname".into()),
         (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {:?}", text(&process.cwd))),
@@ -101,19 +98,12 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     };
     let hint = match (frame.step, errno) {
         (Step::Console, Errno::NOENT) => "a terminal needs a devpts mounted on /dev/pts",
-        (Step::CreateContainer | Step::StartContainer, Errno::CANCELED) => "the hook failed",
-        (Step::CreateContainer | Step::StartContainer, Errno::TIMEDOUT) => {
-            "the hook and its processes were killed"
-        }
         (Step::Mount, Errno::NODEV) => "this kernel does not have that file system",
         (Step::MountTarget, Errno::LOOP) => "a symbolic link stands where none may",
         _ => "",
     };
     match frame.step {
         Step::CwdOutside | Step::DeviceOther => Error { message, errno: None, hint, status: 1 },
-        Step::CreateContainer | Step::StartContainer if !hint.is_empty() => {
-            Error { message, errno: None, hint, status: 1 }
-        }
         _ => Error { message, errno: Some(errno), hint, status: 1 },
     }
 }

@@ -3,14 +3,14 @@
 //! First the refusals of `create` itself, made by the same code; then what only the kernel or a file could refuse.
 
 use super::machine::{self, Machine};
+use crate::bundle::Bundle;
 use crate::cgroup::{self, Wanted};
 use crate::cmd::Context;
-use crate::cmd::create::Bundle;
 use crate::compile::{self, capabilities, namespaces, process};
 use crate::config::{self, Config, Hook};
 use crate::error::{Result, Text};
 use crate::plan::{MountKind, Plan};
-use crate::spawn;
+use crate::spawn::{self, maps};
 use crate::validate::validate;
 use alloc::{
     format,
@@ -115,11 +115,11 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
         };
         found.fail(format!("linux.namespaces: {}{hint}", Text(errno)));
     }
-    let maps = &plan.namespaces;
+    let asked = &plan.namespaces;
     if !machine.root && new & ns::CLONE_NEWUSER != 0 {
         let user = rustix::process::geteuid().as_raw();
         let group = rustix::process::getegid().as_raw();
-        let own = spawn::is_single(&maps.uid_map, user) && spawn::is_single(&maps.gid_map, group);
+        let own = maps::is_single(&asked.uid_map, user) && maps::is_single(&asked.gid_map, group);
         if !own && !machine.has("newuidmap, newgidmap") {
             found.fail("linux.uidMappings: more than the own id needs newuidmap and newgidmap".into());
         }

@@ -1,0 +1,47 @@
+//! The bundle: a directory with a config.json, which is read once and then borrowed from.
+
+use crate::cmd::text;
+use crate::error::{Error, Result};
+use crate::store;
+use alloc::{format, string::String, vec::Vec};
+use core::ffi::CStr;
+use rustix::fs::{Mode, OFlags};
+use syscalls::Errno;
+
+/// A bundle's configuration as it stands on disk.
+pub struct Bundle {
+    /// Absolute.
+    pub path: String,
+    pub json: Vec<u8>,
+}
+
+impl Bundle {
+    /// Reads `config.json` of a bundle, or the file that `--config` names instead.
+    pub fn read(bundle: Option<&CStr>, config: Option<&CStr>) -> Result<Bundle> {
+        let path = match bundle {
+            Some(path) if path.to_bytes().starts_with(b"/") => text(path, "--bundle")?,
+            relative => {
+                let here = rustix::process::getcwd(Vec::new()).map_err(Error::os("getcwd"))?;
+                let here = text(&here, "the working directory")?;
+                match relative {
+                    Some(path) => format!("{here}/{}", text(path, "--bundle")?),
+                    None => here,
+                }
+            }
+        };
+        let file = match config {
+            Some(file) => text(file, "--config")?,
+            None => format!("{path}/config.json"),
+        };
+        let opened =
+            rustix::fs::open(&*file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
+                let error = Error::sys("config.json: open", &file)(errno);
+                match errno {
+                    Errno::NOENT => error.hint("`runlet spec` writes one"),
+                    _ => error,
+                }
+            })?;
+        let json = store::read_all(&opened).map_err(Error::sys("config.json: read", &file))?;
+        Ok(Bundle { path, json })
+    }
+}

@@ -1,0 +1,45 @@
+//! What a caller gets in hand besides the exit status: the terminal's master, the pid, a pidfd, word that the program runs and
+//! how it ended. Each is asked for by a flag that names a file, a socket or a descriptor.
+
+use crate::cmd::text;
+use crate::error::{Error, Result};
+use crate::spawn::Child;
+use crate::store;
+use alloc::{format, string::ToString};
+use core::ffi::CStr;
+use rustix::fs::{Mode, OFlags};
+use syscalls::{AsFd, OwnedFd, net};
+
+/// Connects to a Unix socket of the caller's.
+pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
+    let failed = |errno| Error::sys(flag, &path.to_string_lossy())(errno);
+    let socket = net::socket(net::AF_UNIX, net::SOCK_STREAM, 0).map_err(failed)?;
+    net::connect_unix(socket.as_fd(), path.to_bytes()).map_err(failed)?;
+    Ok(socket)
+}
+
+/// Writes a pid beside the file and renames it: whoever sees the file sees all of it.
+pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
+    let path = text(path, "--pid-file")?;
+    let failed = |errno| Error::sys("--pid-file: write", &path)(errno);
+    let beside = match path.rsplit_once('/') {
+        Some((directory, name)) => format!("{directory}/.{name}.new"),
+        None => format!(".{path}.new"),
+    };
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(&*beside, flags, Mode::from_raw_mode(0o644)).map_err(failed)?;
+    store::write_all(&file, pid.to_string().as_bytes()).map_err(failed)?;
+    rustix::fs::rename(&*beside, &*path).map_err(failed)
+}
+
+/// Hands a pidfd of the child to `--pidfd-socket`.
+pub fn send_pidfd(path: &CStr, child: &Child) -> Result<()> {
+    let socket = connect(path, "--pidfd-socket")?;
+    let pidfd = match &child.pidfd {
+        Some(pidfd) => pidfd.as_fd(),
+        None => return Err(Error::new("--pidfd-socket: this kernel has no pidfds (Linux 5.2)")),
+    };
+    net::send_with_fds(socket.as_fd(), b"pidfd", &[pidfd], net::MSG_NOSIGNAL)
+        .map(drop)
+        .map_err(Error::sys("--pidfd-socket", &path.to_string_lossy()))
+}

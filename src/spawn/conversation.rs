@@ -1,0 +1,107 @@
+//! The parent's side of the conversation drawn in `sync`: the same for create, run and exec.
+
+use super::{Child, Event, maps, render::render, write_file};
+use crate::cgroup::Cgroup;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::log::Log;
+use crate::notify;
+use crate::plan::{Plan, Process};
+use crate::store::{self, Record, Status};
+use crate::sync::Kind;
+use alloc::{format, string::ToString};
+use syscalls::{OwnedFd, ns};
+
+/// What the child's questions are answered with.
+pub struct Conversation<'a, 'b> {
+    pub log: &'a Log,
+    pub config: &'a Config<'b>,
+    pub record: &'a Record<'b>,
+    /// The whole container; none for `exec`.
+    pub plan: Option<&'a Plan>,
+    pub process: &'a Process,
+    pub cgroup: Option<&'a Cgroup>,
+    /// Whether id maps may be written without help.
+    pub privileged: bool,
+    /// What the hooks that the child runs have on their stdin.
+    pub state: Option<OwnedFd>,
+    /// Whether the child is to report before it becomes its program, rather than by becoming it.
+    pub barrier: bool,
+}
+
+impl Conversation<'_, '_> {
+    /// Answers frames until the child is ready, or has become its program.
+    pub fn hold(&self, child: &Child) -> Result<()> {
+        loop {
+            let frame = match child.next()? {
+                Event::Frame(frame) => frame,
+                Event::Closed if self.barrier => {
+                    return Err(Error::new("the container's process ended while it was being made")
+                        .hint("killed, perhaps for want of memory"));
+                }
+                Event::Closed => return Ok(()),
+            };
+            match (frame.kind, self.plan) {
+                (Kind::Ready, Some(plan)) => return self.ready(child, plan),
+                (Kind::Failure, plan) => return Err(render(frame, plan, self.process)),
+                (Kind::Warning, plan) => self.log.warn(&render(frame, plan, self.process)),
+                (Kind::Maps, plan) => {
+                    self.enter(child, plan)?;
+                    child.go()?;
+                }
+                (Kind::Hooks, Some(_)) => {
+                    hooks::before_pivot(self.config, self.record)?;
+                    child.go()?;
+                }
+                (Kind::Listener, plan) => {
+                    let status = if plan.is_some() { Status::Creating } else { Status::Running };
+                    notify::hand_over(self.config, self.record, status, child, frame.value)?;
+                    child.go()?;
+                }
+                (Kind::Pid, _) | (Kind::Ready | Kind::Hooks, None) => {
+                    return Err(Error::new("the container's process speaks nonsense"));
+                }
+            }
+        }
+    }
+
+    /// What is done from outside in the new namespaces, before the child does anything in them.
+    fn enter(&self, child: &Child, plan: Option<&Plan>) -> Result<()> {
+        if let Some(cgroup) = self.cgroup.filter(|cgroup| cgroup.needs_join() || !child.in_cgroup) {
+            cgroup.join(child.pid, child.in_cgroup && cgroup.cgroup2().is_some())?;
+        }
+        if let Some(adjust) = self.process.oom_score_adj {
+            let path = format!("/proc/{}/oom_score_adj", child.pid);
+            write_file(&path, adjust.to_string().as_bytes(), "process.oomScoreAdj")?;
+        }
+        let Some(plan) = plan else { return Ok(()) };
+        if let Some(state) = &self.state {
+            hooks::give_state(state, &self.inside(child, plan), Status::Creating)?;
+        }
+        match plan.namespaces.new & ns::CLONE_NEWUSER {
+            0 => Ok(()),
+            _ => maps::write(child.pid, &plan.namespaces, self.privileged),
+        }
+    }
+
+    /// Everything is done but the program; startContainer hooks find the container created.
+    fn ready(&self, child: &Child, plan: &Plan) -> Result<()> {
+        match &self.state {
+            Some(state) if !plan.start_container.is_empty() => {
+                hooks::give_state(state, &self.inside(child, plan), Status::Created)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The Record as the container's own processes see it: with the pid of their pid namespace (runtime.md "State").
+    fn inside(&self, child: &Child, plan: &Plan) -> Record<'_> {
+        let pid = match plan.namespaces.new & ns::CLONE_NEWPID {
+            0 if plan.namespaces.has(ns::CLONE_NEWPID) => store::innermost_pid(child.pid),
+            0 => child.pid,
+            _ => 1,
+        };
+        Record { pid, ..self.record.clone() }
+    }
+}

@@ -1,0 +1,124 @@
+//! Id maps: of a container's new user namespace, and of the throw-away ones that id-mapped mounts take theirs from.
+
+use super::write_file;
+use crate::error::{Error, Result};
+use crate::plan::{Namespaces, Plan};
+use alloc::{ffi::CString, format, vec::Vec};
+use rustix::fs::{Mode, OFlags};
+use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
+use syscalls::{Errno, OwnedFd, ns};
+
+/// Writes what belongs to the new user namespace of a process: directly with privilege over the ids, else a single range of
+/// one's own directly, else by newuidmap and newgidmap (user_namespaces(7)).
+pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> {
+    let uid = rustix::process::geteuid().as_raw();
+    match privileged || is_single(&namespaces.uid_map, uid) {
+        true => write_file(&format!("/proc/{pid}/uid_map"), &namespaces.uid_map, "linux.uidMappings")?,
+        false => helper("newuidmap", pid, &namespaces.uid_map)?,
+    }
+    let direct = privileged || gives_groups_up(namespaces);
+    if direct && !privileged {
+        // Before Linux 3.19 there is no such file, and none is needed.
+        match write_file(&format!("/proc/{pid}/setgroups"), b"deny", "setgroups") {
+            Err(Error { errno: Some(Errno::NOENT), .. }) => {}
+            other => other?,
+        }
+    }
+    match direct {
+        true => write_file(&format!("/proc/{pid}/gid_map"), &namespaces.gid_map, "linux.gidMappings"),
+        false => helper("newgidmap", pid, &namespaces.gid_map),
+    }
+}
+
+/// Whether an unprivileged user's group map is written directly, which takes setgroups away from the namespace.
+pub fn gives_groups_up(namespaces: &Namespaces) -> bool {
+    is_single(&namespaces.gid_map, rustix::process::getegid().as_raw())
+}
+
+/// Whether a map is one range of one id, the caller's own: what an unprivileged process may write itself.
+pub fn is_single(map: &[u8], own: u32) -> bool {
+    let text = core::str::from_utf8(map).unwrap_or_default();
+    let mut numbers = text.split_ascii_whitespace().skip(1);
+    numbers.next().and_then(|host| host.parse().ok()) == Some(own)
+        && numbers.next() == Some("1")
+        && numbers.next().is_none()
+}
+
+/// newuidmap PID CONTAINER HOST SIZE...
+fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
+    let text = core::str::from_utf8(map).unwrap_or_default();
+    let pid = format!("{pid}");
+    let words = [name, &pid].into_iter().chain(text.split_ascii_whitespace());
+    let args = words.map(crate::compile::cstring).collect();
+    let env = [CString::from(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")]
+        .into_iter()
+        .collect();
+    let mut tried = Errno::NOENT;
+    for directory in ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"] {
+        let path = crate::compile::cstring(&format!("{directory}/{name}"));
+        if let Err(errno) = rustix::fs::access(&*path, rustix::fs::Access::EXEC_OK) {
+            tried = errno;
+            continue;
+        }
+        return match process::clone(0, false, SIGCHLD).map_err(Error::os("fork"))? {
+            Fork::Child => {
+                process::execve(&path, &args, &env);
+                process::exit_group(127)
+            }
+            Fork::Parent { pid, .. } => match process::waitid(WaitFor::Pid(pid), WEXITED) {
+                Ok(Some((_, WaitStatus::Exited(0)))) => Ok(()),
+                _ => Err(Error::new(format!("{name}: did not allow the id mappings"))
+                    .hint("see subuid(5) and subgid(5): the ranges must be listed for this user")),
+            },
+        };
+    }
+    Err(Error::sys("find", name)(tried)
+        .hint("more than one id can be mapped without root only with the uidmap package"))
+}
+
+/// The user namespaces whose maps id-mapped mounts use, by the mount's place. Each lives in a process that does nothing, just
+/// long enough to be opened.
+pub fn open_idmaps(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+    let mut idmaps = Vec::new();
+    if plan.mounts.iter().all(|mount| mount.idmap.is_none()) {
+        return Ok(idmaps);
+    }
+    for mount in &plan.mounts {
+        let Some(map) = &mount.idmap else {
+            idmaps.push(None);
+            continue;
+        };
+        let place = format!("mounts[{}].uidMappings", mount.index);
+        let (uid_map, gid_map) = match map.uid_map.is_empty() {
+            true => (&plan.namespaces.uid_map, &plan.namespaces.gid_map),
+            false => (&map.uid_map, &map.gid_map),
+        };
+        idmaps.push(Some(user_namespace(uid_map, gid_map, &place)?));
+    }
+    Ok(idmaps)
+}
+
+fn user_namespace(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
+    let args = CloneArgs { flags: ns::CLONE_NEWUSER, exit_signal: SIGCHLD, ..CloneArgs::default() };
+    let forked = match process::clone3(&args) {
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => process::clone(ns::CLONE_NEWUSER, false, SIGCHLD),
+        other => other,
+    };
+    match forked.map_err(Error::os(place))? {
+        Fork::Child => loop {
+            syscalls::signal::pause();
+        },
+        Fork::Parent { pid, .. } => {
+            let opened = write_file(&format!("/proc/{pid}/uid_map"), uid_map, place)
+                .and_then(|()| write_file(&format!("/proc/{pid}/gid_map"), gid_map, place))
+                .and_then(|()| {
+                    let path = format!("/proc/{pid}/ns/user");
+                    rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                        .map_err(Error::sys(place, &path))
+                });
+            process::kill(pid, process::SIGKILL).map_err(Error::os(place))?;
+            process::waitid(WaitFor::Pid(pid), WEXITED).map_err(Error::os(place))?;
+            opened
+        }
+    }
+}
