@@ -86,13 +86,14 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail) -> Done<usize> {
     if let Some(persona) = process.personality {
         process::personality(persona).map_err(at(Step::Personality))?;
     }
+    // Before the limits: where every descriptor is looked at, the caller's limit says how many there can be.
+    keep_only_promised(process.preserve_fds).map_err(at(Step::Descriptors))?;
     for limit in &process.rlimits {
         let new = process::Rlimit { current: limit.soft, maximum: limit.hard };
         process::prlimit(0, limit.resource, Some(&new))
             .map_err(nth(Step::Rlimit, usize::from(limit.index)))?;
     }
     stdio_owner(process.uid)?;
-    keep_only_promised(process.preserve_fds)?;
     process::umask(process.umask);
     let inside = enter_cwd(&process.cwd, jail);
 
@@ -218,23 +219,21 @@ fn stdio_owner(uid: u32) -> Done<()> {
 }
 
 /// Everything but stdio and the promised descriptors is closed by exec, the caller's too (R4).
-fn keep_only_promised(preserve: u32) -> Done<()> {
+pub fn keep_only_promised(preserve: u32) -> syscalls::Result<()> {
     let first = preserve.saturating_add(3);
-    match fd::close_range_cloexec(first, u32::MAX) {
-        Ok(()) => Ok(()),
-        // Before Linux 5.11, or hidden.
-        Err(_) => {
-            let limit = process::prlimit(0, process::RLIMIT_NOFILE, None).map_err(at(Step::Descriptors))?;
-            let last = u32::try_from(limit.maximum).unwrap_or(u32::MAX).clamp(1024, 1 << 20);
-            for number in first..last {
-                match fd::set_cloexec(number as i32, true) {
-                    Ok(()) | Err(Errno::BADF) => {}
-                    Err(errno) => return Err(at(Step::Descriptors)(errno)),
-                }
-            }
-            Ok(())
+    if fd::close_range_cloexec(first, u32::MAX).is_ok() {
+        return Ok(());
+    }
+    // Before Linux 5.11, or hidden.
+    let limit = process::prlimit(0, process::RLIMIT_NOFILE, None)?;
+    let last = u32::try_from(limit.maximum).unwrap_or(u32::MAX).clamp(1024, 1 << 20);
+    for number in first..last {
+        match fd::set_cloexec(number as i32, true) {
+            Ok(()) | Err(Errno::BADF) => {}
+            Err(errno) => return Err(errno),
         }
     }
+    Ok(())
 }
 
 /// chdir, and proof that it is inside: a directory that cannot be reached from the root has no path that starts with a slash

@@ -2,53 +2,76 @@
 
 use crate::plan::Hook;
 use core::time::Duration;
-use syscalls::process::{self, WEXITED, WNOHANG, WaitFor, WaitStatus};
-use syscalls::{BorrowedFd, Errno, fd, fs};
+use syscalls::process::{self, WEXITED, WNOHANG, WNOWAIT, WaitFor, WaitStatus};
+use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, fs, signal};
+
+/// How often a kernel without pidfds is asked whether a hook has ended.
+const STEP: Duration = Duration::from_millis(10);
 
 /// Runs one hook in a process of its own and waits for it. The state is on its stdin.
 ///
 /// `ECANCELED` for one that failed, `ETIMEDOUT` for one that had to be killed with its process group.
 pub fn run(hook: &Hook, state: Option<BorrowedFd<'_>>) -> syscalls::Result<()> {
-    match process::clone(0, false, process::SIGCHLD)? {
+    match process::clone(0, hook.timeout.is_some(), process::SIGCHLD)? {
         process::Fork::Child => {
-            if let Some(state) = state
-                && fs::lseek(state, 0, fs::SEEK_SET).and_then(|_| fd::dup_to(state, 0, 0)).is_err()
-            {
-                process::exit_group(1);
+            if prepare(state).is_ok() {
+                process::execve(&hook.path, &hook.args, &hook.env);
             }
-            // A group of its own, so that a timeout reaches what the hook started as well.
-            if process::setpgid(0, 0).is_err() {
-                process::exit_group(1);
-            }
-            process::execve(&hook.path, &hook.args, &hook.env);
             process::exit_group(127)
         }
-        process::Fork::Parent { pid, .. } => wait(hook, pid),
+        process::Fork::Parent { pid, pidfd } => wait(hook, pid, pidfd.as_ref()),
     }
 }
 
-fn wait(hook: &Hook, pid: i32) -> syscalls::Result<()> {
-    // No pidfd to poll on older kernels: wait by small steps, which only a hook with a timeout pays.
-    let mut left = hook.timeout.map(|seconds| u64::from(seconds).saturating_mul(1000));
+/// What a program expects of who starts it.
+fn prepare(state: Option<BorrowedFd<'_>>) -> syscalls::Result<()> {
+    if let Some(state) = state {
+        fs::lseek(state, 0, fs::SEEK_SET)?;
+        fd::dup_to(state, 0, 0)?;
+    }
+    super::finish::keep_only_promised(0)?;
+    // `run` in the foreground blocks all signals.
+    signal::set_mask(signal::SIG_SETMASK, &signal::Set::empty())?;
+    // A group of its own, so that a timeout reaches what the hook started as well.
+    process::setpgid(0, 0)
+}
+
+fn wait(hook: &Hook, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Result<()> {
+    if let Some(seconds) = hook.timeout
+        && !ends_within(Duration::from_secs(seconds.into()), pid, pidfd)?
+    {
+        // The group is there unless the hook was killed before it could make it.
+        process::kill_group(pid, process::SIGKILL).or_else(|_| process::kill(pid, process::SIGKILL))?;
+        process::waitid(WaitFor::Pid(pid), WEXITED)?;
+        return Err(Errno::TIMEDOUT);
+    }
     loop {
-        let options = WEXITED | if left.is_some() { WNOHANG } else { 0 };
-        match process::waitid(WaitFor::Pid(pid), options) {
+        match process::waitid(WaitFor::Pid(pid), WEXITED) {
             Ok(Some((_, WaitStatus::Exited(0)))) => return Ok(()),
             Ok(Some(_)) => return Err(Errno::CANCELED),
             Ok(None) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
-        match &mut left {
-            Some(0) => {
-                process::kill_group(pid, process::SIGKILL)?;
-                process::waitid(WaitFor::Pid(pid), WEXITED)?;
-                return Err(Errno::TIMEDOUT);
+    }
+}
+
+/// Whether a child ends in time.
+fn ends_within(limit: Duration, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Result<bool> {
+    if let Some(pidfd) = pidfd {
+        loop {
+            match fd::poll(&mut [fd::PollFd::new(pidfd.as_fd(), fd::POLLIN)], Some(limit)) {
+                Err(Errno::INTR) => {}
+                other => return other.map(|ready| ready > 0),
             }
-            Some(left) => {
-                fd::poll(&mut [], Some(Duration::from_millis(10)))?;
-                *left = left.saturating_sub(10);
-            }
-            None => {}
         }
     }
+    let mut left = limit;
+    while process::waitid(WaitFor::Pid(pid), WEXITED | WNOHANG | WNOWAIT)?.is_none() {
+        match left.checked_sub(STEP) {
+            Some(rest) => left = rest,
+            None => return Ok(false),
+        }
+        fd::poll(&mut [], Some(STEP))?;
+    }
+    Ok(true)
 }

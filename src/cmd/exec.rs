@@ -11,7 +11,7 @@ use crate::console::OtherSide;
 use crate::error::{Error, Result};
 use crate::handover::{send_pidfd, write_pid_file};
 use crate::plan::{Join, Namespaces, Process};
-use crate::spawn::{self, Setup, Task, conversation::Conversation};
+use crate::spawn::{self, Child, Setup, Task, conversation::Conversation};
 use crate::store::{self, Record, Status};
 use crate::supervise;
 use alloc::{
@@ -20,7 +20,7 @@ use alloc::{
     vec::Vec,
 };
 use rustix::fs::{Mode, OFlags};
-use syscalls::{AsFd, OwnedFd, ns, process};
+use syscalls::{AsFd, Errno, OwnedFd, ns, process};
 
 /// What `exec` answers when the program could not be started (CLI.md); from then on the status is the program's own.
 pub const FAILED: i32 = 255;
@@ -28,7 +28,7 @@ pub const FAILED: i32 = 255;
 /// `exec`. The result is the program's exit status, or 0 with `--detach`.
 pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let entry = context.store(&args.id)?.find(&args.id)?;
-    let json = entry.read()?.ok_or_else(|| Error::new(format!("container not running: {:?}", args.id)))?;
+    let json = entry.read()?.ok_or_else(|| not_running(&args.id))?;
     let record = Record::parse(&json)?;
     match super::state::status(&record, &entry) {
         Status::Running | Status::Created => {}
@@ -37,23 +37,14 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             return Err(Error::new(format!("container {:?} is paused", args.id))
                 .hint("resume it first, or use --ignore-paused"));
         }
-        Status::Creating | Status::Stopped => {
-            return Err(Error::new(format!("container not running: {:?}", args.id)));
-        }
+        Status::Creating | Status::Stopped => return Err(not_running(&args.id)),
     }
     let kept: Kept<'_> = config::parse("state.json", &json)?;
     let file = args.process.as_deref().map(read_process).transpose()?;
     let mut process = plan(context, args, &kept.config, file.as_deref())?;
-    let namespaces = container_namespaces(&kept.config);
-    let joins = open(&record, &namespaces)?;
     let foreground = !args.detach;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(process.terminal.is_some(), socket, foreground)?;
-    let root = rustix::fs::open(
-        format!("/proc/{}/root", record.pid),
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    );
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     let cgroup = match (cgroup, args.cgroup.is_empty()) {
         (Some(cgroup), false) => Some(cgroup.below(&args.cgroup)?),
@@ -67,45 +58,66 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         syscalls::sched::sched_setaffinity(0, &process.affinity_initial)
             .map_err(Error::os("process.execCPUAffinity.initial: sched_setaffinity"))?;
     }
-    let joins_late = cgroup.as_ref().is_some_and(Cgroup::needs_join);
-    let setup = Setup {
-        cgroup: cgroup.as_ref().and_then(Cgroup::cgroup2),
-        root: root.as_ref().ok().map(AsFd::as_fd),
-        console: terminal.there(),
-        joins_late,
-        wait_maps: joins_late || process.oom_score_adj.is_some(),
-        unblock: foreground,
-        ..Setup::default()
-    };
-    let child = spawn::spawn(Task::Exec(&namespaces, &mut process), &joins, &[], &setup)?;
-    let parent = Conversation {
-        log: context.log,
-        config: &kept.config,
-        record: &record,
-        plan: None,
-        process: &process,
-        cgroup: cgroup.as_ref(),
-        privileged: !context.is_rootless(),
-        state: None,
-        barrier: false,
-    };
-    let started = parent.hold(&child).and_then(|()| {
-        if let Some(path) = &args.pidfd_socket {
-            send_pidfd(path, &child)?;
+
+    let mut start = |target: &Target| -> Result<Child> {
+        let joins_late = cgroup.as_ref().is_some_and(Cgroup::needs_join);
+        let setup = Setup {
+            cgroup: cgroup.as_ref().and_then(Cgroup::cgroup2),
+            root: target.root.as_ref().map(AsFd::as_fd),
+            console: terminal.there(),
+            joins_late,
+            wait_maps: joins_late || process.oom_score_adj.is_some(),
+            unblock: foreground,
+            ..Setup::default()
+        };
+        let task = Task::Exec(&target.namespaces, &mut process);
+        let child = spawn::spawn(task, &target.joins, &[], &setup)?;
+        let parent = Conversation {
+            log: context.log,
+            config: &kept.config,
+            record: &record,
+            plan: None,
+            process: &process,
+            cgroup: cgroup.as_ref(),
+            privileged: !context.is_rootless(),
+            state: None,
+            barrier: false,
+        };
+        match parent.hold(&child).and_then(|()| tell(args, &child)) {
+            Ok(()) => Ok(child),
+            Err(error) => {
+                child.kill();
+                Err(error)
+            }
         }
-        match &args.pid_file {
-            Some(path) => write_pid_file(path, child.pid),
-            None => Ok(()),
+    };
+    let target = Target::open(&record, &kept.config)?;
+    let child = match start(&target) {
+        // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
+        Err(error) if error.errno == Some(Errno::INVAL) && target.by_pidfd => {
+            start(&Target::open_each(&record, &kept.config)?)
         }
-    });
-    if let Err(error) = started {
-        child.kill();
-        return Err(error);
-    }
+        other => other,
+    }?;
     if args.detach {
         return Ok(0);
     }
     supervise::supervise(child.pid, terminal.arrive()?).map(supervise::exit_status)
+}
+
+/// What the caller asked to be told of the process.
+fn tell(args: &args::Exec, child: &Child) -> Result<()> {
+    if let Some(path) = &args.pidfd_socket {
+        send_pidfd(path, child)?;
+    }
+    match &args.pid_file {
+        Some(path) => write_pid_file(path, child.pid),
+        None => Ok(()),
+    }
+}
+
+fn not_running(id: &str) -> Error {
+    Error::new(format!("container not running: {id:?}"))
 }
 
 fn read_process(path: &core::ffi::CStr) -> Result<Vec<u8>> {
@@ -132,6 +144,23 @@ fn plan(
         (None, None) => config::Process::default(),
     };
     let owned = |text: &str| Str(text.to_string().into());
+    if let (Some(_), Some(own)) = (file, &config.process) {
+        // A process object without them gets the container's: it must not have more than the container.
+        if asked.capabilities.is_none() {
+            asked.capabilities.clone_from(&own.capabilities);
+        }
+        if asked.rlimits.is_empty() {
+            asked.rlimits.clone_from(&own.rlimits);
+        }
+        for (label, own) in [
+            (&mut asked.apparmor_profile, &own.apparmor_profile),
+            (&mut asked.selinux_label, &own.selinux_label),
+        ] {
+            if label.is_empty() {
+                label.clone_from(own);
+            }
+        }
+    }
     if file.is_none() {
         asked.args = words.iter().map(|word| owned(word)).collect();
         asked.terminal = false;
@@ -184,32 +213,82 @@ fn plan(
     Ok(process)
 }
 
-/// The namespaces that the container has of its own, as one set for a pidfd, and the pid namespace apart: it is the parent's to join.
-fn container_namespaces(config: &Config<'_>) -> Namespaces {
-    let mut kinds = 0;
-    for namespace in &config.linux.namespaces {
-        if let Some((_, kind, _)) = NAMESPACES.iter().find(|(name, ..)| *name == &*namespace.kind) {
-            kinds |= kind;
-        }
-    }
-    let mut namespaces = Namespaces::default();
-    for kind in [kinds & !ns::CLONE_NEWPID, kinds & ns::CLONE_NEWPID] {
-        if kind != 0 {
-            namespaces.join.push(Join { kind, path: cstring("the container's process"), index: 0 });
-        }
-    }
-    namespaces
+/// The container as what the new process joins.
+struct Target {
+    namespaces: Namespaces,
+    joins: Vec<OwnedFd>,
+    /// Its root, where there is a /proc to ask; else that of its mount namespace.
+    root: Option<OwnedFd>,
+    /// Whether its namespaces are joined by a pidfd, all in one call.
+    by_pidfd: bool,
 }
 
-/// Opens what is joined: the pidfd of init, whose identity is checked after; or where setns takes none (before Linux 5.8) the
-/// namespaces themselves.
-fn open(record: &Record<'_>, namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
-    let mut joins = Vec::new();
-    for _ in &namespaces.join {
-        joins.push(process::pidfd_open(record.pid, 0).map_err(Error::os("pidfd_open"))?);
+impl Target {
+    /// Opens a pidfd of the container's first process: it stands for all of its namespaces at once, and, since a process enters
+    /// a pid namespace only for its children, a second time for that one.
+    fn open(record: &Record<'_>, config: &Config<'_>) -> Result<Self> {
+        let all = own_kinds(config);
+        let mut target = Target::new(record, true);
+        for kind in [all & !ns::CLONE_NEWPID, all & ns::CLONE_NEWPID] {
+            match process::pidfd_open(record.pid, 0) {
+                _ if kind == 0 => {}
+                Ok(pidfd) => target.join(kind, pidfd),
+                Err(Errno::SRCH) => return Err(not_running(&record.id)),
+                // Before Linux 5.3, or hidden.
+                Err(_) => return Target::open_each(record, config),
+            }
+        }
+        target.checked(record)
     }
-    match record.is_alive() {
-        true => Ok(joins),
-        false => Err(Error::new(format!("container not running: {:?}", &*record.id))),
+
+    /// Opens the namespaces one by one, for kernels that do not join them by a pidfd.
+    fn open_each(record: &Record<'_>, config: &Config<'_>) -> Result<Self> {
+        let all = own_kinds(config);
+        let mut target = Target::new(record, false);
+        // With privilege over the host all others are joined first: from inside the user namespace those that it does not own
+        // could not be. Without, it is the user namespace that gives the privilege.
+        let privileged = rustix::process::geteuid().is_root();
+        for user in [!privileged, privileged] {
+            for (_, kind, file) in NAMESPACES {
+                if all & kind == 0 || (*kind == ns::CLONE_NEWUSER) != user {
+                    continue;
+                }
+                let path = format!("/proc/{}/ns/{file}", record.pid);
+                let namespace = rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                    .map_err(Error::sys("join the container: open", &path))?;
+                // To enter one's own user namespace again is invalid (setns(2)), and the others need not be.
+                let own = rustix::fs::stat(format!("/proc/self/ns/{file}"));
+                let here = own.is_ok_and(|own| {
+                    rustix::fs::fstat(&namespace).is_ok_and(|there| there.st_ino == own.st_ino)
+                });
+                if !here {
+                    target.join(*kind, namespace);
+                }
+            }
+        }
+        target.checked(record)
     }
+
+    fn new(record: &Record<'_>, by_pidfd: bool) -> Self {
+        let path = format!("/proc/{}/root", record.pid);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty()).ok();
+        Target { namespaces: Namespaces::default(), joins: Vec::new(), root, by_pidfd }
+    }
+
+    fn join(&mut self, kind: u64, namespace: OwnedFd) {
+        self.namespaces.join.push(Join { kind, path: cstring("the container's process"), index: 0 });
+        self.joins.push(namespace);
+    }
+
+    /// The container's process was there when all was open, so it is its own, not that of a later process with its pid.
+    fn checked(self, record: &Record<'_>) -> Result<Self> {
+        if record.is_alive() { Ok(self) } else { Err(not_running(&record.id)) }
+    }
+}
+
+/// The namespaces that the container has of its own, or has joined.
+fn own_kinds(config: &Config<'_>) -> u64 {
+    let named = |name: &str| config.linux.namespaces.iter().any(|namespace| &*namespace.kind == name);
+    NAMESPACES.iter().filter(|(name, ..)| named(name)).fold(0, |all, (_, kind, _)| all | kind)
 }
