@@ -14,6 +14,7 @@ pub struct Plan {
     pub root: Root,
     pub mounts: Vec<Mount>,
     pub devices: Vec<Device>,
+    pub net_devices: Vec<NetDevice>,
     pub masked: Vec<CString>,
     pub readonly: Vec<CString>,
     pub sysctls: Vec<Sysctl>,
@@ -151,6 +152,15 @@ pub struct Device {
     pub gid: u32,
     /// Place in linux.devices; None for one of the default devices.
     pub index: Option<u16>,
+}
+
+/// A network device of the host that is moved into the container's network namespace.
+#[derive(Debug)]
+pub struct NetDevice {
+    /// Its name on the host.
+    pub name: CString,
+    /// Its name in the container, perhaps with a `%d` that the kernel fills in.
+    pub inside: CString,
 }
 
 /// One kernel parameter: the path below /proc/sys, and its value.

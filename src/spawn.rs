@@ -210,7 +210,7 @@ fn is_absent(errno: Errno) -> bool {
 }
 
 /// Opens a namespace of this process, to come back to.
-fn leave(path: &core::ffi::CStr, kind: u64) -> Result<(OwnedFd, u64)> {
+pub fn leave(path: &core::ffi::CStr, kind: u64) -> Result<(OwnedFd, u64)> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map(|own| (own, kind))
         .map_err(Error::sys("open the runtime's own namespace", &path.to_string_lossy()))
@@ -246,15 +246,18 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
     Ok(joins)
 }
 
-/// A joined namespace may be the runtime's own: its kernel parameters are the host's, and not the container's to set.
-pub fn keep_own_sysctls(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
-    for sysctl in &plan.sysctls {
-        let name = sysctl.path.to_string_lossy();
-        let holder = crate::compile::sysctl::namespace_of(&name).map(u64::from);
-        let Some((join, there)) =
-            plan.namespaces.join.iter().zip(joins).find(|(join, _)| Some(join.kind) == holder)
-        else {
-            continue;
+/// A joined namespace may be the runtime's own: its kernel parameters and network devices are the host's, and not the
+/// container's to change.
+pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
+    for (join, there) in plan.namespaces.join.iter().zip(joins) {
+        let held = |name: &str| crate::compile::sysctl::namespace_of(name).map(u64::from) == Some(join.kind);
+        let mut names = plan.sysctls.iter().map(|sysctl| sysctl.path.to_string_lossy());
+        let asked = match names.find(|name| held(name)) {
+            Some(name) => format!("linux.sysctl {name:?}"),
+            None if join.kind == ns::CLONE_NEWNET && !plan.net_devices.is_empty() => {
+                "linux.netDevices".into()
+            }
+            None => continue,
         };
         let file = NAMESPACES.iter().find(|(_, kind, _)| *kind == join.kind).map_or("", |(.., file)| file);
         let path = format!("/proc/self/ns/{file}");
@@ -263,7 +266,7 @@ pub fn keep_own_sysctls(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
             .map_err(Error::sys("look at a namespace", &join.path.to_string_lossy()))?;
         if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
             return Err(Error::new(format!(
-                "config.json: linux.sysctl {name:?}: linux.namespaces[{}] is the host's own: it would change the host",
+                "config.json: {asked}: linux.namespaces[{}] is the host's own: it would change the host",
                 join.index
             )));
         }

@@ -11,6 +11,7 @@ use crate::console::OtherSide;
 use crate::error::{Error, Result};
 use crate::handover;
 use crate::hooks;
+use crate::netdev::Moves;
 use crate::plan::{MountKind, Plan};
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps};
 use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Stat, Store};
@@ -70,14 +71,15 @@ pub fn make<'b>(
     let mut design = think(context, args, bundle, running)?;
     // Side effects start here.
     let store = Store::open(&context.root()?, true)?.ok_or_else(|| Error::new("--root: cannot be made"))?;
-    let mut draft = Draft { entry: store.create(&args.id)?, store, cgroup: None, child: None, record: None };
+    let entry = store.create(&args.id)?;
+    let mut draft = Draft { store, entry, cgroup: None, child: None, moves: None, record: None };
     let done = draft
         .place(context, &design)
         .and_then(|()| draft.spawn(args, bundle, running, &mut design))
         .and_then(|state| draft.converse(context, &design, state))
         .and_then(|()| draft.commit(args, &design));
     match (done, draft) {
-        (Ok(()), Draft { store, entry, cgroup, child: Some(child), record: Some(record) }) => {
+        (Ok(()), Draft { store, entry, cgroup, child: Some(child), record: Some(record), .. }) => {
             let Design { config, terminal, barrier, .. } = design;
             Ok(Made { store, entry, record, child, cgroup, terminal, config, barrier })
         }
@@ -139,7 +141,7 @@ fn think<'b>(
     };
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
-    spawn::keep_own_sysctls(&plan, &joins)?;
+    spawn::keep_own(&plan, &joins)?;
     let idmaps = maps::open_idmaps(&plan)?;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(plan.process.terminal.is_some(), socket, running.foreground)?;
@@ -153,6 +155,7 @@ struct Draft<'b> {
     entry: Entry,
     cgroup: Option<Cgroup>,
     child: Option<Child>,
+    moves: Option<Moves>,
     record: Option<Record<'b>>,
 }
 
@@ -206,7 +209,8 @@ impl<'b> Draft<'b> {
             wait_maps: plan.namespaces.new & ns::CLONE_NEWUSER != 0
                 || state.is_some()
                 || cgroup.is_none_or(Cgroup::needs_join)
-                || plan.process.oom_score_adj.is_some(),
+                || plan.process.oom_score_adj.is_some()
+                || !plan.net_devices.is_empty(),
             joins_late: cgroup.is_some_and(Cgroup::needs_join),
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
@@ -218,15 +222,16 @@ impl<'b> Draft<'b> {
     }
 
     /// Answers the process until the container is there.
-    fn converse(&self, context: &Context<'_>, design: &Design<'b>, state: Option<OwnedFd>) -> Result<()> {
+    fn converse(&mut self, context: &Context<'_>, design: &Design<'b>, state: Option<OwnedFd>) -> Result<()> {
         let (Some(child), Some(record)) = (&self.child, &self.record) else { return Ok(()) };
-        let parent = Conversation {
+        let mut parent = Conversation {
             log: context.log,
             config: &design.config,
             record,
             plan: Some(&design.plan),
             process: &design.plan.process,
             cgroup: self.cgroup.as_ref(),
+            moves: &mut self.moves,
             privileged: !context.is_rootless(),
             state,
             barrier: design.barrier,
@@ -256,11 +261,13 @@ impl<'b> Draft<'b> {
 
     /// Takes everything back. What cannot be is left for `delete --force` and said in the log; the first error is the one that counts.
     fn undo(self, context: &Context<'_>, config: &Config<'_>) {
+        let back = self.moves.map_or(Ok(()), Moves::undo);
         if let Some(child) = self.child {
             child.kill();
         }
         let left = self.record.as_ref().map(|record| (config, record));
-        if let Err(error) = super::delete::take_away(context, &self.store, &self.entry, self.cgroup, left) {
+        let away = super::delete::take_away(context, &self.store, &self.entry, self.cgroup, left);
+        for error in [back.err(), away.err()].into_iter().flatten() {
             context.log.warn(&format!("while cleaning up: {error}"));
         }
     }

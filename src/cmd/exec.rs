@@ -72,13 +72,14 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         };
         let task = Task::Exec(&target.namespaces, &mut process);
         let child = spawn::spawn(task, &target.joins, &[], &setup)?;
-        let parent = Conversation {
+        let mut parent = Conversation {
             log: context.log,
             config: &kept.config,
             record: &record,
             plan: None,
             process: &process,
             cgroup: cgroup.as_ref(),
+            moves: &mut None,
             privileged: !context.is_rootless(),
             state: None,
             barrier: false,

@@ -56,7 +56,7 @@ fn linux(out: &mut Writer) {
         out.strings(list, &mut seccomp::FLAGS.iter().map(|(name, _)| *name));
     }
     out.end_object();
-    for (name, enabled) in [("apparmor", true), ("selinux", true), ("intelRdt", false), ("netDevices", false)]
+    for (name, enabled) in [("apparmor", true), ("selinux", true), ("intelRdt", false), ("netDevices", true)]
     {
         out.object(name);
         out.flag("enabled", enabled);

@@ -7,6 +7,7 @@ pub mod device;
 pub mod devices;
 pub mod mounts;
 pub mod namespaces;
+pub mod netdev;
 pub mod options;
 pub mod process;
 pub mod seccomp;
@@ -71,6 +72,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
         root: mounts::root(config, request.bundle, request.no_pivot)?,
         mounts,
         devices: devices::devices(config)?,
+        net_devices: netdev::net_devices(config, &namespaces)?,
         masked: paths(&linux.masked_paths, "maskedPaths")?,
         readonly: paths(&linux.readonly_paths, "readonlyPaths")?,
         sysctls: sysctl::sysctls(config, &namespaces)?,

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::log::Log;
+use crate::netdev::Moves;
 use crate::notify;
 use crate::plan::{Plan, Process};
 use crate::store::{self, Record, Status};
@@ -22,6 +23,8 @@ pub struct Conversation<'a, 'b> {
     pub plan: Option<&'a Plan>,
     pub process: &'a Process,
     pub cgroup: Option<&'a Cgroup>,
+    /// Where the network devices are kept that have been moved into the container.
+    pub moves: &'a mut Option<Moves>,
     /// Whether id maps may be written without help.
     pub privileged: bool,
     /// What the hooks that the child runs have on their stdin.
@@ -32,7 +35,7 @@ pub struct Conversation<'a, 'b> {
 
 impl Conversation<'_, '_> {
     /// Answers frames until the child is ready, or has become its program.
-    pub fn hold(&self, child: &Child) -> Result<()> {
+    pub fn hold(&mut self, child: &Child) -> Result<()> {
         loop {
             let frame = match child.next()? {
                 Event::Frame(frame) => frame,
@@ -67,7 +70,7 @@ impl Conversation<'_, '_> {
     }
 
     /// What is done from outside in the new namespaces, before the child does anything in them.
-    fn enter(&self, child: &Child, plan: Option<&Plan>) -> Result<()> {
+    fn enter(&mut self, child: &Child, plan: Option<&Plan>) -> Result<()> {
         if let Some(cgroup) = self.cgroup.filter(|cgroup| cgroup.needs_join() || !child.in_cgroup) {
             cgroup.join(child.pid, child.in_cgroup && cgroup.cgroup2().is_some())?;
         }
@@ -79,9 +82,12 @@ impl Conversation<'_, '_> {
         if let Some(state) = &self.state {
             hooks::give_state(state, &self.inside(child, plan), Status::Creating)?;
         }
-        match plan.namespaces.new & ns::CLONE_NEWUSER {
-            0 => Ok(()),
-            _ => maps::write(child.pid, &plan.namespaces, self.privileged),
+        if plan.namespaces.new & ns::CLONE_NEWUSER != 0 {
+            maps::write(child.pid, &plan.namespaces, self.privileged)?;
+        }
+        match plan.net_devices.is_empty() {
+            true => Ok(()),
+            false => self.moves.insert(Moves::new(child.pid)?).go(&plan.net_devices, child.pid),
         }
     }
 

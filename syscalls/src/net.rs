@@ -220,20 +220,29 @@ fn sol_socket() -> i32 {
     if MIPS { 0xffff } else { 1 }
 }
 
-/// struct ifreq with flags, 40 bytes on 64-bit machines and 32 else.
+/// struct ifreq: a name and a union, of which flags (short) and index (int) are the first bytes; 40 bytes on 64-bit machines and
+/// 32 else.
 #[repr(C)]
 pub(crate) struct IfReq {
     name: [u8; 16],
-    flags: i16,
-    pad: [u8; if cfg!(target_pointer_width = "64") { 22 } else { 14 }],
+    value: [u8; 4],
+    pad: [u8; if cfg!(target_pointer_width = "64") { 20 } else { 12 }],
 }
 
 fn if_req(name: &CStr) -> Result<IfReq> {
-    let mut req = IfReq { name: [0; 16], flags: 0, pad: [0; _] };
+    let mut req = IfReq { name: [0; 16], value: [0; 4], pad: [0; _] };
     let bytes = name.to_bytes_with_nul();
     let room = req.name.get_mut(..bytes.len()).ok_or(Errno::NAMETOOLONG)?;
     room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     Ok(req)
+}
+
+/// ioctl(SIOCGIFINDEX): an interface's number in the network namespace of a socket of any kind. `ENODEV`.
+pub fn get_interface_index(socket: BorrowedFd<'_>, name: &CStr) -> Result<u32> {
+    let mut req = if_req(name)?;
+    // SAFETY: the kernel writes the index into the struct of this request.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCGIFINDEX, &raw mut req) })?;
+    Ok(u32::from_ne_bytes(req.value))
 }
 
 /// ioctl(SIOCGIFFLAGS): `IFF_*` of an interface (1 is up), by any socket of the network namespace. `ENODEV`.
@@ -241,13 +250,15 @@ pub fn get_interface_flags(socket: BorrowedFd<'_>, name: &CStr) -> Result<u16> {
     let mut req = if_req(name)?;
     // SAFETY: the kernel writes the flags into the struct of this request.
     ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCGIFFLAGS, &raw mut req) })?;
-    Ok(req.flags as u16)
+    let [a, b, _, _] = req.value;
+    Ok(u16::from_ne_bytes([a, b]))
 }
 
 /// ioctl(SIOCSIFFLAGS): sets `IFF_*` of an interface. `EPERM` without CAP_NET_ADMIN over the network namespace.
 pub fn set_interface_flags(socket: BorrowedFd<'_>, name: &CStr, flags: u16) -> Result<()> {
     let mut req = if_req(name)?;
-    req.flags = flags as i16;
+    let [a, b] = flags.to_ne_bytes();
+    req.value = [a, b, 0, 0];
     // SAFETY: reads the struct of this request.
     ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCSIFFLAGS, &raw const req) })
 }
@@ -370,7 +381,9 @@ mod tests {
             set_interface_flags(socket.as_fd(), c"lo", down | IFF_UP)?;
             let up = get_interface_flags(socket.as_fd(), c"lo")?;
             let missing = get_interface_flags(socket.as_fd(), c"none").err();
-            Ok(down & IFF_UP == 0 && up & IFF_UP != 0 && missing == Some(Errno::NODEV))
+            let numbers = get_interface_index(socket.as_fd(), c"lo")? == 1
+                && get_interface_index(socket.as_fd(), c"none") == Err(Errno::NODEV);
+            Ok(down & IFF_UP == 0 && up & IFF_UP != 0 && missing == Some(Errno::NODEV) && numbers)
         });
     }
 }

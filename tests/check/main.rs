@@ -65,6 +65,9 @@ fn the_verdict_is_what_run_then_does() {
             b.set("/linux/sysctl", json!({"kernel.shm_nonesuch": "1"}))
         }),
         ("not supported", "linux.intelRdt", |b| b.set("/linux/intelRdt", json!({"closID": "x"}))),
+        ("no such network device", "linux.netDevices", |b| {
+            b.set("/linux/netDevices", json!({"nonesuch0": {}}))
+        }),
         ("seccomp", "", |b| b.set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW"}))),
         ("bad seccomp", "linux.seccomp", |b| {
             b.set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_NONE"}))

@@ -16,6 +16,7 @@ mod limits;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod netdev;
 mod process;
 mod propagation;
 mod refusals;

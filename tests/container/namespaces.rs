@@ -1,4 +1,4 @@
-//! config-linux.md "namespaces", "User namespace mappings", "Offset for Time Namespace", "netDevices".
+//! config-linux.md "namespaces", "User namespace mappings", "Offset for Time Namespace".
 
 use crate::harness::{Kind, host, is_runlet, json, kind};
 use crate::{context, not_on, skip_test};
@@ -223,31 +223,4 @@ fn time_offsets_are_applied() {
     let mut without = context.bundle(&["true"]);
     without.set("/linux/timeOffsets", json!({ "boottime": { "secs": 1, "nanosecs": 0 } }));
     context.run(&without).fails();
-}
-
-/// "netDevices": moved in, renamed, set up.
-#[test]
-fn a_network_device_is_moved_in() {
-    let context = context!();
-    not_on!(Runc, "runc 1.1 does not know it");
-    not_on!(Crun, "crun 1.8 does not know it");
-    // A dummy link of the test's own.
-    let name = format!("rt{}", std::process::id() % 1_000_000);
-    let made = std::process::Command::new("ip").args(["link", "add", &name, "type", "dummy"]).output();
-    if !made.as_ref().is_ok_and(|output| output.status.success()) {
-        skip_test!("no dummy links here: {made:?}");
-    }
-    let mut bundle = context.bundle(&["report", ",", "read", "/sys/class/net/eth9/flags"]);
-    bundle.set("/linux/netDevices", json!({ &name: { "name": "eth9" } }));
-    let output = context.run(&bundle);
-    let gone = !std::path::Path::new(&format!("/sys/class/net/{name}")).exists();
-    if !gone {
-        let _ = std::process::Command::new("ip").args(["link", "del", &name]).output();
-    }
-    assert!(output.code == 0 || output.code == 3, "{}", output.describe());
-    let seen = output.seen();
-    assert!(seen.report()["net"].as_str().unwrap().contains("eth9"), "{}", output.describe());
-    let flags = seen.text("read /sys/class/net/eth9/flags");
-    assert_eq!(u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap() & 1, 1, "up: {flags}");
-    assert!(gone, "moved, not copied");
 }

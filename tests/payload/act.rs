@@ -231,6 +231,7 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             }
             Ok(json::null())
         }
+        "link-add" | "link-set" | "link-get" | "address-add" | "addresses" => crate::net::perform(verb, a),
         "watch-exe" => watch_exe(int(at(a, 0))),
         "scan" => scan(int(at(a, 0))),
         other => panic!("unknown verb {other}"),

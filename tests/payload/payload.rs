@@ -8,6 +8,7 @@
 mod act;
 mod agent;
 mod json;
+mod net;
 mod outside;
 mod report;
 mod sys;

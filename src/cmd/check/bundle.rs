@@ -19,7 +19,7 @@ use alloc::{
 };
 use core::ffi::CStr;
 use rustix::fs::{Access, Mode, OFlags};
-use syscalls::{AsFd, Errno, OwnedFd, fs, ns, process as call, stat};
+use syscalls::{AsFd, Errno, OwnedFd, fs, net, ns, process as call, stat};
 
 /// Capabilities by number (linux/capability.h).
 const CAP_SYS_RESOURCE: u32 = 24;
@@ -75,6 +75,7 @@ fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &m
     }
     new_namespaces(&plan, machine, found);
     mounts(&plan, machine, found);
+    net_devices(&plan, found);
     root(&plan, found);
     process(&plan, machine, user_namespace, found);
     security(&plan, machine, found);
@@ -153,6 +154,18 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
             if let Some(item) = machine.items.iter().find(|item| item.name == name && !item.has) {
                 found.lose(format!("mounts: no {name}: {}", item.without));
             }
+        }
+    }
+}
+
+fn net_devices(plan: &Plan, found: &mut Findings) {
+    if plan.net_devices.is_empty() {
+        return;
+    }
+    let Ok(socket) = net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0) else { return };
+    for device in &plan.net_devices {
+        if let Err(errno) = net::get_interface_index(socket.as_fd(), &device.name) {
+            found.fail(format!("linux.netDevices {:?}: {}", device.name.to_string_lossy(), Text(errno)));
         }
     }
 }
