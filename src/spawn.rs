@@ -6,6 +6,7 @@
 pub mod conversation;
 pub mod maps;
 pub mod render;
+pub mod sources;
 
 use crate::child::Fds;
 use crate::compile::namespaces::NAMESPACES;
@@ -89,7 +90,7 @@ impl Task<'_> {
 pub fn spawn(
     task: Task<'_>,
     joins: &[OwnedFd],
-    idmaps: &[Option<OwnedFd>],
+    sources: &[Option<OwnedFd>],
     setup: &Setup<'_>,
 ) -> Result<Child> {
     if rustix::process::geteuid().is_root() {
@@ -117,7 +118,7 @@ pub fn spawn(
         root: setup.root,
         fifo: setup.fifo,
         proc: proc.as_ref().map(AsFd::as_fd),
-        idmaps,
+        sources,
         console: setup.console,
         state: setup.state,
         wait_maps: setup.wait_maps,
@@ -153,7 +154,7 @@ pub fn spawn(
         (Err(errno), Some(_)) if is_absent(errno) && !setup.joins_late => {
             // Without CLONE_INTO_CGROUP (Linux 5.7) the child waits until it has been moved.
             return_to(&left)?;
-            return spawn(task, joins, idmaps, &Setup { wait_maps: true, joins_late: true, ..*setup });
+            return spawn(task, joins, sources, &Setup { wait_maps: true, joins_late: true, ..*setup });
         }
         (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
         (forked, _) => (forked, true),

@@ -98,7 +98,6 @@ steps! {
     MountTarget = "open the destination",
     MountCreate = "create the destination",
     MountAttr = "set the mount's flags",
-    MountIdmap = "map the mount's ids",
     MountCopy = "copy up",
     Mount = "mount",
     MountPropagation = "set the propagation",

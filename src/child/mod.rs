@@ -18,6 +18,7 @@ use crate::sync::{FRAME, Frame, Kind, Step};
 use resolve::Jail;
 
 pub use hook::run as run_hook;
+pub use mounts::is_absent;
 pub use resolve::PROC_MAGIC;
 use syscalls::process::Fork;
 use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, ns, prctl, process, signal};
@@ -37,8 +38,8 @@ pub struct Fds<'a> {
     pub fifo: Option<BorrowedFd<'a>>,
     /// procfs of the runtime's own, when a sysctl or a label is to be written (R3).
     pub proc: Option<BorrowedFd<'a>>,
-    /// The user namespaces of id-mapped mounts, by the mount's place in the Plan.
-    pub idmaps: &'a [Option<OwnedFd>],
+    /// Detached copies of those bind sources that cannot be opened here, by the mount's place in the Plan.
+    pub sources: &'a [Option<OwnedFd>],
     /// Where the pty's master goes.
     pub console: Option<BorrowedFd<'a>>,
     /// The container's state as JSON, for the stdin of the hooks that run here.

@@ -17,11 +17,11 @@ use syscalls::{AsFd, BorrowedFd, CWD, Errno, leak, ns, stat};
 /// Carries out all mounts in order.
 pub fn mount_all(plan: &Plan, jail: &Jail, fds: Fds<'_>) -> Done<()> {
     for (index, mount) in plan.mounts.iter().enumerate() {
-        let idmap = fds.idmaps.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
+        let source = fds.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
         match mount.kind {
             MountKind::Filesystem => filesystem(mount, index, jail)?,
             MountKind::Cgroup => cgroup(plan, mount, index, jail, fds)?,
-            MountKind::Bind | MountKind::TreeBind => bind(mount, index, jail, idmap)?,
+            MountKind::Bind | MountKind::TreeBind => bind(mount, index, jail, source)?,
             MountKind::CopySymlink => copy_symlink(mount, index, jail)?,
             MountKind::BindRemount => {
                 let target = existing(mount, index, jail)?;
@@ -101,19 +101,17 @@ fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -
     }
 }
 
-fn bind(mount: &Mount, index: usize, jail: &Jail, idmap: Option<BorrowedFd<'_>>) -> Done<()> {
+fn bind(mount: &Mount, index: usize, jail: &Jail, source: Option<BorrowedFd<'_>>) -> Done<()> {
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
     let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
-    let tree = match mount::open_tree(CWD, &mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
-        Ok(tree) => leak(tree),
-        Err(errno) if is_absent(errno) && idmap.is_none() => return bind_by_path(mount, index, jail, errno),
-        Err(errno) => return Err(nth(Step::MountSource, index)(errno)),
+    let tree = match source {
+        Some(tree) => tree,
+        None => match mount::open_tree(CWD, &mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
+            Ok(tree) => leak(tree),
+            Err(errno) if is_absent(errno) => return bind_by_path(mount, index, jail, errno),
+            Err(errno) => return Err(nth(Step::MountSource, index)(errno)),
+        },
     };
-    if let (Some(userns), Some(map)) = (idmap, &mount.idmap) {
-        let flags = fs::AT_EMPTY_PATH | if map.recursive { mount::AT_RECURSIVE } else { 0 };
-        let attr = MountAttr { set: mount::MOUNT_ATTR_IDMAP, userns: Some(userns), ..MountAttr::default() };
-        mount::mount_setattr(tree, c"", flags, &attr).map_err(nth(Step::MountIdmap, index))?;
-    }
     let target = target_like(tree, mount, index, jail)?;
     let late = match change(tree, mount.attr, 0, 0)
         .and_then(|()| change(tree, mount.tree_attr, mount::AT_RECURSIVE, 0))
@@ -124,7 +122,7 @@ fn bind(mount: &Mount, index: usize, jail: &Jail, idmap: Option<BorrowedFd<'_>>)
         Err(errno) => return Err(nth(Step::MountAttr, index)(errno)),
     };
     match attach(tree, target) {
-        Err(errno) if is_absent(errno) && idmap.is_none() => return bind_by_path(mount, index, jail, errno),
+        Err(errno) if is_absent(errno) && source.is_none() => return bind_by_path(mount, index, jail, errno),
         other => other.map_err(nth(Step::Mount, index))?,
     }
     if late {

@@ -13,7 +13,7 @@ use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
 use crate::plan::{MountKind, Plan};
-use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps};
+use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
 use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Stat, Store};
 use crate::time::Time;
 use crate::validate::validate;
@@ -96,7 +96,7 @@ struct Design<'b> {
     plan: Plan,
     cgroup: cgroup::Prepared,
     joins: Vec<OwnedFd>,
-    idmaps: Vec<Option<OwnedFd>>,
+    sources: Vec<Option<OwnedFd>>,
     terminal: OtherSide,
     /// Whether the process is to wait in front of its program: a container with hooks is created before it is started, by `run` too,
     /// so that they find it in the states of runtime.md.
@@ -142,11 +142,11 @@ fn think<'b>(
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
     spawn::keep_own(&plan, &joins)?;
-    let idmaps = maps::open_idmaps(&plan)?;
+    let sources = sources::open(&plan)?;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(plan.process.terminal.is_some(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
-    Ok(Design { config, plan, cgroup, joins, idmaps, terminal, barrier })
+    Ok(Design { config, plan, cgroup, joins, sources, terminal, barrier })
 }
 
 /// What has been made so far, to be taken back when the rest fails.
@@ -191,7 +191,7 @@ impl<'b> Draft<'b> {
         running: &Running,
         design: &mut Design<'b>,
     ) -> Result<Option<OwnedFd>> {
-        let Design { config, plan, joins, idmaps, terminal, barrier, .. } = design;
+        let Design { config, plan, joins, sources, terminal, barrier, .. } = design;
         let cgroup = self.cgroup.as_ref();
         let fifo = if *barrier { Some(make_fifo(&self.entry)?) } else { None };
         let state = match plan.create_container.is_empty() && plan.start_container.is_empty() {
@@ -215,7 +215,7 @@ impl<'b> Draft<'b> {
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
         };
-        let child = self.child.insert(spawn::spawn(Task::Init(plan), joins, idmaps, &setup)?);
+        let child = self.child.insert(spawn::spawn(Task::Init(plan), joins, sources, &setup)?);
         let record = self.record.insert(record(args, bundle, config, plan, child.pid, cgroup));
         self.entry.write(record, &bundle.json)?;
         Ok(state)

@@ -1,9 +1,9 @@
-//! Id maps: of a container's new user namespace, and of the throw-away ones that id-mapped mounts take theirs from.
+//! Id maps: of a container's new user namespace, and of the throw-away ones that id-mapped mounts (`sources`) take theirs from.
 
 use super::write_file;
 use crate::error::{Error, Result};
-use crate::plan::{Namespaces, Plan};
-use alloc::{ffi::CString, format, vec::Vec};
+use crate::plan::Namespaces;
+use alloc::{ffi::CString, format};
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
 use syscalls::{Errno, OwnedFd, ns};
@@ -76,29 +76,8 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
         .hint("more than one id can be mapped without root only with the uidmap package"))
 }
 
-/// The user namespaces whose maps id-mapped mounts use, by the mount's place. Each lives in a process that does nothing, just
-/// long enough to be opened.
-pub fn open_idmaps(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
-    let mut idmaps = Vec::new();
-    if plan.mounts.iter().all(|mount| mount.idmap.is_none()) {
-        return Ok(idmaps);
-    }
-    for mount in &plan.mounts {
-        let Some(map) = &mount.idmap else {
-            idmaps.push(None);
-            continue;
-        };
-        let place = format!("mounts[{}].uidMappings", mount.index);
-        let (uid_map, gid_map) = match map.uid_map.is_empty() {
-            true => (&plan.namespaces.uid_map, &plan.namespaces.gid_map),
-            false => (&map.uid_map, &map.gid_map),
-        };
-        idmaps.push(Some(user_namespace(uid_map, gid_map, &place)?));
-    }
-    Ok(idmaps)
-}
-
-fn user_namespace(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
+/// A user namespace with these maps, which lives in a process that does nothing, just long enough to be opened.
+pub fn namespace_with(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
     let args = CloneArgs { flags: ns::CLONE_NEWUSER, exit_signal: SIGCHLD, ..CloneArgs::default() };
     let forked = match process::clone3(&args) {
         Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => process::clone(ns::CLONE_NEWUSER, false, SIGCHLD),

@@ -32,7 +32,6 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             | Step::MountTarget
             | Step::MountCreate
             | Step::MountAttr
-            | Step::MountIdmap
             | Step::MountCopy
             | Step::Mount
             | Step::MountPropagation,

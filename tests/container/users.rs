@@ -71,3 +71,53 @@ fn an_ordinary_user_is_told_what_he_cannot_have() {
     // No user namespace asked for: an ordinary user can make none of the others.
     run.go().fails();
 }
+
+/// In a new user namespace root of the container cannot reach a directory of the host's root, nor map the ids of a mount: the
+/// runtime opens both for it, as callers expect (a volume below a private directory, Kubernetes' id-mapped volumes).
+#[test]
+fn a_user_namespace_gets_binds_that_only_the_runtime_can_reach() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 has its own form of id-mapped mounts");
+    let private = context.outside("private");
+    fs::create_dir_all(private.join("volume/below")).unwrap();
+    fs::write(private.join("volume/file"), "content").unwrap();
+    fs::set_permissions(&private, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    std::os::unix::fs::chown(private.join("volume/file"), Some(5), Some(6)).unwrap();
+    let mut bundle = context.bundle(&[
+        "stat",
+        "/dir/file",
+        ",",
+        "read",
+        "/file",
+        ",",
+        "create",
+        "/dir/new",
+        "x",
+        ",",
+        "report",
+    ]);
+    host::open_path(&bundle.dir);
+    let _ = fs::set_permissions(&context.dir, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    host::chown_tree(&bundle.root(), 100_000, 100_000);
+    bundle.namespace("user", None);
+    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+    bundle.set("/linux/uidMappings", mappings.clone()).set("/linux/gidMappings", mappings.clone());
+    bundle.bind(private.join("volume"), "/dir", &["rbind", "ro"]);
+    bundle.bind(private.join("volume/file"), "/file", &[]);
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.out("stat /dir/file")["uid"], 65_534, "the host's user 5 has no name inside");
+    assert_eq!(seen.text("read /file"), "content");
+    assert_eq!(seen.errno("create /dir/new x"), "EROFS");
+    assert!(seen.mounts().at("/dir").has("ro"));
+
+    if !is_runlet() {
+        return;
+    }
+    let at = bundle.config["mounts"].as_array().unwrap().len() - 2;
+    bundle.push(&format!("/mounts/{at}/options"), json!("idmap"));
+    bundle.set(&format!("/mounts/{at}/uidMappings"), mappings.clone());
+    bundle.set(&format!("/mounts/{at}/gidMappings"), mappings);
+    let seen = context.observe(&bundle);
+    let file = seen.out("stat /dir/file");
+    assert_eq!((&file["uid"], &file["gid"]), (&json!(5), &json!(6)), "mapped to the container's own user 5");
+}

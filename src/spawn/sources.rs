@@ -1,0 +1,49 @@
+//! Sources of binds that are opened here because the child could not: it has no privilege left over the host once it is in a new
+//! user namespace, neither to reach a directory of root's nor to map the ids of a mount.
+
+use super::maps;
+use crate::child::is_absent;
+use crate::error::{Error, Result};
+use crate::plan::{Mount, MountKind, Plan};
+use alloc::{format, vec::Vec};
+use syscalls::mount::{self, MountAttr};
+use syscalls::{AsFd, CWD, OwnedFd, fs, ns};
+
+/// Detached copies of them, by the mount's place in the Plan; no list at all for a Plan that needs none.
+pub fn open(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+    let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && rustix::process::geteuid().is_root();
+    let needed = |mount: &Mount| {
+        mount.idmap.is_some() || new_user && matches!(mount.kind, MountKind::Bind | MountKind::TreeBind)
+    };
+    if !plan.mounts.iter().any(needed) {
+        return Ok(Vec::new());
+    }
+    let one = |mount| if needed(mount) { detach(plan, mount) } else { Ok(None) };
+    plan.mounts.iter().map(one).collect()
+}
+
+/// One of them, with its ids mapped if that was asked for. None where the kernel cannot detach mounts and nothing else was asked.
+fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
+    let place = format!("mounts[{}].source", mount.index);
+    let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
+    let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
+    let tree = match mount::open_tree(CWD, &mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
+        Err(errno) if is_absent(errno) && mount.idmap.is_none() => return Ok(None),
+        other => other.map_err(Error::sys(&place, &mount.source.to_string_lossy()))?,
+    };
+    let Some(map) = &mount.idmap else { return Ok(Some(tree)) };
+    let place = format!("mounts[{}].uidMappings", mount.index);
+    let (uid_map, gid_map) = match map.uid_map.is_empty() {
+        true => (&plan.namespaces.uid_map, &plan.namespaces.gid_map),
+        false => (&map.uid_map, &map.gid_map),
+    };
+    let namespace = maps::namespace_with(uid_map, gid_map, &place)?;
+    let flags = fs::AT_EMPTY_PATH | if map.recursive { mount::AT_RECURSIVE } else { 0 };
+    let userns = Some(namespace.as_fd());
+    let attr = MountAttr { set: mount::MOUNT_ATTR_IDMAP, userns, ..MountAttr::default() };
+    mount::mount_setattr(tree.as_fd(), c"", flags, &attr).map_err(Error::sys(
+        &format!("mounts[{}]: map the ids of", mount.index),
+        &mount.source.to_string_lossy(),
+    ))?;
+    Ok(Some(tree))
+}
