@@ -88,6 +88,15 @@ impl Cgroup {
         }
     }
 
+    /// Lets processes go on that are paused by cgroup v1's freezer, which holds back even a SIGKILL that was sent. A cgroup2 needs it
+    /// not.
+    pub fn wake_killed(&self) -> Result<()> {
+        match self.needs_join().then(|| self.freezer()).flatten() {
+            Some(dir) if dir.v1 && dir.is_frozen().unwrap_or(true) => self.thaw(),
+            _ => Ok(()),
+        }
+    }
+
     /// Ends every process in the cgroup, frozen ones and those that fork meanwhile too. Returns when none is left.
     pub fn kill(&self) -> Result<()> {
         let Some(first) = self.dirs.first() else { return Ok(()) };

@@ -82,6 +82,10 @@ impl Cgroup {
         self.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok())
     }
 
+    fn text_in(&self, v1: bool, name: &CStr) -> Option<Vec<u8>> {
+        self.dirs.iter().filter(|dir| dir.v1 == v1).find_map(|dir| read_file(&dir.fd, name).ok())
+    }
+
     fn number(&self, name: &CStr) -> Option<u64> {
         let text = self.text(name)?;
         match text.starts_with(b"max") {
@@ -91,9 +95,12 @@ impl Cgroup {
     }
 
     fn cpu(&self) -> String {
-        let stat = self.text(c"cpu.stat").unwrap_or_default();
-        let of = |name| key(&stat, name).unwrap_or(0);
-        let micro = |name| of(name).saturating_mul(1000);
+        // A cgroup2 has the times without any controller; the throttling is counted where the controller is.
+        let times = self.text_in(false, c"cpu.stat").unwrap_or_default();
+        let throttles = self.text_in(true, c"cpu.stat");
+        let throttles = throttles.as_ref().unwrap_or(&times);
+        let of = |name| key(throttles, name).unwrap_or(0);
+        let micro = |name| key(&times, name).unwrap_or(0).saturating_mul(1000);
         let mut usage = Object::new();
         let mut throttling = Object::new();
         if let Some(total) = self.number(c"cpuacct.usage") {
@@ -104,12 +111,12 @@ impl Cgroup {
             let each = core::str::from_utf8(&each).unwrap_or_default();
             let each: Vec<String> = each.split_ascii_whitespace().map(String::from).collect();
             usage.raw("percpu", &list(&each));
-            throttling.number("throttledTime", of("throttled_time"));
         } else {
             usage.number("total", micro("usage_usec"));
             usage.number("kernel", micro("system_usec")).number("user", micro("user_usec"));
-            throttling.number("throttledTime", micro("throttled_usec"));
         }
+        // Nanoseconds on cgroup v1.
+        throttling.number("throttledTime", of("throttled_time").max(of("throttled_usec").saturating_mul(1000)));
         throttling.number("periods", of("nr_periods")).number("throttledPeriods", of("nr_throttled"));
         let mut cpu = Object::new();
         cpu.raw("usage", &usage.end()).raw("throttling", &throttling.end());

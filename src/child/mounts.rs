@@ -79,28 +79,44 @@ fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
     Ok(())
 }
 
-/// cgroup2, or what stands in for it: the host's own tree where this user namespace may not mount one, nothing where the
-/// kernel has no cgroups at all.
+/// cgroup2, or what stands in for it: the host's own tree for a container that has no cgroup namespace of its own, nothing
+/// where the kernel has no cgroups at all.
+///
+/// A new mount made in the host's cgroup namespace would reset the options of the host's hierarchy (nsdelegate,
+/// memory_recursiveprot: kernel/cgroup/cgroup.c, apply_cgroup_root_flags), and in a user namespace it is not allowed at all.
 fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -> Done<()> {
+    const CGROUP2_SUPER_MAGIC: u32 = 0x6367_7270; // linux/magic.h
+    let shared = !plan.namespaces.has(ns::CLONE_NEWCGROUP);
+    if shared {
+        for place in [c"/sys/fs/cgroup", c"/sys/fs/cgroup/unified"] {
+            let Ok(tree) = host_tree(place) else { continue };
+            if stat::fstatfs(tree).is_ok_and(|stat| stat.kind == CGROUP2_SUPER_MAGIC) {
+                match bind(mount, index, jail, Some(tree)) {
+                    Err(Fail { step: Step::Mount, errno, .. }) if is_absent(errno) => break,
+                    other => return other,
+                }
+            }
+        }
+    }
     match filesystem(mount, index, jail) {
         Err(Fail { step: Step::Mount, errno: Errno::NODEV, .. }) => {
             warn(Step::Mount, index, Errno::NODEV, fds)
         }
-        // Without a cgroup namespace of its own a user namespace may not mount cgroup2 (cgroup_namespaces(7)).
-        Err(Fail { step: Step::Mount, errno: Errno::PERM | Errno::BUSY, .. })
-            if plan.namespaces.has(ns::CLONE_NEWUSER) =>
-        {
-            let target = existing(mount, index, jail)?;
-            let tree = mount::open_tree(CWD, c"/sys/fs/cgroup", mount::OPEN_TREE_CLONE | mount::AT_RECURSIVE)
-                .map(leak)
-                .map_err(nth(Step::MountSource, index))?;
+        Err(Fail { step: Step::Mount, errno: Errno::PERM | Errno::BUSY, .. }) if shared => {
+            // cgroup v1 hierarchies on a tmpfs: what holds for one mount must hold for all.
+            let tree = host_tree(c"/sys/fs/cgroup").map_err(nth(Step::MountSource, index))?;
             change(tree, mount.attr, mount::AT_RECURSIVE, 0).map_err(nth(Step::MountAttr, index))?;
-            attach(tree, target).map_err(nth(Step::Mount, index))
+            bind(mount, index, jail, Some(tree))
         }
         other => other,
     }
 }
 
+fn host_tree(place: &CStr) -> syscalls::Result<BorrowedFd<'static>> {
+    mount::open_tree(CWD, place, mount::OPEN_TREE_CLONE | mount::AT_RECURSIVE).map(leak)
+}
+
+/// `source` is the detached tree to attach where it is there already (id-mapped, or the host's cgroups).
 fn bind(mount: &Mount, index: usize, jail: &Jail, source: Option<BorrowedFd<'_>>) -> Done<()> {
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
     let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
@@ -182,7 +198,7 @@ fn remount(mount: &Mount, path: &CStr) -> syscalls::Result<()> {
         let flags = mount::MS_BIND | mount::MS_REMOUNT | mount.flags;
         mount::mount(None, path, None, flags, None)?;
     }
-    match mount.propagation {
+    match early(mount.propagation) {
         0 => Ok(()),
         flags => mount::mount(None, path, None, flags, None),
     }
@@ -265,17 +281,41 @@ pub fn change(
 }
 
 fn change_propagation(tree: BorrowedFd<'_>, propagation: u32) -> syscalls::Result<()> {
+    let propagation = early(propagation);
     let recursive = if propagation & mount::MS_REC != 0 { mount::AT_RECURSIVE } else { 0 };
     change(tree, AttrChange::default(), recursive, propagation & !mount::MS_REC)
 }
 
 /// Propagation of what is mounted at a descriptor, by the call that every kernel has.
 fn propagate(mount: &Mount, target: BorrowedFd<'_>, index: usize) -> Done<()> {
-    if mount.propagation == 0 {
-        return Ok(());
+    match early(mount.propagation) {
+        0 => Ok(()),
+        propagation => propagate_as(propagation, target, index),
     }
+}
+
+fn propagate_as(propagation: u32, target: BorrowedFd<'_>, index: usize) -> Done<()> {
     fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
-    mount::mount(None, c".", None, mount.propagation, None).map_err(nth(Step::MountPropagation, index))
+    mount::mount(None, c".", None, propagation, None).map_err(nth(Step::MountPropagation, index))
+}
+
+/// What a mount is made with. Unbindable comes when the root is in place, for a copy of the tree, which takes the place of an
+/// initramfs, would leave it out.
+fn early(propagation: u32) -> u32 {
+    match propagation & mount::MS_UNBINDABLE {
+        0 => propagation,
+        _ => propagation & mount::MS_REC | mount::MS_PRIVATE,
+    }
+}
+
+/// Makes unbindable what is to be.
+pub fn make_unbindable(plan: &Plan, jail: &Jail) -> Done<()> {
+    for (index, mount) in plan.mounts.iter().enumerate() {
+        if mount.propagation & mount::MS_UNBINDABLE != 0 {
+            propagate_as(mount.propagation, existing(mount, index, jail)?, index)?;
+        }
+    }
+    Ok(())
 }
 
 /// A call that this kernel lacks, or that a filter or vendor hides (DESIGN.md: ENOSYS, EPERM, EINVAL and ENOENT all mean

@@ -1,6 +1,6 @@
 //! The root: attached, pivoted to, and then what is hidden or read-only in it.
 
-use super::mounts::{attach as attach_tree, change, is_absent};
+use super::mounts::{attach as attach_tree, change, is_absent, make_unbindable};
 use super::resolve::{Jail, Links};
 use super::{Done, Fds, at, nth};
 use crate::plan::{AttrChange, Plan, Root};
@@ -69,6 +69,12 @@ pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
 /// So the host's mounts are really taken off, without a list of them: a copy of the whole tree, laid over `/`, is a peer of the
 /// original, and unmounting the copy propagates. Tried on 6.1 and 6.12, ramfs and tmpfs.
 fn replace_root() -> syscalls::Result<Jail> {
+    // Both calls or neither (Linux 5.2), but a profile may deny one alone: after the host's mounts are gone it is too late to
+    // find out. A flag that does not exist tells.
+    match mount::move_mount(CWD, c"", CWD, c"", u32::MAX) {
+        Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => return replace_root_by_move(),
+        _ => {}
+    }
     let tree = match mount::open_tree(CWD, c".", OPEN_TREE_CLONE | AT_RECURSIVE) {
         Ok(tree) => leak(tree),
         Err(errno) if is_absent(errno) => return replace_root_by_move(),
@@ -121,6 +127,7 @@ pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
         }
     }
     // Last: nothing can be made from an unbindable mount any more.
+    make_unbindable(plan, jail)?;
     if plan.root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
         mount::mount(None, c"/", None, plan.root.propagation, None).map_err(at(Step::RootPropagation))?;
     }

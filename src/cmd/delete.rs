@@ -50,12 +50,13 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
         }
         None => None,
     };
+    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     if let Some(record) = &record {
         match record.status(entry) {
             Status::Stopped => {}
             // Callers rely on it for one that is only created, as with runc and crun (SPEC.md).
-            Status::Created | Status::Creating => end(record)?,
-            _ if force => end(record)?,
+            Status::Created | Status::Creating => end(record, cgroup.as_ref())?,
+            _ if force => end(record, cgroup.as_ref())?,
             status => {
                 return Err(Error::new(format!(
                     "container {:?} is {}, not stopped",
@@ -67,7 +68,6 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
         }
     }
     // Processes that outlived the first one (a shared pid namespace), or a half-made container's, are in its cgroup.
-    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     let kept: Option<Kept<'_>> = json.as_ref().and_then(|json| config::parse("state.json", json).ok());
     let left = kept.as_ref().map(|kept| &kept.config).zip(record.as_ref());
     take_away(context, store, entry, cgroup, left)
@@ -94,13 +94,14 @@ pub fn take_away(
 }
 
 /// Kills the first process and waits until it is gone.
-fn end(record: &Record<'_>) -> Result<()> {
+fn end(record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
     let pidfd = process::pidfd_open(record.pid, 0);
     match super::kill::send(record, process::SIGKILL) {
         Ok(()) => {}
         Err(_) if !record.is_alive() => return Ok(()),
         Err(error) => return Err(error),
     }
+    cgroup.map_or(Ok(()), Cgroup::wake_killed)?;
     if let Ok(pidfd) = pidfd {
         // Readable when the process has ended, whoever is going to reap it (pidfd_open(2)).
         let mut fds = [fd::PollFd::new(pidfd.as_fd(), fd::POLLIN)];

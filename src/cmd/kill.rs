@@ -26,7 +26,8 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
         _ => {
             send(&record, signal)?;
             if signal == process::SIGKILL {
-                wake(&entry)?;
+                let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
+                cgroup.as_ref().map_or(Ok(()), Cgroup::wake_killed)?;
             }
             // Without a pid namespace of its own the others do not end with the first process.
             match signal == process::SIGKILL && shares_pid_namespace(&json) {
@@ -34,14 +35,6 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
                 false => Ok(()),
             }
         }
-    }
-}
-
-/// Lets a container go on that is paused by cgroup v1's freezer: there even SIGKILL waits for that. A cgroup2 needs it not.
-fn wake(entry: &Entry) -> Result<()> {
-    match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
-        Some(cgroup) if cgroup.cgroup2().is_none() && cgroup.is_frozen() => cgroup.thaw(),
-        _ => Ok(()),
     }
 }
 

@@ -118,7 +118,7 @@ fn compile(
         (false, false) if fstype.is_empty() => {
             return Err(refuse("type must be given where options do not say bind"));
         }
-        (false, false) if fstype == "cgroup" => MountKind::Cgroup,
+        (false, false) if matches!(fstype, "cgroup" | "cgroup2") => MountKind::Cgroup,
         (false, false) => MountKind::Filesystem,
     };
 
