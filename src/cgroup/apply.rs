@@ -1,7 +1,8 @@
 //! Carries a plan's writes out: controllers are enabled from the mount's root down, values are written in an order that the
 //! kernel accepts, and an update that fails leaves the limits as they were.
 
-use super::{Cgroup, Dir, number, read_file, write_file};
+use super::Cgroup;
+use super::dir::{DIRECTORY, Dir, number, read_file, write_file};
 use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
 use crate::error::{Error, Result};
 use alloc::{format, string::String, vec::Vec};
@@ -40,7 +41,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
     let ends: Vec<usize> = dir.path.match_indices('/').map(|(at, _)| at).skip(1).collect();
     for end in ends {
         let above = dir.path.get(..end).unwrap_or_default();
-        let Ok(fd) = rustix::fs::open(above, super::DIRECTORY, Mode::empty()) else { continue };
+        let Ok(fd) = rustix::fs::open(above, DIRECTORY, Mode::empty()) else { continue };
         // Above the mount there is no such file.
         let Ok(enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
         for (name, place) in missing(&enabled) {

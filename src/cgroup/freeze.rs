@@ -1,6 +1,7 @@
 //! Stops, lets go on and ends all processes of a cgroup at once.
 
-use super::{Cgroup, Dir, PATIENCE, key, pause, read_file, write_file};
+use super::dir::{Dir, key, pause, read_file, write_file};
+use super::{Cgroup, PATIENCE};
 use crate::error::{Error, Result};
 use rustix::io::Errno;
 use syscalls::process::{SIGKILL, kill};

@@ -43,7 +43,7 @@ pub fn cgroup2() -> Host {
 /// Finds every mount. One that something else was mounted over is left out.
 pub fn all() -> Host {
     let mut host = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|file| super::read_to_end(&file))
+        .and_then(|file| super::dir::read_to_end(&file))
         .map(|text| parse(&String::from_utf8_lossy(&text)))
         .unwrap_or_default();
     host.v2 = host.v2.filter(|path| is(path, CGROUP2_SUPER_MAGIC));

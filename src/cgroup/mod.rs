@@ -10,265 +10,29 @@
 pub mod apply;
 mod dbus;
 pub mod device;
+mod dir;
 pub mod freeze;
 pub mod host;
+mod place;
 pub mod stats;
 pub mod systemd;
 mod watch;
 
-use crate::args::CgroupManager;
-use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
+use crate::compile::cgroup::{Controllers, Occasion, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Result};
 use alloc::{format, string::String, vec::Vec};
 use core::cell::RefCell;
-use core::ffi::CStr;
-use host::Host;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir};
+use dir::{DIRECTORY, Dir, collect, key, pause, read_file, read_to_end, remove_children, write_file};
+pub use place::{Prepared, Wanted, prepare};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use systemd::{Placeholder, Scope};
 pub use watch::Watch;
 
-/// The parent of containers that name no cgroupsPath.
-const PARENT: &str = "runlet";
-
 /// How long to wait for the kernel to freeze or to empty a cgroup, in milliseconds.
 const PATIENCE: u32 = 10_000;
-
-const MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// A cgroup that is about to be made: what is to be written where. Nothing has happened yet.
-#[derive(Debug, Default)]
-pub struct Prepared {
-    /// Limits and device program.
-    pub plan: CgroupPlan,
-    /// What the person should know: device rules that cannot be had here.
-    pub warning: Option<&'static str>,
-    /// What [`Cgroup::open`] has to be told, to be kept before anything is made; empty for no cgroup. The container's
-    /// directories, one a line, and with a `+` before them those above that are not there yet.
-    pub note: String,
-    /// The directories to be, cgroup2 first.
-    places: Vec<Place>,
-    /// The scope that has them, and the container's id.
-    scope: Option<(Scope, String)>,
-}
-
-/// A directory to be.
-#[derive(Debug)]
-struct Place {
-    v1: bool,
-    /// Absolute.
-    path: String,
-    /// How much of it is the mount point.
-    root: usize,
-}
-
-impl Place {
-    /// The directories between the mount point and the container's, topmost first.
-    fn parents(&self) -> impl Iterator<Item = &str> {
-        let ends = self.path.match_indices('/').map(|(at, _)| at).filter(|at| *at > self.root);
-        ends.filter_map(|end| self.path.get(..end))
-    }
-
-    /// Whether it is in the parent of containers that name no cgroupsPath.
-    fn is_default(&self) -> bool {
-        in_default_parent(&self.path)
-    }
-}
-
-/// What `prepare` has to know of the container.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// `--cgroup-manager`.
-    pub manager: CgroupManager,
-    /// linux.cgroupsPath; empty for the default.
-    pub cgroups_path: &'a str,
-    /// The container's id.
-    pub id: &'a str,
-    /// Whether the container's processes may come to hold CAP_MKNOD in the host's user namespace.
-    pub may_mknod: bool,
-}
-
-/// Finds the place, compiles the limits for it and refuses what cannot be had. Only reads.
-pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared> {
-    let mut host = match wanted.manager {
-        CgroupManager::Disabled => Host::default(),
-        _ => host::cgroup2(),
-    };
-    let mut compiled = compile(resources, host.v1_controllers(), Occasion::Create);
-    let plain = compiled.as_ref().is_ok_and(|plan| !plan.asks());
-    if !plain && host.v2.is_some() && wanted.manager != CgroupManager::Disabled {
-        // A limit was asked for: it may have to go to a cgroup v1 hierarchy of a hybrid host.
-        let v2 = host.v2.take();
-        host = host::all();
-        host.v2 = v2;
-        // Devices are filtered by a program on the cgroup2; so is freezing done there.
-        let there = host.v1_controllers();
-        let useful = Controllers(there.0 & !Controllers::DEVICES.0 & !Controllers::FREEZER.0);
-        compiled = compile(resources, useful, Occasion::Create);
-    }
-    let mut plan = compiled?;
-
-    let nowhere = host.v2.is_none() && host.v1.is_empty();
-    let limit = |write: &Write| Some((String::from(write.controller()?), write.place.clone()));
-    if let (true, Some((name, place))) = (nowhere, plan.writes.iter().find_map(limit)) {
-        let hint = match wanted.manager {
-            CgroupManager::Disabled => "cgroups are disabled by --cgroup-manager",
-            _ => "no cgroup file system is mounted",
-        };
-        return Err(Error::new(format!("linux.resources.{place}: no {name} controller")).hint(hint));
-    }
-    let mut warning = None;
-    if host.v2.is_none() && plan.devices.take().is_some() {
-        let asked =
-            crate::compile::device::grants(&resources.devices) && wanted.manager != CgroupManager::Disabled;
-        if asked && wanted.may_mknod {
-            return Err(Error::new("linux.resources.devices: no cgroup to enforce the rules in")
-                .hint("mount cgroup2, take CAP_MKNOD away, or pass --cgroup-manager disabled"));
-        }
-        warning = Some("without a cgroup the device rules are not enforced");
-    }
-    if nowhere {
-        return Ok(Prepared { plan, warning, ..Prepared::default() });
-    }
-
-    let by_systemd = match wanted.manager {
-        CgroupManager::Systemd => true,
-        CgroupManager::Auto => systemd::is_form(wanted.cgroups_path) && systemd::is_running(),
-        _ => false,
-    };
-    if by_systemd {
-        return in_scope(plan, host.v2.as_deref(), wanted);
-    }
-    let relative = match wanted.cgroups_path.is_empty() {
-        true => format!("{}{PARENT}/{}", host.v2.as_deref().map(delegated).unwrap_or_default(), wanted.id),
-        false => relative(wanted.cgroups_path)?,
-    };
-    let mut places = Vec::new();
-    if let Some(root) = &host.v2 {
-        places.push(Place { v1: false, path: format!("{root}/{relative}"), root: root.len() });
-    }
-    // On a hybrid host only the hierarchies with a limit are used; without a cgroup2 all of them, for freezing and counting.
-    let needed = plan.writes.iter().filter(|write| write.v1).filter_map(|write| write.controller());
-    let needed = needed.fold(Controllers::NONE, |all, name| all.and(Controllers::of_v1(name)));
-    for (controllers, root) in &host.v1 {
-        if host.v2.is_none() || controllers.0 & needed.0 != 0 {
-            places.push(Place { v1: true, path: format!("{root}/{relative}"), root: root.len() });
-        }
-    }
-    Ok(Prepared { plan, warning, note: note(&places), places, scope: None })
-}
-
-/// The same for a scope of systemd's.
-fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<Prepared> {
-    let Some(root) = root else {
-        return Err(Error::new("--systemd-cgroup: needs cgroup2")
-            .hint("--cgroup-manager cgroupfs does without systemd"));
-    };
-    if let Some(write) = plan.writes.iter().find(|write| write.v1) {
-        return Err(Error::new(format!("linux.resources.{}: is on a cgroup v1 hierarchy", write.place))
-            .hint("--cgroup-manager cgroupfs can set it"));
-    }
-    let scope = Scope::of(wanted.cgroups_path, wanted.id, !rustix::process::geteuid().is_root())?;
-    let path = format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default());
-    let note = format!("{path}\n{}", scope.note());
-    let places = alloc::vec![Place { v1: false, path, root: root.len() }];
-    Ok(Prepared { plan, warning: None, note, places, scope: Some((scope, wanted.id.into())) })
-}
-
-/// Where below the mount `root` a caller makes containers that name no place: at its top, or, for one who may not write there, beside
-/// his own cgroup, which is where a service manager's delegation lets him. Empty or with a slash at its end.
-fn delegated(root: &str) -> String {
-    if rustix::fs::access(root, Access::WRITE_OK) != Err(Errno::ACCESS) {
-        return String::new();
-    }
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let text =
-        rustix::fs::open("/proc/self/cgroup", flags, Mode::empty()).and_then(|file| read_to_end(&file));
-    let text = text.unwrap_or_default();
-    let text = core::str::from_utf8(&text).unwrap_or_default();
-    let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    own.rfind('/').and_then(|end| own.get(..=end)).unwrap_or_default().into()
-}
-
-/// linux.cgroupsPath without what could lead out of the mount.
-fn relative(cgroups_path: &str) -> Result<String> {
-    let mut clean = String::new();
-    for part in cgroups_path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        if part == ".." || part.contains('\n') {
-            return Err(Error::new(format!(
-                "linux.cgroupsPath {cgroups_path:?}: must not hold \"..\" or a line break"
-            )));
-        }
-        if !clean.is_empty() {
-            clean.push('/');
-        }
-        clean.push_str(part);
-    }
-    match clean.is_empty() {
-        true => Err(Error::new("linux.cgroupsPath: is the root cgroup, which cannot be a container's")),
-        false => Ok(clean),
-    }
-}
-
-fn note(places: &[Place]) -> String {
-    let mut note = String::new();
-    let mut line = |mark: &str, path: &str| {
-        note.push_str(if note.is_empty() { "" } else { "\n" });
-        note.push_str(mark);
-        note.push_str(path);
-    };
-    for place in places {
-        line("", &place.path);
-    }
-    for place in places.iter().filter(|place| !place.is_default()) {
-        for parent in place.parents().filter(|path| rustix::fs::access(*path, Access::EXISTS).is_err()) {
-            line("+", parent);
-        }
-    }
-    note
-}
-
-fn in_default_parent(path: &str) -> bool {
-    path.rsplit('/').nth(1) == Some(PARENT)
-}
-
-impl Prepared {
-    /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
-    /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
-    pub fn create(&self) -> Result<Option<Cgroup>> {
-        let mut cgroup = Cgroup::default();
-        let made = match &self.scope {
-            Some((scope, id)) => self.places.iter().try_for_each(|place| {
-                *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);
-                cgroup.scope = Some(scope.clone());
-                let failed = Error::sys("open the scope's cgroup", &place.path);
-                let fd = rustix::fs::open(&*place.path, DIRECTORY, Mode::empty()).map_err(failed)?;
-                cgroup.dirs.push(Dir { fd, path: place.path.clone(), v1: false });
-                Ok(())
-            }),
-            None => self.places.iter().try_for_each(|place| cgroup.make(place)),
-        };
-        let done = made.and_then(|()| {
-            apply::enable(&cgroup, &self.plan.writes)?;
-            apply::apply(&cgroup, &self.plan.writes, false)
-        });
-        match done {
-            Ok(()) if cgroup.dirs.is_empty() => Ok(None),
-            Ok(()) => Ok(Some(cgroup)),
-            Err(error) => {
-                cgroup.undo();
-                let denied = matches!(error.errno, Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
-                match denied && !self.plan.asks() && !device::is_privileged() {
-                    true => Ok(None),
-                    false => Err(error),
-                }
-            }
-        }
-    }
-}
 
 /// A container's cgroup, opened.
 #[derive(Debug, Default)]
@@ -279,14 +43,6 @@ pub struct Cgroup {
     /// When systemd made it.
     scope: Option<Scope>,
     placeholder: RefCell<Option<Placeholder>>,
-}
-
-/// One directory of it.
-#[derive(Debug)]
-struct Dir {
-    fd: OwnedFd,
-    path: String,
-    v1: bool,
 }
 
 impl Cgroup {
@@ -389,70 +145,6 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Makes and opens one directory with its parents. One that is there already must be empty and thawed.
-    fn make(&mut self, place: &Place) -> Result<()> {
-        let path = &*place.path;
-        let failed = |errno| Error::sys("make the cgroup", path)(errno);
-        let mut tries = 0u32;
-        let there = loop {
-            match rustix::fs::mkdir(path, MODE) {
-                Ok(()) => break false,
-                Err(Errno::EXIST) => break true,
-                // The parent is missing, or was removed with its last container just now.
-                Err(Errno::NOENT) if tries < 100 => {
-                    for parent in place.parents() {
-                        match rustix::fs::mkdir(parent, MODE) {
-                            Ok(()) => {
-                                self.made.push(parent.into());
-                                if place.v1 {
-                                    inherit_cpuset(parent)?;
-                                }
-                            }
-                            Err(Errno::EXIST) => {}
-                            Err(errno) => return Err(Error::sys("make the cgroup", parent)(errno)),
-                        }
-                    }
-                }
-                Err(errno) => return Err(failed(errno)),
-            }
-            tries = tries.saturating_add(1);
-        };
-        if !there {
-            self.made.push(path.into());
-            if place.v1 {
-                inherit_cpuset(path)?;
-            }
-        }
-        let fd = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
-        let dir = Dir { fd, path: path.into(), v1: place.v1 };
-        // A new directory below one that is frozen is frozen too; the default parent never is.
-        if there || !place.is_default() {
-            let refuse =
-                |what: &str| Err(Error::new(format!("linux.cgroupsPath: the cgroup {path:?} {what}")));
-            if there && dir.is_populated().map_err(failed)? {
-                return refuse("already holds processes");
-            }
-            if dir.is_frozen().map_err(failed)? {
-                return refuse("is frozen, nothing could start in it");
-            }
-        }
-        self.dirs.push(dir);
-        Ok(())
-    }
-
-    /// Removes what this call of create has made.
-    fn undo(&mut self) {
-        self.is_born();
-        if let Some(scope) = &self.scope {
-            // systemd takes an empty scope away by itself, too.
-            scope.stop().unwrap_or_default();
-        }
-        for path in self.made.drain(..).rev() {
-            // What cannot be removed is in use by somebody else, who came in between.
-            rustix::fs::rmdir(&*path).unwrap_or_default();
-        }
-    }
-
     /// Makes a process of `uid` the owner, as config-linux.md "Cgroup ownership" says for a container with its own cgroup
     /// namespace and a writable cgroup2: the directory, and the files that the kernel lists as fit for it.
     pub fn delegate(&self, uid: u32) -> Result<()> {
@@ -519,7 +211,9 @@ impl Cgroup {
                     Err(errno) => return stopped.and(Err(Error::sys("remove the cgroup", &dir.path)(errno))),
                 }
             }
-            if let (true, Some((parent, _))) = (in_default_parent(&dir.path), dir.path.rsplit_once('/')) {
+            if let (true, Some((parent, _))) =
+                (place::in_default_parent(&dir.path), dir.path.rsplit_once('/'))
+            {
                 // Refused while it holds another container.
                 rustix::fs::rmdir(parent).unwrap_or_default();
             }
@@ -528,208 +222,5 @@ impl Cgroup {
             rustix::fs::rmdir(&**parent).unwrap_or_default();
         }
         Ok(())
-    }
-}
-
-impl Dir {
-    /// Whether a process is in the directory or below it.
-    fn is_populated(&self) -> rustix::io::Result<bool> {
-        if !self.v1 {
-            return Ok(key(&read_file(&self.fd, c"cgroup.events")?, "populated") == Some(1));
-        }
-        let mut pids = Vec::new();
-        collect(&self.fd, &mut pids)?;
-        Ok(!pids.is_empty())
-    }
-
-    /// Waits for a change of cgroup.events, or a moment where there is none; the milliseconds that this counts for.
-    fn wait_for_event(&self) -> u32 {
-        let file = (!self.v1)
-            .then(|| open_file(&self.fd, c"cgroup.events", OFlags::RDONLY))
-            .and_then(|file| file.ok());
-        let Some(file) = file else { return pause() };
-        // A file that has not been read yet polls as changed.
-        if !read_to_end(&file).is_ok_and(|text| key(&text, "populated") == Some(1)) {
-            return pause();
-        }
-        let mut fds = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::PRI)];
-        let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-        match rustix::event::poll(&mut fds, Some(&timeout)) {
-            Ok(0) => 100,
-            _ => 1,
-        }
-    }
-}
-
-/// Sleeps for one millisecond and says so.
-fn pause() -> u32 {
-    let moment = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-    // A signal ends the wait early, which costs a round more.
-    rustix::event::poll(&mut [], Some(&moment)).map_or(1, |_| 1)
-}
-
-/// Opens a file of a cgroup.
-fn open_file(dir: &OwnedFd, name: &CStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::openat(dir, name, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
-}
-
-/// Writes a file of a cgroup in one call, as the kernel takes a value.
-fn write_file(dir: &OwnedFd, name: &CStr, value: &[u8]) -> rustix::io::Result<()> {
-    let file = open_file(dir, name, OFlags::WRONLY)?;
-    loop {
-        match rustix::io::write(&file, value) {
-            Ok(written) if written == value.len() => return Ok(()),
-            Ok(_) => return Err(Errno::IO),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-}
-
-/// Reads a file of a cgroup.
-fn read_file(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<Vec<u8>> {
-    read_to_end(&open_file(dir, name, OFlags::RDONLY)?)
-}
-
-/// Reads to the end of a file whose size the kernel does not tell. A read that leaves room for more than a line was the last:
-/// kernfs hands out whole lines, as many as fit.
-fn read_to_end(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
-    const LONGEST_LINE: usize = 1024;
-    let mut text = Vec::with_capacity(4096);
-    loop {
-        let room = text.capacity().saturating_sub(text.len());
-        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut text)) {
-            Ok(0) => return Ok(text),
-            Ok(length) if length.saturating_add(LONGEST_LINE) < room => return Ok(text),
-            Ok(_) => text.reserve(4096),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-}
-
-/// The number behind a key of a flat-keyed file (`populated 1`).
-fn key(text: &[u8], name: &str) -> Option<u64> {
-    let text = core::str::from_utf8(text).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
-/// The single number of a file; `max` is `None`.
-fn number(text: &[u8]) -> Option<u64> {
-    core::str::from_utf8(text).ok()?.trim().parse().ok()
-}
-
-/// Adds the processes of a directory and those below it.
-fn collect(dir: &OwnedFd, pids: &mut Vec<i32>) -> rustix::io::Result<()> {
-    match read_file(dir, c"cgroup.procs") {
-        Ok(text) => {
-            let text = core::str::from_utf8(&text).unwrap_or_default();
-            // 0 is a process that the caller's pid namespace does not see.
-            pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
-        }
-        // A threaded cgroup (EOPNOTSUPP): its processes are listed by the domain above. Removed meanwhile (ENODEV).
-        Err(Errno::OPNOTSUPP | Errno::NODEV | Errno::NOENT) => {}
-        Err(errno) => return Err(errno),
-    }
-    for_each_child(dir, &mut |child, _| collect(child, pids))
-}
-
-/// Calls `act` with every child directory and its name.
-fn for_each_child(
-    dir: &OwnedFd,
-    act: &mut dyn FnMut(&OwnedFd, &CStr) -> rustix::io::Result<()>,
-) -> rustix::io::Result<()> {
-    let mut buffer = Vec::with_capacity(2048);
-    // The offset of `dir` may be anywhere: a new description starts at the beginning.
-    let again = match rustix::fs::openat(dir, c".", DIRECTORY, Mode::empty()) {
-        Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
-        other => other?,
-    };
-    let mut entries = RawDir::new(&again, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
-            other => other?,
-        };
-        let name = entry.file_name();
-        if entry.file_type() != FileType::Directory || name == c"." || name == c".." {
-            continue;
-        }
-        match rustix::fs::openat(dir, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
-            Ok(child) => act(&child, name)?,
-            Err(Errno::NOENT | Errno::NODEV) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
-/// Removes the directories below, deepest first, as far as they are empty. What is left shows when the parent is removed.
-fn remove_children(dir: &OwnedFd) {
-    let mut remove = |child: &OwnedFd, name: &CStr| {
-        remove_children(child);
-        rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR).or(Ok(()))
-    };
-    for_each_child(dir, &mut remove).unwrap_or_default();
-}
-
-/// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.
-fn inherit_cpuset(path: &str) -> Result<()> {
-    let Some((parent, _)) = path.rsplit_once('/') else { return Ok(()) };
-    let open = |path| rustix::fs::open(path, DIRECTORY, Mode::empty());
-    let failed = |errno| Error::sys("set up the cpuset of", path)(errno);
-    let (dir, parent) = (open(path).map_err(failed)?, open(parent).map_err(failed)?);
-    for file in [c"cpuset.cpus", c"cpuset.mems"] {
-        match read_file(&dir, file) {
-            Ok(text) if text.trim_ascii().is_empty() => {
-                let above = read_file(&parent, file).map_err(failed)?;
-                write_file(&dir, file, above.trim_ascii()).map_err(failed)?;
-            }
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use alloc::string::ToString;
-
-    #[test]
-    fn a_path_stays_below_the_mount() {
-        assert_eq!(relative("/a//b/./c/").unwrap(), "a/b/c");
-        assert_eq!(relative("a/b").unwrap(), "a/b");
-        for bad in ["/", "//", "../x", "/a/../../b", "/a/..", "/a\nb"] {
-            assert!(relative(bad).unwrap_err().to_string().starts_with("linux.cgroupsPath"), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_limit_without_any_cgroup_names_its_controller_and_none_is_no_error() {
-        let wanted =
-            Wanted { manager: CgroupManager::Disabled, cgroups_path: "", id: "box", may_mknod: true };
-        let resources: Resources<'_> =
-            crate::config::parse("resources", r#"{"memory": {"limit": 4096}}"#.as_bytes()).unwrap();
-        let text = prepare(&resources, wanted).unwrap_err().to_string();
-        assert!(text.contains("memory.limit") && text.contains("memory controller"), "{text}");
-        let none: Resources<'_> = crate::config::parse(
-            "resources",
-            r#"{"cpu": {"shares": 0}, "memory": {"limit": -1}}"#.as_bytes(),
-        )
-        .unwrap();
-        let prepared = prepare(&none, wanted).unwrap();
-        assert!(
-            prepared.note.is_empty() && prepared.warning.is_some() && prepared.create().unwrap().is_none()
-        );
-    }
-
-    #[test]
-    fn keys_are_whole_words() {
-        assert_eq!(key(b"oom 1\noom_kill 2\noom_group_kill 3\n", "oom_kill"), Some(2));
-        assert_eq!(key(b"populated 0\n", "populated"), Some(0));
-        assert_eq!(key(b"", "populated"), None);
     }
 }

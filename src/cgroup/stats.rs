@@ -1,7 +1,8 @@
 //! What a cgroup has used, as the JSON that `events` prints: the names and units are those of runc's `events --stats`, which
 //! callers read (types/events.go of runc 1.4). Times in nanoseconds, sizes in bytes, "no limit" as 2^64-1.
 
-use super::{Cgroup, key, number, read_file};
+use super::Cgroup;
+use super::dir::{key, number, read_file};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use core::ffi::CStr;
 use core::fmt::Write;
@@ -116,7 +117,8 @@ impl Cgroup {
             usage.number("kernel", micro("system_usec")).number("user", micro("user_usec"));
         }
         // Nanoseconds on cgroup v1.
-        throttling.number("throttledTime", of("throttled_time").max(of("throttled_usec").saturating_mul(1000)));
+        throttling
+            .number("throttledTime", of("throttled_time").max(of("throttled_usec").saturating_mul(1000)));
         throttling.number("periods", of("nr_periods")).number("throttledPeriods", of("nr_throttled"));
         let mut cpu = Object::new();
         cpu.raw("usage", &usage.end()).raw("throttling", &throttling.end());

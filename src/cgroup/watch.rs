@@ -1,6 +1,7 @@
 //! Waits for what happens in a cgroup: the end of its last process, the out-of-memory killer, or the time.
 
-use super::{Cgroup, key, open_file, read_to_end};
+use super::Cgroup;
+use super::dir::{key, open_file, read_to_end};
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
 use core::time::Duration;

@@ -102,7 +102,9 @@ fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -
         Err(Fail { step: Step::Mount, errno: Errno::NODEV, .. }) => {
             warn(Step::Mount, index, Errno::NODEV, fds)
         }
-        Err(Fail { step: Step::Mount, errno: Errno::PERM | Errno::BUSY, .. }) if shared => {
+        Err(Fail { step: Step::Mount, errno: Errno::PERM | Errno::BUSY, .. })
+            if shared || plan.namespaces.has(ns::CLONE_NEWUSER) =>
+        {
             // cgroup v1 hierarchies on a tmpfs: what holds for one mount must hold for all.
             let tree = host_tree(c"/sys/fs/cgroup").map_err(nth(Step::MountSource, index))?;
             change(tree, mount.attr, mount::AT_RECURSIVE, 0).map_err(nth(Step::MountAttr, index))?;

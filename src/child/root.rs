@@ -71,9 +71,9 @@ pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
 fn replace_root() -> syscalls::Result<Jail> {
     // Both calls or neither (Linux 5.2), but a profile may deny one alone: after the host's mounts are gone it is too late to
     // find out. A flag that does not exist tells.
-    match mount::move_mount(CWD, c"", CWD, c"", u32::MAX) {
-        Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => return replace_root_by_move(),
-        _ => {}
+    let probe = mount::move_mount(CWD, c"", CWD, c"", u32::MAX);
+    if matches!(probe, Err(Errno::NOSYS | Errno::PERM | Errno::NOENT)) {
+        return replace_root_by_move();
     }
     let tree = match mount::open_tree(CWD, c".", OPEN_TREE_CLONE | AT_RECURSIVE) {
         Ok(tree) => leak(tree),

@@ -5,13 +5,16 @@
 //! controller. Formulas and file names: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of Linux 6.12, and the
 //! conversions that config-linux.md leaves to the runtimes as runc 1.4 and crun 1.24 agreed on them.
 
+mod block_io;
+mod cpu;
+mod memory;
 mod weight;
 
 #[cfg(test)]
 mod tests;
 
 use super::device;
-use crate::config::resources::{BlockIo, Cpu, HugepageLimit, Memory, Network, Resources, ThrottleDevice};
+use crate::config::resources::{HugepageLimit, Network, Resources};
 use crate::error::{Error, Result};
 use alloc::{borrow::Cow, ffi::CString, format, string::String, vec::Vec};
 
@@ -288,251 +291,6 @@ impl Compiler {
         Ok(())
     }
 
-    fn memory(&mut self, memory: &Memory, now: Now, update: bool) -> Result<()> {
-        let asked = |value: Option<i64>, place| match value {
-            None | Some(0) => Ok(None),
-            Some(value) if value < -1 => Err(refuse(place, "must be -1 or more")),
-            value => Ok(value),
-        };
-        let limit = asked(memory.limit, "memory.limit")?;
-        let swap = asked(memory.swap, "memory.swap")?;
-        let reservation = asked(memory.reservation, "memory.reservation")?;
-        let kernel = asked(memory.kernel, "memory.kernel")?;
-        let kernel_tcp = asked(memory.kernel_tcp, "memory.kernelTCP")?;
-        if memory.check_before_update == Some(true) {
-            let least = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
-            self.plan.memory_floor = [least(limit), least(swap)].into_iter().flatten().min();
-        }
-
-        if self.v1 {
-            let present = now.memory.and_then(|bytes| i64::try_from(bytes).ok());
-            if let (Some(swap @ 1..), Some(limit @ 1..)) = (swap, limit.or(present))
-                && swap < limit
-            {
-                return Err(refuse(
-                    "memory.swap",
-                    "is memory and swap together, and must not be below memory.limit",
-                ));
-            }
-            self.limit("memory.limit_in_bytes", "memory.limit", limit, "-1");
-            match (limit, swap) {
-                (Some(-1), None) => self.default("memory.memsw.limit_in_bytes", "memory.swap", "-1"),
-                _ => self.limit("memory.memsw.limit_in_bytes", "memory.swap", swap, "-1"),
-            }
-            self.limit("memory.soft_limit_in_bytes", "memory.reservation", reservation, "-1");
-            self.limit("memory.kmem.limit_in_bytes", "memory.kernel", kernel, "-1");
-            self.limit("memory.kmem.tcp.limit_in_bytes", "memory.kernelTCP", kernel_tcp, "-1");
-            match memory.swappiness {
-                None => {}
-                Some(value @ 0..=100) => {
-                    self.put("memory.swappiness", "memory.swappiness", format!("{value}"))
-                }
-                Some(_) => return Err(refuse("memory.swappiness", "must be 0 to 100")),
-            }
-            if memory.disable_oom_killer == Some(true) {
-                self.put("memory.oom_control", "memory.disableOOMKiller", "1");
-            } else if memory.disable_oom_killer == Some(false) && update {
-                self.default("memory.oom_control", "memory.disableOOMKiller", "0");
-            }
-            if memory.use_hierarchy == Some(true) {
-                self.default("memory.use_hierarchy", "memory.useHierarchy", "1");
-            }
-            return Ok(());
-        }
-
-        for (set, place) in [
-            (kernel.is_some_and(|bytes| bytes > 0), "memory.kernel"),
-            (kernel_tcp.is_some_and(|bytes| bytes > 0), "memory.kernelTCP"),
-            (memory.swappiness.is_some(), "memory.swappiness"),
-            (memory.disable_oom_killer == Some(true), "memory.disableOOMKiller"),
-        ] {
-            if set {
-                return Err(refuse_v2(place));
-            }
-        }
-        // config-linux.md counts memory and swap together, memory.swap.max swap alone.
-        let ceiling =
-            limit.or(now.memory.and_then(|bytes| i64::try_from(bytes).ok()).or(update.then_some(-1)));
-        match (swap, ceiling) {
-            (None, _) if limit == Some(-1) => self.default("memory.swap.max", "memory.swap", "max"),
-            (None, _) => {}
-            (Some(-1), _) => self.default("memory.swap.max", "memory.swap", "max"),
-            (Some(_), None) => return Err(refuse("memory.swap", "cannot be set without memory.limit")),
-            (Some(swap), Some(-1)) => self.put("memory.swap.max", "memory.swap", format!("{swap}")),
-            (Some(swap), Some(limit)) => match swap.checked_sub(limit) {
-                // Without CONFIG_SWAP there is no such file, nor anything that would need one.
-                Some(0) => self.default("memory.swap.max", "memory.swap", "0"),
-                Some(rest @ 1..) => self.put("memory.swap.max", "memory.swap", format!("{rest}")),
-                _ => {
-                    let what = "is memory and swap together, and must not be below memory.limit";
-                    return Err(refuse("memory.swap", what));
-                }
-            },
-        }
-        self.limit("memory.max", "memory.limit", limit, "max");
-        self.limit("memory.low", "memory.reservation", reservation, "max");
-        Ok(())
-    }
-
-    /// A limit in bytes where -1 stands for none.
-    fn limit(&mut self, file: &str, place: &'static str, value: Option<i64>, none: &str) {
-        match value {
-            None => {}
-            Some(-1) => self.default(file, place, none),
-            Some(value) => self.put(file, place, format!("{value}")),
-        }
-    }
-
-    fn cpu(&mut self, cpu: &Cpu<'_>, now: Now) -> Result<()> {
-        match cpu.idle {
-            None | Some(0 | 1) => {}
-            Some(_) => return Err(refuse("cpu.idle", "must be 0 or 1")),
-        }
-        // The weight of a group that is SCHED_IDLE cannot be set (EINVAL): idle goes before it when it is taken off, behind
-        // it when it is put on.
-        if cpu.idle == Some(0) {
-            self.default("cpu.idle", "cpu.idle", "0");
-        }
-        match cpu.shares {
-            None | Some(0) => {}
-            Some(shares) if self.v1 => self.put("cpu.shares", "cpu.shares", format!("{shares}")),
-            Some(shares) => self.put("cpu.weight", "cpu.shares", format!("{}", weight::of_shares(shares))),
-        }
-        if cpu.idle == Some(1) {
-            self.put("cpu.idle", "cpu.idle", "1");
-        }
-
-        let quota = cpu.quota.filter(|quota| *quota != 0);
-        let period = cpu.period.filter(|period| *period != 0);
-        if self.v1 {
-            if let Some(period) = period {
-                self.put("cpu.cfs_period_us", "cpu.period", format!("{period}"));
-            }
-            match quota {
-                None => {}
-                Some(..0) => self.default("cpu.cfs_quota_us", "cpu.quota", "-1"),
-                Some(quota) => self.put("cpu.cfs_quota_us", "cpu.quota", format!("{quota}")),
-            }
-        } else {
-            match (quota, period) {
-                (None, None) => {}
-                // A single number leaves the period as it is.
-                (Some(..0), None) => self.default("cpu.max", "cpu.quota", "max"),
-                (Some(quota), None) => self.put("cpu.max", "cpu.quota", format!("{quota}")),
-                (Some(..0), Some(period)) => self.put("cpu.max", "cpu.period", format!("max {period}")),
-                (Some(quota), Some(period)) => self.put("cpu.max", "cpu.quota", format!("{quota} {period}")),
-                (None, Some(period)) => match now.quota {
-                    Some(quota) => self.put("cpu.max", "cpu.period", format!("{quota} {period}")),
-                    None => self.put("cpu.max", "cpu.period", format!("max {period}")),
-                },
-            }
-        }
-        let file = self.pick("cpu.max.burst", "cpu.cfs_burst_us");
-        match cpu.burst {
-            None => {}
-            Some(0) => self.default(file, "cpu.burst", "0"),
-            Some(burst) => self.put(file, "cpu.burst", format!("{burst}")),
-        }
-
-        let runtime = cpu.realtime_runtime.filter(|value| *value != 0);
-        let period = cpu.realtime_period.filter(|value| *value != 0);
-        if let Some(period) = period {
-            if !self.v1 {
-                return Err(refuse_v2("cpu.realtimePeriod"));
-            }
-            self.put("cpu.rt_period_us", "cpu.realtimePeriod", format!("{period}"));
-        }
-        if let Some(runtime) = runtime {
-            if !self.v1 {
-                return Err(refuse_v2("cpu.realtimeRuntime"));
-            }
-            self.put("cpu.rt_runtime_us", "cpu.realtimeRuntime", format!("{runtime}"));
-        }
-        Ok(())
-    }
-
-    fn block_io(&mut self, io: &BlockIo) -> Result<()> {
-        // BFQ takes the weights of the specification as they are; io.weight, of the iocost model, has another range.
-        let bfq = self.pick("io.bfq.weight", "blkio.bfq.weight");
-        if let Some(weight) = io.weight.filter(|weight| *weight != 0) {
-            let scaled =
-                weight::of_blkio(weight).ok_or_else(|| refuse("blockIO.weight", "must be 10 to 1000"))?;
-            self.write(bfq, "blockIO.weight", format!("{weight}"), Missing::Next);
-            match self.v1 {
-                true => self.put("blkio.weight", "blockIO.weight", format!("{weight}")),
-                false => self.put("io.weight", "blockIO.weight", format!("{scaled}")),
-            }
-        }
-        if let Some(weight) = io.leaf_weight.filter(|weight| *weight != 0) {
-            if !self.v1 {
-                return Err(refuse_v2("blockIO.leafWeight"));
-            }
-            self.put("blkio.leaf_weight", "blockIO.leafWeight", format!("{weight}"));
-        }
-        for (index, device) in io.weight_device.iter().enumerate() {
-            let place = format!("blockIO.weightDevice[{index}]");
-            let name = device_name(device.major, device.minor, &place)?;
-            if let Some(weight) = device.weight.filter(|weight| *weight != 0) {
-                let scaled =
-                    weight::of_blkio(weight).ok_or_else(|| refuse(&place, "weight must be 10 to 1000"))?;
-                let bfq = self.pick("io.bfq.weight", "blkio.bfq.weight_device");
-                self.write(bfq, place.clone(), format!("{name} {weight}"), Missing::Next);
-                match self.v1 {
-                    true => self.put("blkio.weight_device", place.clone(), format!("{name} {weight}")),
-                    false => self.put("io.weight", place.clone(), format!("{name} {scaled}")),
-                }
-            }
-            if let Some(weight) = device.leaf_weight.filter(|weight| *weight != 0) {
-                if !self.v1 {
-                    return Err(refuse(
-                        &place,
-                        "leafWeight cannot be set on cgroup v2, which has no such limit",
-                    ));
-                }
-                self.put("blkio.leaf_weight_device", place, format!("{name} {weight}"));
-            }
-        }
-        self.throttles(
-            &io.throttle_read_bps_device,
-            "blockIO.throttleReadBpsDevice",
-            "rbps",
-            "blkio.throttle.read_bps_device",
-        )?;
-        self.throttles(
-            &io.throttle_write_bps_device,
-            "blockIO.throttleWriteBpsDevice",
-            "wbps",
-            "blkio.throttle.write_bps_device",
-        )?;
-        self.throttles(
-            &io.throttle_read_iops_device,
-            "blockIO.throttleReadIOPSDevice",
-            "riops",
-            "blkio.throttle.read_iops_device",
-        )?;
-        self.throttles(
-            &io.throttle_write_iops_device,
-            "blockIO.throttleWriteIOPSDevice",
-            "wiops",
-            "blkio.throttle.write_iops_device",
-        )
-    }
-
-    fn throttles(&mut self, list: &[ThrottleDevice], place: &str, key: &str, v1_file: &str) -> Result<()> {
-        for (index, device) in list.iter().enumerate() {
-            let place = format!("{place}[{index}]");
-            let name = device_name(device.major, device.minor, &place)?;
-            let rate = device.rate;
-            match (self.v1, rate) {
-                (true, 0) => self.default(v1_file, place, format!("{name} 0")),
-                (true, _) => self.put(v1_file, place, format!("{name} {rate}")),
-                (false, 0) => self.default("io.max", place, format!("{name} {key}=max")),
-                (false, _) => self.put("io.max", place, format!("{name} {key}={rate}")),
-            }
-        }
-        Ok(())
-    }
-
     fn hugepages(&mut self, limits: &[HugepageLimit<'_>]) -> Result<()> {
         for (index, limit) in limits.iter().enumerate() {
             let size = &*limit.page_size;
@@ -609,13 +367,5 @@ impl Compiler {
             self.put(file, place.clone(), line.trim());
         }
         Ok(())
-    }
-}
-
-/// `8:0`.
-fn device_name(major: i64, minor: i64, place: &str) -> Result<String> {
-    match (u32::try_from(major), u32::try_from(minor)) {
-        (Ok(major), Ok(minor)) => Ok(format!("{major}:{minor}")),
-        _ => Err(refuse(place, "major and minor must be those of one device")),
     }
 }

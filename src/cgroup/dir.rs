@@ -1,0 +1,192 @@
+//! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
+
+use crate::error::{Error, Result};
+use alloc::{string::String, vec::Vec};
+use core::ffi::CStr;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::io::Errno;
+
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// One directory of it.
+#[derive(Debug)]
+pub(super) struct Dir {
+    pub(super) fd: OwnedFd,
+    /// Absolute.
+    pub(super) path: String,
+    pub(super) v1: bool,
+}
+
+impl Dir {
+    /// Whether a process is in the directory or below it.
+    pub(super) fn is_populated(&self) -> rustix::io::Result<bool> {
+        if !self.v1 {
+            return Ok(key(&read_file(&self.fd, c"cgroup.events")?, "populated") == Some(1));
+        }
+        let mut pids = Vec::new();
+        collect(&self.fd, &mut pids)?;
+        Ok(!pids.is_empty())
+    }
+
+    /// Waits for a change of cgroup.events, or a moment where there is none; the milliseconds that this counts for.
+    pub(super) fn wait_for_event(&self) -> u32 {
+        let file = (!self.v1)
+            .then(|| open_file(&self.fd, c"cgroup.events", OFlags::RDONLY))
+            .and_then(|file| file.ok());
+        let Some(file) = file else { return pause() };
+        // A file that has not been read yet polls as changed.
+        if !read_to_end(&file).is_ok_and(|text| key(&text, "populated") == Some(1)) {
+            return pause();
+        }
+        let mut fds = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::PRI)];
+        let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        match rustix::event::poll(&mut fds, Some(&timeout)) {
+            Ok(0) => 100,
+            _ => 1,
+        }
+    }
+}
+
+/// Sleeps for one millisecond and says so.
+pub(super) fn pause() -> u32 {
+    let moment = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    // A signal ends the wait early, which costs a round more.
+    rustix::event::poll(&mut [], Some(&moment)).map_or(1, |_| 1)
+}
+
+/// Opens a file of a cgroup.
+pub(super) fn open_file(dir: &OwnedFd, name: &CStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(dir, name, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
+}
+
+/// Writes a file of a cgroup in one call, as the kernel takes a value.
+pub(super) fn write_file(dir: &OwnedFd, name: &CStr, value: &[u8]) -> rustix::io::Result<()> {
+    let file = open_file(dir, name, OFlags::WRONLY)?;
+    loop {
+        match rustix::io::write(&file, value) {
+            Ok(written) if written == value.len() => return Ok(()),
+            Ok(_) => return Err(Errno::IO),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Reads a file of a cgroup.
+pub(super) fn read_file(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<Vec<u8>> {
+    read_to_end(&open_file(dir, name, OFlags::RDONLY)?)
+}
+
+/// Reads to the end of a file whose size the kernel does not tell. A read that leaves room for more than a line was the last:
+/// kernfs hands out whole lines, as many as fit.
+pub(super) fn read_to_end(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
+    const LONGEST_LINE: usize = 1024;
+    let mut text = Vec::with_capacity(4096);
+    loop {
+        let room = text.capacity().saturating_sub(text.len());
+        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut text)) {
+            Ok(0) => return Ok(text),
+            Ok(length) if length.saturating_add(LONGEST_LINE) < room => return Ok(text),
+            Ok(_) => text.reserve(4096),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// The number behind a key of a flat-keyed file (`populated 1`).
+pub(super) fn key(text: &[u8], name: &str) -> Option<u64> {
+    let text = core::str::from_utf8(text).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// The single number of a file; `max` is `None`.
+pub(super) fn number(text: &[u8]) -> Option<u64> {
+    core::str::from_utf8(text).ok()?.trim().parse().ok()
+}
+
+/// Adds the processes of a directory and those below it.
+pub(super) fn collect(dir: &OwnedFd, pids: &mut Vec<i32>) -> rustix::io::Result<()> {
+    match read_file(dir, c"cgroup.procs") {
+        Ok(text) => {
+            let text = core::str::from_utf8(&text).unwrap_or_default();
+            // 0 is a process that the caller's pid namespace does not see.
+            pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
+        }
+        // A threaded cgroup (EOPNOTSUPP): its processes are listed by the domain above. Removed meanwhile (ENODEV).
+        Err(Errno::OPNOTSUPP | Errno::NODEV | Errno::NOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    for_each_child(dir, &mut |child, _| collect(child, pids))
+}
+
+/// Calls `act` with every child directory and its name.
+pub(super) fn for_each_child(
+    dir: &OwnedFd,
+    act: &mut dyn FnMut(&OwnedFd, &CStr) -> rustix::io::Result<()>,
+) -> rustix::io::Result<()> {
+    let mut buffer = Vec::with_capacity(2048);
+    // The offset of `dir` may be anywhere: a new description starts at the beginning.
+    let again = match rustix::fs::openat(dir, c".", DIRECTORY, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
+        other => other?,
+    };
+    let mut entries = RawDir::new(&again, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
+            other => other?,
+        };
+        let name = entry.file_name();
+        if entry.file_type() != FileType::Directory || name == c"." || name == c".." {
+            continue;
+        }
+        match rustix::fs::openat(dir, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(child) => act(&child, name)?,
+            Err(Errno::NOENT | Errno::NODEV) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Removes the directories below, deepest first, as far as they are empty. What is left shows when the parent is removed.
+pub(super) fn remove_children(dir: &OwnedFd) {
+    let mut remove = |child: &OwnedFd, name: &CStr| {
+        remove_children(child);
+        rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR).or(Ok(()))
+    };
+    for_each_child(dir, &mut remove).unwrap_or_default();
+}
+
+/// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.
+pub(super) fn inherit_cpuset(path: &str) -> Result<()> {
+    let Some((parent, _)) = path.rsplit_once('/') else { return Ok(()) };
+    let open = |path| rustix::fs::open(path, DIRECTORY, Mode::empty());
+    let failed = |errno| Error::sys("set up the cpuset of", path)(errno);
+    let (dir, parent) = (open(path).map_err(failed)?, open(parent).map_err(failed)?);
+    for file in [c"cpuset.cpus", c"cpuset.mems"] {
+        match read_file(&dir, file) {
+            Ok(text) if text.trim_ascii().is_empty() => {
+                let above = read_file(&parent, file).map_err(failed)?;
+                write_file(&dir, file, above.trim_ascii()).map_err(failed)?;
+            }
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_whole_words() {
+        assert_eq!(key(b"oom 1\noom_kill 2\noom_group_kill 3\n", "oom_kill"), Some(2));
+        assert_eq!(key(b"populated 0\n", "populated"), Some(0));
+        assert_eq!(key(b"", "populated"), None);
+    }
+}

@@ -1,0 +1,353 @@
+//! Where a container's cgroup is to be, and the making of it there.
+//!
+//! [`prepare`] only looks: it finds the hierarchies, compiles the limits for them and refuses what cannot be had.
+//! [`Prepared::create`] makes the directories, or has systemd make a scope, and undoes all of it when a limit cannot be set.
+
+use super::dir::{DIRECTORY, Dir, inherit_cpuset, read_to_end};
+use super::host::{self, Host};
+use super::systemd::{self, Scope};
+use super::{Cgroup, apply, device};
+use crate::args::CgroupManager;
+use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
+use crate::config::resources::Resources;
+use crate::error::{Error, Result};
+use alloc::{format, string::String, vec::Vec};
+use rustix::fs::{Access, Mode, OFlags};
+use rustix::io::Errno;
+
+/// The parent of containers that name no cgroupsPath.
+const PARENT: &str = "runlet";
+
+const MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
+
+/// A cgroup that is about to be made: what is to be written where. Nothing has happened yet.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    /// Limits and device program.
+    pub plan: CgroupPlan,
+    /// What the person should know: device rules that cannot be had here.
+    pub warning: Option<&'static str>,
+    /// What [`Cgroup::open`] has to be told, to be kept before anything is made; empty for no cgroup. The container's
+    /// directories, one a line, and with a `+` before them those above that are not there yet.
+    pub note: String,
+    /// The directories to be, cgroup2 first.
+    places: Vec<Place>,
+    /// The scope that has them, and the container's id.
+    scope: Option<(Scope, String)>,
+}
+
+/// A directory to be.
+#[derive(Debug)]
+struct Place {
+    v1: bool,
+    /// Absolute.
+    path: String,
+    /// How much of it is the mount point.
+    root: usize,
+}
+
+impl Place {
+    /// The directories between the mount point and the container's, topmost first.
+    fn parents(&self) -> impl Iterator<Item = &str> {
+        let ends = self.path.match_indices('/').map(|(at, _)| at).filter(|at| *at > self.root);
+        ends.filter_map(|end| self.path.get(..end))
+    }
+
+    /// Whether it is in the parent of containers that name no cgroupsPath.
+    fn is_default(&self) -> bool {
+        in_default_parent(&self.path)
+    }
+}
+
+/// What `prepare` has to know of the container.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// `--cgroup-manager`.
+    pub manager: CgroupManager,
+    /// linux.cgroupsPath; empty for the default.
+    pub cgroups_path: &'a str,
+    /// The container's id.
+    pub id: &'a str,
+    /// Whether the container's processes may come to hold CAP_MKNOD in the host's user namespace.
+    pub may_mknod: bool,
+}
+
+/// Finds the place, compiles the limits for it and refuses what cannot be had. Only reads.
+pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared> {
+    let mut host = match wanted.manager {
+        CgroupManager::Disabled => Host::default(),
+        _ => host::cgroup2(),
+    };
+    let mut compiled = compile(resources, host.v1_controllers(), Occasion::Create);
+    let plain = compiled.as_ref().is_ok_and(|plan| !plan.asks());
+    if !plain && host.v2.is_some() && wanted.manager != CgroupManager::Disabled {
+        // A limit was asked for: it may have to go to a cgroup v1 hierarchy of a hybrid host.
+        let v2 = host.v2.take();
+        host = host::all();
+        host.v2 = v2;
+        // Devices are filtered by a program on the cgroup2; so is freezing done there.
+        let there = host.v1_controllers();
+        let useful = Controllers(there.0 & !Controllers::DEVICES.0 & !Controllers::FREEZER.0);
+        compiled = compile(resources, useful, Occasion::Create);
+    }
+    let mut plan = compiled?;
+
+    let nowhere = host.v2.is_none() && host.v1.is_empty();
+    let limit = |write: &Write| Some((String::from(write.controller()?), write.place.clone()));
+    if let (true, Some((name, place))) = (nowhere, plan.writes.iter().find_map(limit)) {
+        let hint = match wanted.manager {
+            CgroupManager::Disabled => "cgroups are disabled by --cgroup-manager",
+            _ => "no cgroup file system is mounted",
+        };
+        return Err(Error::new(format!("linux.resources.{place}: no {name} controller")).hint(hint));
+    }
+    let mut warning = None;
+    if host.v2.is_none() && plan.devices.take().is_some() {
+        let asked =
+            crate::compile::device::grants(&resources.devices) && wanted.manager != CgroupManager::Disabled;
+        if asked && wanted.may_mknod {
+            return Err(Error::new("linux.resources.devices: no cgroup to enforce the rules in")
+                .hint("mount cgroup2, take CAP_MKNOD away, or pass --cgroup-manager disabled"));
+        }
+        warning = Some("without a cgroup the device rules are not enforced");
+    }
+    if nowhere {
+        return Ok(Prepared { plan, warning, ..Prepared::default() });
+    }
+
+    let by_systemd = match wanted.manager {
+        CgroupManager::Systemd => true,
+        CgroupManager::Auto => systemd::is_form(wanted.cgroups_path) && systemd::is_running(),
+        _ => false,
+    };
+    if by_systemd {
+        return in_scope(plan, host.v2.as_deref(), wanted);
+    }
+    let relative = match wanted.cgroups_path.is_empty() {
+        true => format!("{}{PARENT}/{}", host.v2.as_deref().map(delegated).unwrap_or_default(), wanted.id),
+        false => relative(wanted.cgroups_path)?,
+    };
+    let mut places = Vec::new();
+    if let Some(root) = &host.v2 {
+        places.push(Place { v1: false, path: format!("{root}/{relative}"), root: root.len() });
+    }
+    // On a hybrid host only the hierarchies with a limit are used; without a cgroup2 all of them, for freezing and counting.
+    let needed = plan.writes.iter().filter(|write| write.v1).filter_map(|write| write.controller());
+    let needed = needed.fold(Controllers::NONE, |all, name| all.and(Controllers::of_v1(name)));
+    for (controllers, root) in &host.v1 {
+        if host.v2.is_none() || controllers.0 & needed.0 != 0 {
+            places.push(Place { v1: true, path: format!("{root}/{relative}"), root: root.len() });
+        }
+    }
+    Ok(Prepared { plan, warning, note: note(&places), places, scope: None })
+}
+
+/// The same for a scope of systemd's.
+fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<Prepared> {
+    let Some(root) = root else {
+        return Err(Error::new("--systemd-cgroup: needs cgroup2")
+            .hint("--cgroup-manager cgroupfs does without systemd"));
+    };
+    if let Some(write) = plan.writes.iter().find(|write| write.v1) {
+        return Err(Error::new(format!("linux.resources.{}: is on a cgroup v1 hierarchy", write.place))
+            .hint("--cgroup-manager cgroupfs can set it"));
+    }
+    let scope = Scope::of(wanted.cgroups_path, wanted.id, !rustix::process::geteuid().is_root())?;
+    let path = format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default());
+    let note = format!("{path}\n{}", scope.note());
+    let places = alloc::vec![Place { v1: false, path, root: root.len() }];
+    Ok(Prepared { plan, warning: None, note, places, scope: Some((scope, wanted.id.into())) })
+}
+
+/// Where below the mount `root` a caller makes containers that name no place: at its top, or, for one who may not write there, beside
+/// his own cgroup, which is where a service manager's delegation lets him. Empty or with a slash at its end.
+fn delegated(root: &str) -> String {
+    if rustix::fs::access(root, Access::WRITE_OK) != Err(Errno::ACCESS) {
+        return String::new();
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let text =
+        rustix::fs::open("/proc/self/cgroup", flags, Mode::empty()).and_then(|file| read_to_end(&file));
+    let text = text.unwrap_or_default();
+    let text = core::str::from_utf8(&text).unwrap_or_default();
+    let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    own.rfind('/').and_then(|end| own.get(..=end)).unwrap_or_default().into()
+}
+
+/// linux.cgroupsPath without what could lead out of the mount.
+fn relative(cgroups_path: &str) -> Result<String> {
+    let mut clean = String::new();
+    for part in cgroups_path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." || part.contains('\n') {
+            return Err(Error::new(format!(
+                "linux.cgroupsPath {cgroups_path:?}: must not hold \"..\" or a line break"
+            )));
+        }
+        if !clean.is_empty() {
+            clean.push('/');
+        }
+        clean.push_str(part);
+    }
+    match clean.is_empty() {
+        true => Err(Error::new("linux.cgroupsPath: is the root cgroup, which cannot be a container's")),
+        false => Ok(clean),
+    }
+}
+
+fn note(places: &[Place]) -> String {
+    let mut note = String::new();
+    let mut line = |mark: &str, path: &str| {
+        note.push_str(if note.is_empty() { "" } else { "\n" });
+        note.push_str(mark);
+        note.push_str(path);
+    };
+    for place in places {
+        line("", &place.path);
+    }
+    for place in places.iter().filter(|place| !place.is_default()) {
+        for parent in place.parents().filter(|path| rustix::fs::access(*path, Access::EXISTS).is_err()) {
+            line("+", parent);
+        }
+    }
+    note
+}
+
+pub(super) fn in_default_parent(path: &str) -> bool {
+    path.rsplit('/').nth(1) == Some(PARENT)
+}
+
+impl Prepared {
+    /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
+    /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
+    pub fn create(&self) -> Result<Option<Cgroup>> {
+        let mut cgroup = Cgroup::default();
+        let made = match &self.scope {
+            Some((scope, id)) => self.places.iter().try_for_each(|place| {
+                *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);
+                cgroup.scope = Some(scope.clone());
+                let failed = Error::sys("open the scope's cgroup", &place.path);
+                let fd = rustix::fs::open(&*place.path, DIRECTORY, Mode::empty()).map_err(failed)?;
+                cgroup.dirs.push(Dir { fd, path: place.path.clone(), v1: false });
+                Ok(())
+            }),
+            None => self.places.iter().try_for_each(|place| cgroup.make(place)),
+        };
+        let done = made.and_then(|()| {
+            apply::enable(&cgroup, &self.plan.writes)?;
+            apply::apply(&cgroup, &self.plan.writes, false)
+        });
+        match done {
+            Ok(()) if cgroup.dirs.is_empty() => Ok(None),
+            Ok(()) => Ok(Some(cgroup)),
+            Err(error) => {
+                cgroup.undo();
+                let denied = matches!(error.errno, Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
+                match denied && !self.plan.asks() && !device::is_privileged() {
+                    true => Ok(None),
+                    false => Err(error),
+                }
+            }
+        }
+    }
+}
+
+impl Cgroup {
+    /// Makes and opens one directory with its parents. One that is there already must be empty and thawed.
+    fn make(&mut self, place: &Place) -> Result<()> {
+        let path = &*place.path;
+        let failed = |errno| Error::sys("make the cgroup", path)(errno);
+        let mut tries = 0u32;
+        let there = loop {
+            match rustix::fs::mkdir(path, MODE) {
+                Ok(()) => break false,
+                Err(Errno::EXIST) => break true,
+                // The parent is missing, or was removed with its last container just now.
+                Err(Errno::NOENT) if tries < 100 => {
+                    for parent in place.parents() {
+                        match rustix::fs::mkdir(parent, MODE) {
+                            Ok(()) => {
+                                self.made.push(parent.into());
+                                if place.v1 {
+                                    inherit_cpuset(parent)?;
+                                }
+                            }
+                            Err(Errno::EXIST) => {}
+                            Err(errno) => return Err(Error::sys("make the cgroup", parent)(errno)),
+                        }
+                    }
+                }
+                Err(errno) => return Err(failed(errno)),
+            }
+            tries = tries.saturating_add(1);
+        };
+        if !there {
+            self.made.push(path.into());
+            if place.v1 {
+                inherit_cpuset(path)?;
+            }
+        }
+        let fd = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
+        let dir = Dir { fd, path: path.into(), v1: place.v1 };
+        // A new directory below one that is frozen is frozen too; the default parent never is.
+        if there || !place.is_default() {
+            let refuse =
+                |what: &str| Err(Error::new(format!("linux.cgroupsPath: the cgroup {path:?} {what}")));
+            if there && dir.is_populated().map_err(failed)? {
+                return refuse("already holds processes");
+            }
+            if dir.is_frozen().map_err(failed)? {
+                return refuse("is frozen, nothing could start in it");
+            }
+        }
+        self.dirs.push(dir);
+        Ok(())
+    }
+
+    /// Removes what this call of create has made.
+    fn undo(&mut self) {
+        self.is_born();
+        if let Some(scope) = &self.scope {
+            // systemd takes an empty scope away by itself, too.
+            scope.stop().unwrap_or_default();
+        }
+        for path in self.made.drain(..).rev() {
+            // What cannot be removed is in use by somebody else, who came in between.
+            rustix::fs::rmdir(&*path).unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_path_stays_below_the_mount() {
+        assert_eq!(relative("/a//b/./c/").unwrap(), "a/b/c");
+        assert_eq!(relative("a/b").unwrap(), "a/b");
+        for bad in ["/", "//", "../x", "/a/../../b", "/a/..", "/a\nb"] {
+            assert!(relative(bad).unwrap_err().to_string().starts_with("linux.cgroupsPath"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_without_any_cgroup_names_its_controller_and_none_is_no_error() {
+        let wanted =
+            Wanted { manager: CgroupManager::Disabled, cgroups_path: "", id: "box", may_mknod: true };
+        let resources: Resources<'_> =
+            crate::config::parse("resources", r#"{"memory": {"limit": 4096}}"#.as_bytes()).unwrap();
+        let text = prepare(&resources, wanted).unwrap_err().to_string();
+        assert!(text.contains("memory.limit") && text.contains("memory controller"), "{text}");
+        let none: Resources<'_> = crate::config::parse(
+            "resources",
+            r#"{"cpu": {"shares": 0}, "memory": {"limit": -1}}"#.as_bytes(),
+        )
+        .unwrap();
+        let prepared = prepare(&none, wanted).unwrap();
+        assert!(
+            prepared.note.is_empty() && prepared.warning.is_some() && prepared.create().unwrap().is_none()
+        );
+    }
+}

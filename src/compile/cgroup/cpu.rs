@@ -1,0 +1,76 @@
+//! linux.resources.cpu but for the sets of processors. Times are microseconds; absent and 0 ask for nothing.
+
+use super::{Compiler, Now, refuse, refuse_v2, weight};
+use crate::config::resources::Cpu;
+use crate::error::Result;
+use alloc::format;
+
+impl Compiler {
+    pub(super) fn cpu(&mut self, cpu: &Cpu<'_>, now: Now) -> Result<()> {
+        match cpu.idle {
+            None | Some(0 | 1) => {}
+            Some(_) => return Err(refuse("cpu.idle", "must be 0 or 1")),
+        }
+        // The weight of a group that is SCHED_IDLE cannot be set (EINVAL): idle goes before it when it is taken off, behind
+        // it when it is put on.
+        if cpu.idle == Some(0) {
+            self.default("cpu.idle", "cpu.idle", "0");
+        }
+        match cpu.shares {
+            None | Some(0) => {}
+            Some(shares) if self.v1 => self.put("cpu.shares", "cpu.shares", format!("{shares}")),
+            Some(shares) => self.put("cpu.weight", "cpu.shares", format!("{}", weight::of_shares(shares))),
+        }
+        if cpu.idle == Some(1) {
+            self.put("cpu.idle", "cpu.idle", "1");
+        }
+
+        let quota = cpu.quota.filter(|quota| *quota != 0);
+        let period = cpu.period.filter(|period| *period != 0);
+        if self.v1 {
+            if let Some(period) = period {
+                self.put("cpu.cfs_period_us", "cpu.period", format!("{period}"));
+            }
+            match quota {
+                None => {}
+                Some(..0) => self.default("cpu.cfs_quota_us", "cpu.quota", "-1"),
+                Some(quota) => self.put("cpu.cfs_quota_us", "cpu.quota", format!("{quota}")),
+            }
+        } else {
+            match (quota, period) {
+                (None, None) => {}
+                // A single number leaves the period as it is.
+                (Some(..0), None) => self.default("cpu.max", "cpu.quota", "max"),
+                (Some(quota), None) => self.put("cpu.max", "cpu.quota", format!("{quota}")),
+                (Some(..0), Some(period)) => self.put("cpu.max", "cpu.period", format!("max {period}")),
+                (Some(quota), Some(period)) => self.put("cpu.max", "cpu.quota", format!("{quota} {period}")),
+                (None, Some(period)) => match now.quota {
+                    Some(quota) => self.put("cpu.max", "cpu.period", format!("{quota} {period}")),
+                    None => self.put("cpu.max", "cpu.period", format!("max {period}")),
+                },
+            }
+        }
+        let file = self.pick("cpu.max.burst", "cpu.cfs_burst_us");
+        match cpu.burst {
+            None => {}
+            Some(0) => self.default(file, "cpu.burst", "0"),
+            Some(burst) => self.put(file, "cpu.burst", format!("{burst}")),
+        }
+
+        let runtime = cpu.realtime_runtime.filter(|value| *value != 0);
+        let period = cpu.realtime_period.filter(|value| *value != 0);
+        if let Some(period) = period {
+            if !self.v1 {
+                return Err(refuse_v2("cpu.realtimePeriod"));
+            }
+            self.put("cpu.rt_period_us", "cpu.realtimePeriod", format!("{period}"));
+        }
+        if let Some(runtime) = runtime {
+            if !self.v1 {
+                return Err(refuse_v2("cpu.realtimeRuntime"));
+            }
+            self.put("cpu.rt_runtime_us", "cpu.realtimeRuntime", format!("{runtime}"));
+        }
+        Ok(())
+    }
+}
