@@ -20,6 +20,7 @@ pub mod log;
 pub mod netdev;
 pub mod notify;
 pub mod plan;
+pub mod rdt;
 pub mod seal;
 pub mod signal;
 pub mod spawn;

@@ -3,6 +3,7 @@
 //! ```text
 //! state.json        the Record with the configuration it was made from; appears by rename, once
 //! cgroup            symbolic link: the cgroup's path, there before the cgroup is, so that a killed create can be undone
+//! rdt               symbolic link: the resctrl directory to be removed, in the same way
 //! exec.fifo         the start barrier; there from the moment the container is created until it is started
 //! exec.fifo.new     the same while create is still at work
 //! ```
@@ -29,6 +30,7 @@ pub const FIFO_NEW: &core::ffi::CStr = c"exec.fifo.new";
 const RECORD: &core::ffi::CStr = c"state.json";
 const RECORD_NEW: &core::ffi::CStr = c"state.json.new";
 const CGROUP: &core::ffi::CStr = c"cgroup";
+const RDT: &core::ffi::CStr = c"rdt";
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
@@ -177,7 +179,27 @@ impl Entry {
 
     /// The cgroup noted, if any.
     pub fn cgroup(&self) -> Option<String> {
-        rustix::fs::readlinkat(&self.directory, CGROUP, Vec::new()).ok()?.into_string().ok()
+        self.noted(CGROUP)
+    }
+
+    /// Notes which resctrl directory is going to be made.
+    pub fn note_rdt(&self, path: &str) -> Result<()> {
+        rustix::fs::symlinkat(path, &self.directory, RDT).map_err(Error::sys("note the resctrl group", path))
+    }
+
+    /// The resctrl directory noted, if any.
+    pub fn rdt(&self) -> Option<String> {
+        self.noted(RDT)
+    }
+
+    /// Takes that note away: there is nothing to be removed.
+    pub fn forget_rdt(&self) -> Result<()> {
+        rustix::fs::unlinkat(&self.directory, RDT, AtFlags::empty())
+            .map_err(Error::os("forget the resctrl group"))
+    }
+
+    fn noted(&self, name: &core::ffi::CStr) -> Option<String> {
+        rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?.into_string().ok()
     }
 
     /// Writes the Record, followed by the configuration as it stood in config.json.

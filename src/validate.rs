@@ -27,11 +27,7 @@ pub fn validate(config: &Config<'_>) -> Result<()> {
             return Err(Error::new("config.json: annotations: a name must not be empty"));
         }
     }
-    // What is not there is refused by name: passing over it would give the container less than it asked for.
-    match config.linux.intel_rdt {
-        Some(_) => Err(Error::new("config.json: linux.intelRdt: is not supported by this version of runlet")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// MAJOR.MINOR.PATCH, with a pre-release or build part of any kind behind it.

@@ -42,13 +42,18 @@ pub fn cgroup2() -> Host {
 
 /// Finds every mount. One that something else was mounted over is left out.
 pub fn all() -> Host {
-    let mut host = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|file| super::dir::read_to_end(&file))
-        .map(|text| parse(&String::from_utf8_lossy(&text)))
-        .unwrap_or_default();
+    let mut host = parse(&mountinfo());
     host.v2 = host.v2.filter(|path| is(path, CGROUP2_SUPER_MAGIC));
     host.v1.retain(|(_, path)| is(path, CGROUP_SUPER_MAGIC));
     host
+}
+
+/// The mount table of this process; empty where there is no /proc.
+pub fn mountinfo() -> String {
+    let text = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|file| super::dir::read_to_end(&file))
+        .unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 impl Host {
@@ -89,7 +94,7 @@ pub fn parse(mountinfo: &str) -> Host {
 }
 
 /// Undoes mountinfo's octal escapes of space, tab, newline and backslash.
-fn unescape(path: &str) -> String {
+pub fn unescape(path: &str) -> String {
     let mut parts = path.split('\\');
     let mut plain = String::from(parts.next().unwrap_or_default());
     for part in parts {

@@ -13,6 +13,7 @@ use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
 use crate::plan::{MountKind, Plan};
+use crate::rdt;
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
 use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Stat, Store};
 use crate::time::Time;
@@ -95,6 +96,7 @@ struct Design<'b> {
     config: Config<'b>,
     plan: Plan,
     cgroup: cgroup::Prepared,
+    rdt: Option<rdt::Prepared>,
     joins: Vec<OwnedFd>,
     sources: Vec<Option<OwnedFd>>,
     terminal: OtherSide,
@@ -140,13 +142,14 @@ fn think<'b>(
         may_mknod: plan.process.capabilities.bounding & MKNOD != 0 && !plan.namespaces.has(ns::CLONE_NEWUSER),
     };
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
+    let rdt = rdt::prepare(&config, &args.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
     spawn::keep_own(&plan, &joins)?;
     let sources = sources::open(&plan)?;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(plan.process.terminal.is_some(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
-    Ok(Design { config, plan, cgroup, joins, sources, terminal, barrier })
+    Ok(Design { config, plan, cgroup, rdt, joins, sources, terminal, barrier })
 }
 
 /// What has been made so far, to be taken back when the rest fails.
@@ -160,7 +163,7 @@ struct Draft<'b> {
 }
 
 impl<'b> Draft<'b> {
-    /// Makes the cgroup, with its limits, its device rules and its owner.
+    /// Makes the cgroup, with its limits, its device rules and its owner, and the resctrl group.
     fn place(&mut self, context: &Context<'_>, design: &Design<'_>) -> Result<()> {
         let prepared = &design.cgroup;
         if !prepared.note.is_empty() {
@@ -170,6 +173,9 @@ impl<'b> Draft<'b> {
             context.log.warn(&warning);
         }
         self.cgroup = prepared.create()?;
+        if let Some(rdt) = &design.rdt {
+            rdt.make(&self.entry)?;
+        }
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
         if let Some(owner) = cgroup_owner(&design.config, &design.plan) {
             cgroup.delegate(owner)?;
@@ -191,7 +197,7 @@ impl<'b> Draft<'b> {
         running: &Running,
         design: &mut Design<'b>,
     ) -> Result<Option<OwnedFd>> {
-        let Design { config, plan, joins, sources, terminal, barrier, .. } = design;
+        let Design { config, plan, rdt, joins, sources, terminal, barrier, .. } = design;
         let cgroup = self.cgroup.as_ref();
         let fifo = if *barrier { Some(make_fifo(&self.entry)?) } else { None };
         let state = match plan.create_container.is_empty() && plan.start_container.is_empty() {
@@ -210,7 +216,8 @@ impl<'b> Draft<'b> {
                 || state.is_some()
                 || cgroup.is_none_or(Cgroup::needs_join)
                 || plan.process.oom_score_adj.is_some()
-                || !plan.net_devices.is_empty(),
+                || !plan.net_devices.is_empty()
+                || rdt.is_some(),
             joins_late: cgroup.is_some_and(Cgroup::needs_join),
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
@@ -232,6 +239,7 @@ impl<'b> Draft<'b> {
             process: &design.plan.process,
             cgroup: self.cgroup.as_ref(),
             moves: &mut self.moves,
+            rdt: design.rdt.as_ref().map(|rdt| &rdt.group),
             privileged: !context.is_rootless(),
             state,
             barrier: design.barrier,
@@ -248,6 +256,9 @@ impl<'b> Draft<'b> {
         let Some(child) = &self.child else { return Ok(()) };
         if let Some(path) = &args.pidfd_socket {
             handover::send_pidfd(path, child)?;
+        }
+        if let Some(rdt) = &design.rdt {
+            rdt.keep(&self.entry)?;
         }
         if design.barrier {
             rustix::fs::renameat(&self.entry.directory, FIFO_NEW, &self.entry.directory, FIFO)

@@ -7,6 +7,7 @@ use crate::cgroup::Cgroup;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::hooks;
+use crate::rdt;
 use crate::store::{Entry, Record, Status, Store};
 use alloc::format;
 use syscalls::process;
@@ -86,6 +87,10 @@ pub fn take_away(
     if let Some(cgroup) = cgroup {
         cgroup.kill()?;
         cgroup.remove()?;
+    }
+    // Who has not got so far as a Record may have made one, too.
+    if left.is_none_or(|(config, _)| config.linux.intel_rdt.is_some()) {
+        rdt::remove(entry)?;
     }
     if let Some((config, record)) = left {
         hooks::poststop(context.log, config, record);

@@ -11,6 +11,7 @@ use crate::console::OtherSide;
 use crate::error::{Error, Result};
 use crate::handover::{send_pidfd, write_pid_file};
 use crate::plan::{Join, Namespaces, Process};
+use crate::rdt;
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation};
 use crate::store::{self, Record, Status};
 use crate::supervise;
@@ -51,6 +52,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         (None, false) => return Err(Error::new("--cgroup: the container has no cgroup")),
         (cgroup, true) => cgroup,
     };
+    let rdt = rdt::group(&kept.config, &args.id)?;
     if foreground {
         supervise::hold_signals()?;
     }
@@ -66,7 +68,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             root: target.root.as_ref().map(AsFd::as_fd),
             console: terminal.there(),
             joins_late,
-            wait_maps: joins_late || process.oom_score_adj.is_some(),
+            wait_maps: joins_late || process.oom_score_adj.is_some() || rdt.is_some(),
             unblock: foreground,
             ..Setup::default()
         };
@@ -80,6 +82,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             process: &process,
             cgroup: cgroup.as_ref(),
             moves: &mut None,
+            rdt: rdt.as_ref(),
             privileged: !context.is_rootless(),
             state: None,
             barrier: false,

@@ -56,10 +56,13 @@ fn linux(out: &mut Writer) {
         out.strings(list, &mut seccomp::FLAGS.iter().map(|(name, _)| *name));
     }
     out.end_object();
-    for (name, enabled) in [("apparmor", true), ("selinux", true), ("intelRdt", false), ("netDevices", true)]
-    {
+    for name in ["apparmor", "selinux", "netDevices", "intelRdt"] {
         out.object(name);
-        out.flag("enabled", enabled);
+        out.flag("enabled", true);
+        if name == "intelRdt" {
+            out.flag("schemata", true);
+            out.flag("monitoring", true);
+        }
         out.end_object();
     }
     out.object("memoryPolicy");

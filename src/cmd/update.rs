@@ -1,5 +1,6 @@
 //! `update`: new limits for a running container. What is not named stays.
 
+use super::start::Kept;
 use super::{Context, text};
 use crate::args;
 use crate::cgroup::Cgroup;
@@ -7,8 +8,9 @@ use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
 use crate::config;
 use crate::config::resources::Resources;
 use crate::error::{Error, Result};
+use crate::rdt;
 use crate::store::{self, Record, Status};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
@@ -41,6 +43,7 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     if record.status(&entry) == Status::Stopped {
         return Err(stopped());
     }
+    schemata(args, &json)?;
     match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
         Some(cgroup) => cgroup.update(&resources)?,
         None => {
@@ -53,12 +56,21 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
             }
         }
     }
-    for (schema, flag) in
-        [(&args.l3_cache_schema, "--l3-cache-schema"), (&args.mem_bw_schema, "--mem-bw-schema")]
-    {
-        if let Some(schema) = schema {
-            write_schema(&args.id, schema, flag)?;
+    Ok(())
+}
+
+/// New schemata for the container's resctrl group.
+fn schemata(args: &args::Update, json: &[u8]) -> Result<()> {
+    let asked = [(&args.l3_cache_schema, "--l3-cache-schema"), (&args.mem_bw_schema, "--mem-bw-schema")];
+    let asked = asked.into_iter().filter_map(|(schema, flag)| Some((schema.as_ref()?, flag)));
+    for (schema, flag) in asked {
+        if flag == "--mem-bw-schema" && !rdt::is_bandwidth(schema) {
+            return Err(Error::new(format!("{flag} {schema:?}: must be one line that starts with MB:")));
         }
+        let kept: Kept<'_> = config::parse("state.json", json)?;
+        let group = rdt::group(&kept.config, &args.id)?
+            .ok_or_else(|| Error::new(format!("{flag}: the container has no linux.intelRdt")))?;
+        group.write_schema(schema, flag)?;
     }
     Ok(())
 }
@@ -87,19 +99,6 @@ fn flags<'a>(resources: &mut Resources<'a>, args: &'a args::Update) {
             *list = flag.as_str().into();
         }
     }
-}
-
-/// A line of resctrl's schemata for the group of the container, which create made from linux.intelRdt.
-fn write_schema(id: &str, schema: &str, flag: &str) -> Result<()> {
-    let path = format!("/sys/fs/resctrl/{id}/schemata");
-    let file =
-        rustix::fs::open(&*path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
-            Error::sys(flag, &path)(errno)
-                .hint("the container has no linux.intelRdt, or resctrl is not mounted")
-        })?;
-    let mut line = String::from(schema.trim());
-    line.push('\n');
-    store::write_all(&file, line.as_bytes()).map_err(Error::sys(flag, schema))
 }
 
 fn read_stream(stream: rustix::fd::BorrowedFd<'_>) -> Result<Vec<u8>> {

@@ -9,6 +9,7 @@ use crate::log::Log;
 use crate::netdev::Moves;
 use crate::notify;
 use crate::plan::{Plan, Process};
+use crate::rdt;
 use crate::store::{self, Record, Status};
 use crate::sync::Kind;
 use alloc::{format, string::ToString};
@@ -25,6 +26,7 @@ pub struct Conversation<'a, 'b> {
     pub cgroup: Option<&'a Cgroup>,
     /// Where the network devices are kept that have been moved into the container.
     pub moves: &'a mut Option<Moves>,
+    pub rdt: Option<&'a rdt::Group>,
     /// Whether id maps may be written without help.
     pub privileged: bool,
     /// What the hooks that the child runs have on their stdin.
@@ -73,6 +75,9 @@ impl Conversation<'_, '_> {
     fn enter(&mut self, child: &Child, plan: Option<&Plan>) -> Result<()> {
         if let Some(cgroup) = self.cgroup.filter(|cgroup| cgroup.needs_join() || !child.in_cgroup) {
             cgroup.join(child.pid, child.in_cgroup && cgroup.cgroup2().is_some())?;
+        }
+        if let Some(group) = self.rdt {
+            group.assign(child.pid)?;
         }
         if let Some(adjust) = self.process.oom_score_adj {
             let path = format!("/proc/{}/oom_score_adj", child.pid);

@@ -64,7 +64,9 @@ fn the_verdict_is_what_run_then_does() {
         ("no such kernel parameter", "linux.sysctl", |b| {
             b.set("/linux/sysctl", json!({"kernel.shm_nonesuch": "1"}))
         }),
-        ("not supported", "linux.intelRdt", |b| b.set("/linux/intelRdt", json!({"closID": "x"}))),
+        ("a resctrl group that is not there", "linux.intelRdt", |b| {
+            b.set("/linux/intelRdt", json!({"closID": "nonesuch"}))
+        }),
         ("no such network device", "linux.netDevices", |b| {
             b.set("/linux/netDevices", json!({"nonesuch0": {}}))
         }),

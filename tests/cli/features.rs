@@ -38,7 +38,10 @@ fn the_document_has_what_callers_look_for() {
         assert_eq!(linux["cgroup"][name], true, "{name}");
     }
     for name in ["seccomp", "apparmor", "selinux", "intelRdt", "netDevices"] {
-        assert!(linux[name]["enabled"].is_boolean(), "{name}");
+        assert_eq!(linux[name]["enabled"], true, "{name}");
+    }
+    for name in ["schemata", "monitoring"] {
+        assert_eq!(linux["intelRdt"][name], true, "{name}");
     }
     let seccomp = &linux["seccomp"];
     has(&seccomp["actions"], &["SCMP_ACT_KILL_PROCESS", "SCMP_ACT_ERRNO", "SCMP_ACT_NOTIFY", "SCMP_ACT_LOG"]);

@@ -19,6 +19,7 @@ mod namespaces;
 mod netdev;
 mod process;
 mod propagation;
+mod rdt;
 mod refusals;
 mod seccomp;
 mod users;

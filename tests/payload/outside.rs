@@ -9,6 +9,7 @@
 //! - `swap A B`: exchanges two names until standard input closes; prints `ready`, at the end the number of exchanges.
 //! - `as UID GID CMD…`: drops to an ordinary user and execs CMD.
 //! - `seccomp-agent SOCKET VALUE`: agent.rs.
+//! - `resctrl DIR CMD…`: resctrl.rs.
 //! - `console SOCKET`: listens as a caller of `--console-socket` does; prints `ready`, `received COUNT DATA`, then what comes out
 //!   of the terminal; standard input goes into it.
 //! - `swallow-stdio CMD…`: execs CMD with descriptors 0 to 2 closed.
@@ -31,6 +32,7 @@ pub fn run(arguments: &[String]) -> Option<i32> {
         "as" => Some(as_user(rest[0].parse().unwrap(), rest[1].parse().unwrap(), &rest[2..])),
         "seccomp-agent" => Some(crate::agent::run(rest[0], rest[1].parse().unwrap())),
         "console" => Some(console(rest[0])),
+        "resctrl" => Some(crate::resctrl::run(rest[0], &rest[1..])),
         "swallow-stdio" => {
             (0..3).for_each(sys::close);
             Some(become_command(&rest))
@@ -39,7 +41,7 @@ pub fn run(arguments: &[String]) -> Option<i32> {
     }
 }
 
-fn become_command(command: &[&str]) -> i32 {
+pub fn become_command(command: &[&str]) -> i32 {
     let error = Command::new(command[0]).args(&command[1..]).exec();
     eprintln!("payload: exec {}: {error}", command[0]);
     126

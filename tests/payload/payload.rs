@@ -11,6 +11,7 @@ mod json;
 mod net;
 mod outside;
 mod report;
+mod resctrl;
 mod sys;
 
 use std::io::Write;

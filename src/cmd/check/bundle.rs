@@ -10,6 +10,7 @@ use crate::compile::{self, capabilities, namespaces, process};
 use crate::config::{self, Config, Hook};
 use crate::error::{Result, Text};
 use crate::plan::{MountKind, Plan};
+use crate::rdt;
 use crate::spawn::{self, maps};
 use crate::validate::validate;
 use alloc::{
@@ -69,6 +70,9 @@ fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &m
     match cgroup::prepare(&config.linux.resources, wanted) {
         Ok(prepared) => found.losses.extend(prepared.warning.map(String::from)),
         Err(error) => found.fail(error.to_string()),
+    }
+    if let Err(error) = rdt::prepare(&config, super::ID) {
+        found.fail(error.to_string());
     }
     if let Err(error) = spawn::open_joins(&plan.namespaces) {
         found.fail(error.to_string());
