@@ -10,6 +10,7 @@ use crate::json::Writer;
 use crate::log::Log;
 use crate::store::{Record, Status, write_all};
 use alloc::format;
+use rustix::fs::{Mode, OFlags};
 use syscalls::{AsFd, Errno, OwnedFd};
 
 /// The hooks of one kind, in order; the first that fails ends it.
@@ -50,9 +51,15 @@ pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
     }
 }
 
-/// The file that hooks have as their stdin.
+/// The file that hooks have as their stdin: in memory, or where that is denied without a name on a disk.
 pub fn state_file() -> Result<OwnedFd> {
-    syscalls::fs::memfd_create(c"state", 0).map_err(Error::os("memfd_create"))
+    let nameless = |directory: &str| {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR)
+    };
+    syscalls::fs::memfd_create(c"state", 0)
+        .or_else(|errno| nameless("/run").or_else(|_| nameless("/tmp")).or(Err(errno)))
+        .map_err(Error::os("memfd_create"))
 }
 
 /// Writes the state as JSON into it, in place of what was there.

@@ -48,7 +48,7 @@ fn program(args: syscalls::Args) -> i32 {
 /// The exit status, which only `run` and `exec` choose.
 fn run(context: &Context<'_>, command: Command) -> Result<i32> {
     if matches!(command, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
-        runlet::seal::seal(context.env)?;
+        runlet::seal::seal(context.env, context.log)?;
     }
     match command {
         Command::Create(args) => cmd::create::create(context, &args),

@@ -6,25 +6,34 @@
 //! read-only file system. Called by `main` for create, run and exec, once the command line is read.
 
 use crate::error::{Error, Result};
+use crate::log::Log;
 use crate::spawn::open_proc;
+use crate::sync::is_absent;
+use alloc::format;
 use syscalls::fs::{self, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
 use syscalls::mount::{self, MOUNT_ATTR_RDONLY, MountAttr};
-use syscalls::{Args, AsFd, BorrowedFd, CStrArray, CWD, Errno, OwnedFd, prctl, process, stat};
+use syscalls::{Args, AsFd, AsRawFd, BorrowedFd, CStrArray, CWD, Errno, OwnedFd, leak, prctl, process, stat};
 
 /// The name under which the runtime starts again. Who is called so and is not sealed does not go on.
 const SEALED: &core::ffi::CStr = c"runlet:sealed";
 
 /// ST_RDONLY of statfs(2): the file system or the mount is read-only.
 const READ_ONLY: u32 = 1;
-/// OVERLAYFS_SUPER_MAGIC: the file below an overlay can be written to all the same.
+/// OVERLAYFS_SUPER_MAGIC: the file below a read-only overlay may be reached by another way. A read-only mount of the runtime's own
+/// is as good on it as anywhere: what counts is what /proc/self/exe leads to.
 const OVERLAY: u32 = 0x794c_7630;
 const SEALS: u32 = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 /// Returns when the running program is safe from the container. Otherwise it starts again and does not return.
-pub fn seal(args: Args) -> Result<()> {
-    let exe = open_exe()?;
+pub fn seal(args: Args, log: &Log) -> Result<()> {
+    let mut exe = open_exe()?;
+    while exe.as_raw_fd() <= 2 {
+        // The caller left a standard descriptor closed: no file that the runtime opens later may be taken for it.
+        leak(exe);
+        exe = open_exe()?;
+    }
     let again = args.args().next() == Some(SEALED);
-    if is_sealed(exe.as_fd())? {
+    if is_sealed(exe.as_fd(), again)? {
         if again {
             // exec named the process after a descriptor's number.
             prctl::set_name(c"runlet").map_err(Error::os("prctl(PR_SET_NAME)"))?;
@@ -36,17 +45,22 @@ pub fn seal(args: Args) -> Result<()> {
     }
     let sealed = match read_only_mount(exe.as_fd()) {
         Ok(sealed) => sealed,
-        Err(_) => copy(exe.as_fd()).map_err(Error::os("seal the runtime's binary"))?,
+        Err(_) => {
+            log.debug(
+                &"open_tree, mount_setattr (Linux 5.12) are missing or denied: the runtime runs from a copy of itself in memory",
+            );
+            copy(exe.as_fd()).map_err(Error::os("seal the runtime's binary"))?
+        }
     };
     let argv: CStrArray = core::iter::once(SEALED).chain(args.args().skip(1)).map(Into::into).collect();
     let envp: CStrArray = args.env().map(Into::into).collect();
-    Err(Error::os("start again from the sealed binary")(process::execveat(
-        sealed.as_fd(),
-        c"",
-        &argv,
-        &envp,
-        fs::AT_EMPTY_PATH,
-    )))
+    let mut errno = process::execveat(sealed.as_fd(), c"", &argv, &envp, fs::AT_EMPTY_PATH);
+    if is_absent(errno) {
+        // execveat is as old as any kernel that has the rest, and may be denied.
+        let path = crate::compile::cstring(&format!("/proc/self/fd/{}", sealed.as_raw_fd()));
+        errno = process::execve(&path, &argv, &envp);
+    }
+    Err(Error::os("start again from the sealed binary")(errno))
 }
 
 /// The file that this process runs.
@@ -54,17 +68,17 @@ fn open_exe() -> Result<OwnedFd> {
     match fs::openat(CWD, c"/proc/self/exe", fs::O_PATH, 0) {
         Ok(exe) => Ok(exe),
         Err(_) => {
-            let proc = open_proc()?;
+            let (proc, _) = open_proc()?;
             fs::openat(proc.as_fd(), c"self/exe", fs::O_PATH, 0)
                 .map_err(Error::os("open the runtime's binary"))
         }
     }
 }
 
-/// Whether nobody can write to it through /proc/self/exe.
-fn is_sealed(exe: BorrowedFd<'_>) -> Result<bool> {
+/// Whether nobody can write to it through /proc/self/exe. `again`: this process was started from where it is safe, if it is.
+fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
     let place = stat::fstatfs(exe).map_err(Error::os("statfs of the runtime's binary"))?;
-    if place.flags & READ_ONLY != 0 && place.kind != OVERLAY {
+    if place.flags & READ_ONLY != 0 && (again || place.kind != OVERLAY) {
         return Ok(true);
     }
     // A copy in memory has no name in any directory.
@@ -76,10 +90,8 @@ fn is_sealed(exe: BorrowedFd<'_>) -> Result<bool> {
     }
     // An ordinary user's containers are that user at most: somebody else's file is out of their reach.
     let user = rustix::process::geteuid().as_raw();
-    Ok(user != 0
-        && file.uid != user
-        && file.mode & 0o002 == 0
-        && fs::faccessat2(exe, c"", fs::W_OK, fs::AT_EMPTY_PATH).is_err())
+    let denied = || fs::faccessat2(exe, c"", fs::W_OK, fs::AT_EMPTY_PATH).err() == Some(Errno::ACCESS);
+    Ok(user != 0 && file.uid != user && file.mode & 0o002 == 0 && denied())
 }
 
 /// A detached read-only mount of the file: attached nowhere, so that nothing can change it back (Linux 5.12).
@@ -114,15 +126,11 @@ fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
 fn open_again(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
     fs::openat(CWD, c"/proc/self/exe", fs::O_RDONLY, 0)
         .or_else(|errno| {
-            let proc = open_proc().map_err(|_| errno)?;
+            let (proc, _) = open_proc().map_err(|_| errno)?;
             fs::openat(proc.as_fd(), c"self/exe", fs::O_RDONLY, 0)
         })
-        .and_then(|file| {
-            let (a, b) = (stat::fstat(exe)?, stat::fstat(file.as_fd())?);
-            if (a.ino, a.dev_major, a.dev_minor) == (b.ino, b.dev_major, b.dev_minor) {
-                Ok(file)
-            } else {
-                Err(Errno::STALE)
-            }
+        .and_then(|file| match stat::fstat(exe)?.is_same_file(&stat::fstat(file.as_fd())?) {
+            true => Ok(file),
+            false => Err(Errno::STALE),
         })
 }

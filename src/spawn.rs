@@ -12,7 +12,7 @@ use crate::child::Fds;
 use crate::compile::namespaces::NAMESPACES;
 use crate::error::{Error, Result};
 use crate::plan::{Namespaces, Plan, Process};
-use crate::sync::{FRAME, Frame, Kind};
+use crate::sync::{self, Absent, FRAME, Frame, Kind};
 use alloc::{format, vec::Vec};
 use rustix::fd::AsRawFd;
 use rustix::fs::{Mode, OFlags};
@@ -52,6 +52,8 @@ pub struct Child {
     pub pidfd: Option<OwnedFd>,
     /// Whether it was born in the cgroup; otherwise it is to be moved there.
     pub in_cgroup: bool,
+    /// What was done without to make it: bits of [`Absent`].
+    pub without: u32,
     frames: OwnedFd,
     go: Option<OwnedFd>,
 }
@@ -98,6 +100,7 @@ pub fn spawn(
         // id maps of such a child: there the child does it itself, when it has them.
         syscalls::prctl::set_dumpable(false).map_err(Error::os("prctl(PR_SET_DUMPABLE)"))?;
     }
+    let mut without = close_all_but(task.process().preserve_fds.saturating_add(3))?;
     let (frames, frames_end) = fd::pipe(0).map_err(Error::os("pipe"))?;
     // A child that asks nothing needs no answers.
     let (go_end, go) = match setup.wait_maps
@@ -108,7 +111,11 @@ pub fn spawn(
         false => (None, None),
     };
     let proc = match needs_proc(&task) {
-        true => Some(open_proc()?),
+        true => {
+            let (proc, own) = open_proc()?;
+            without |= if own { 0 } else { Absent::Fsopen.bit() };
+            Some(proc)
+        }
         false => None,
     };
     let fds = Fds {
@@ -154,7 +161,9 @@ pub fn spawn(
         (Err(errno), Some(_)) if is_absent(errno) && !setup.joins_late => {
             // Without CLONE_INTO_CGROUP (Linux 5.7) the child waits until it has been moved.
             return_to(&left)?;
-            return spawn(task, joins, sources, &Setup { wait_maps: true, joins_late: true, ..*setup });
+            let late = Setup { wait_maps: true, joins_late: true, ..*setup };
+            return spawn(task, joins, sources, &late)
+                .map(|child| Child { without: child.without | Absent::Clone3.bit(), ..child });
         }
         (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
         (forked, _) => (forked, true),
@@ -174,7 +183,7 @@ pub fn spawn(
         }
         Fork::Parent { pid, pidfd } => {
             return_to(&left)?;
-            let mut child = Child { pid, pidfd, in_cgroup, frames, go };
+            let mut child = Child { pid, pidfd, in_cgroup, without, frames, go };
             if through {
                 child.land(task.process())?;
             }
@@ -205,9 +214,39 @@ fn clone_before_clone3(new: u64) -> syscalls::Result<Fork> {
     }
 }
 
-/// Whether clone3, or its way into a cgroup, may be missing here. ENOENT is what some vendor kernels answer.
+/// Whether clone3, or its way into a cgroup, may be missing here.
 fn is_absent(errno: Errno) -> bool {
-    matches!(errno, Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::NOENT | Errno::TOOBIG | Errno::BADF)
+    sync::is_absent(errno) || matches!(errno, Errno::TOOBIG | Errno::BADF)
+}
+
+/// Everything from this number on is closed by exec, the caller's descriptors too (R4), also for hooks: what the runtime opens
+/// is so from the beginning. The result is what was done without.
+fn close_all_but(first: u32) -> Result<u32> {
+    if fd::close_range_cloexec(first, u32::MAX).is_ok() {
+        return Ok(0);
+    }
+    let failed = |errno| Error::os("close descriptors that are not the container's")(errno);
+    let close = |number: u32| match fd::set_cloexec(number.cast_signed(), true) {
+        Ok(()) | Err(Errno::BADF) => Ok(()),
+        Err(errno) => Err(failed(errno)),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::open("/proc/self/fd", flags, Mode::empty()) {
+        Ok(directory) => {
+            let mut buffer = Vec::with_capacity(2048);
+            let mut names = rustix::fs::RawDir::new(&directory, buffer.spare_capacity_mut());
+            while let Some(name) = names.next() {
+                let name = name.map_err(failed)?;
+                let number = name.file_name().to_str().ok().and_then(|name| name.parse().ok());
+                if let Some(number) = number.filter(|number| *number >= first) {
+                    close(number)?;
+                }
+            }
+        }
+        // Without /proc each number is tried, up to the limit that most kernels have for it (fs.nr_open).
+        Err(_) => (first..1 << 20).try_for_each(close)?,
+    }
+    Ok(Absent::CloseRange.bit())
 }
 
 /// Opens a namespace of this process, to come back to.
@@ -285,19 +324,19 @@ fn needs_proc(task: &Task<'_>) -> bool {
     sysctls || process.apparmor.is_some() || process.selinux.is_some()
 }
 
-/// A procfs of the runtime's own, or where that is denied the mounted one, checked to be one (R3).
-pub fn open_proc() -> Result<OwnedFd> {
+/// A procfs of the runtime's own, or where that is denied the mounted one, checked to be one (R3), and false.
+pub fn open_proc() -> Result<(OwnedFd, bool)> {
     let private = syscalls::mount::fsopen(c"proc").and_then(|context| {
         syscalls::mount::fsconfig_create(context.as_fd())?;
         syscalls::mount::fsmount(context.as_fd(), 0)
     });
     if let Ok(proc) = private {
-        return Ok(proc);
+        return Ok((proc, true));
     }
     let proc = rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(Error::sys("open", "/proc"))?;
     match syscalls::stat::fstatfs(proc.as_fd()) {
-        Ok(stat) if stat.kind == crate::child::PROC_MAGIC => Ok(proc),
+        Ok(stat) if stat.kind == crate::child::PROC_MAGIC => Ok((proc, false)),
         _ => Err(Error::new("/proc: is not a procfs, and one of the runtime's own cannot be had")),
     }
 }

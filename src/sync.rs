@@ -12,7 +12,7 @@
 //!    |--- go ------------------------------------->|
 //!    |<-- Listener (seccomp notify) ---------------|   the parent takes the descriptor by pidfd_getfd
 //!    |--- go ------------------------------------->|
-//!    |<-- Warning, any number ---------------------|
+//!    |<-- Warning, any number; Without, once ------|
 //!    |                                             |
 //!    |  create:                                    |
 //!    |<-- Ready -----------------------------------|   everything done but the program
@@ -27,6 +27,8 @@
 //!    |<-- end of file -----------------------------    exec'd: the pipe is close-on-exec
 //!    |<-- a failure frame -------------------------    failed, and why
 //! ```
+
+use syscalls::Errno;
 
 /// Size of a frame on the wire.
 pub const FRAME: usize = 8;
@@ -61,6 +63,56 @@ pub enum Kind {
     Pid,
     /// Waits on exec.fifo.
     Ready,
+    /// What the child did without: `value` has a bit for each place in [`ABSENT`]. For the debug log.
+    Without,
+}
+
+/// A system call that the runtime can do without: its place in [`ABSENT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Absent {
+    Clone3,
+    Openat2,
+    MoveMount,
+    MountSetattr,
+    Fsopen,
+    CloseRange,
+    PidfdOpen,
+    PidfdSendSignal,
+}
+
+impl Absent {
+    /// As one bit of `Kind::Without`'s value.
+    pub fn bit(self) -> u32 {
+        1u32.wrapping_shl(self as u32)
+    }
+}
+
+/// For each [`Absent`]: its name, the version that brought what is used of it, and what is lost without it. A kernel may be older,
+/// or a seccomp filter may deny it. One table for the debug log, `check` and the tests.
+pub const ABSENT: &[(&str, &str, &str)] = &[
+    ("clone3", "5.3, into a cgroup 5.7", "processes are moved into their cgroup after they were born"),
+    ("openat2", "5.6", "paths in the container are walked step by step"),
+    (
+        "open_tree",
+        "5.2, with move_mount",
+        "mounts are made by mount(2), and are there before their flags are",
+    ),
+    (
+        "mount_setattr",
+        "5.12",
+        "what is mounted below a read-only path stays writable; no id-mapped mounts, no recursive mount flags",
+    ),
+    ("fsopen", "5.2", "the machine's /proc is used in place of one of the runtime's own"),
+    ("close_range", "5.11", "descriptors are closed one by one"),
+    ("pidfd_open", "5.3, for setns 5.8", "processes are known by pid and start time"),
+    ("pidfd_send_signal", "5.1", "signals go by pid, after a look at the process's start time"),
+];
+
+/// Whether an answer may mean that the call is missing: in this kernel, behind a seccomp filter, or (ENOENT) in a vendor's kernel.
+/// What is really forbidden or not there is so for the older call as well.
+pub fn is_absent(errno: Errno) -> bool {
+    matches!(errno, Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::NOENT)
 }
 
 macro_rules! steps {
@@ -133,7 +185,6 @@ steps! {
     Uid = "setresuid",
     Capabilities = "capset",
     Ambient = "raise ambient capability",
-    Descriptors = "close_range",
     Stdio = "take the terminal as stdio",
     Cwd = "chdir",
     CwdOutside = "lies outside the container's root",
@@ -144,8 +195,16 @@ steps! {
 }
 
 impl Kind {
-    const ALL: &'static [Kind] =
-        &[Kind::Failure, Kind::Warning, Kind::Maps, Kind::Hooks, Kind::Listener, Kind::Pid, Kind::Ready];
+    const ALL: &'static [Kind] = &[
+        Kind::Failure,
+        Kind::Warning,
+        Kind::Maps,
+        Kind::Hooks,
+        Kind::Listener,
+        Kind::Pid,
+        Kind::Ready,
+        Kind::Without,
+    ];
 }
 
 impl Frame {

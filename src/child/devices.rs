@@ -1,13 +1,13 @@
 //! Device nodes, the links of /dev, and the terminal.
 
-use super::mounts::attach;
+use super::mounts::bind_at;
 use super::resolve::{Jail, Links, c_path};
 use super::{Done, Fds, at, nth};
 use crate::plan::{Device, Plan};
 use crate::sync::Step;
 use core::ffi::CStr;
 use syscalls::fs;
-use syscalls::{BorrowedFd, CWD, Errno, leak, mount, stat};
+use syscalls::{BorrowedFd, CWD, Errno, leak, stat};
 
 /// The links of /dev (config-linux.md "Dev symbolic links"): text, name.
 const LINKS: [(&CStr, &CStr); 5] = [
@@ -46,7 +46,7 @@ pub fn make_all(plan: &Plan, jail: &Jail, fds: Fds<'_>) -> Done<()> {
         };
         let mut buffer = [0; 256];
         let name = c_path(&mut buffer, name).map_err(nth(Step::Device, index))?;
-        make(device, index, directory, name)?;
+        make(device, index, directory, name, jail)?;
     }
     for (index, (text, name)) in LINKS.iter().enumerate() {
         match fs::symlinkat(text, dev, name) {
@@ -63,7 +63,7 @@ pub fn make_all(plan: &Plan, jail: &Jail, fds: Fds<'_>) -> Done<()> {
 }
 
 /// One device: made, or found to be there as it should be.
-fn make(device: &Device, index: usize, directory: BorrowedFd<'_>, name: &CStr) -> Done<()> {
+fn make(device: &Device, index: usize, directory: BorrowedFd<'_>, name: &CStr, jail: &Jail) -> Done<()> {
     match fs::mknodat(directory, name, device.mode, device.major, device.minor) {
         Ok(()) => {}
         Err(Errno::EXIST) => {
@@ -81,7 +81,7 @@ fn make(device: &Device, index: usize, directory: BorrowedFd<'_>, name: &CStr) -
             };
         }
         // A user namespace may not make devices, however privileged in itself (mknod(2)): the host's is bound instead.
-        Err(Errno::PERM) => return bind_from_host(device, index, directory, name),
+        Err(Errno::PERM) => return bind_from_host(device, index, directory, name, jail),
         Err(errno) => return Err(nth(Step::Device, index)(errno)),
     }
     if (device.uid, device.gid) != (0, 0) {
@@ -91,7 +91,13 @@ fn make(device: &Device, index: usize, directory: BorrowedFd<'_>, name: &CStr) -
     Ok(())
 }
 
-fn bind_from_host(device: &Device, index: usize, directory: BorrowedFd<'_>, name: &CStr) -> Done<()> {
+fn bind_from_host(
+    device: &Device,
+    index: usize,
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    jail: &Jail,
+) -> Done<()> {
     let failed = |errno| nth(Step::DeviceBind, index)(errno);
     let mut buffer = [0; 4096];
     let path = device.path.to_bytes();
@@ -110,12 +116,5 @@ fn bind_from_host(device: &Device, index: usize, directory: BorrowedFd<'_>, name
     let made = fs::openat(directory, name, fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW | fs::O_WRONLY, 0o666);
     drop(made.map_err(failed)?);
     let target = leak(fs::openat(directory, name, fs::O_PATH | fs::O_NOFOLLOW, 0).map_err(failed)?);
-    let tree = mount::open_tree(source, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE);
-    match tree.map(leak).and_then(|tree| attach(tree, target)) {
-        Err(errno) if super::mounts::is_absent(errno) => {
-            fs::fchdir(directory).map_err(failed)?;
-            mount::mount(Some(host), name, None, mount::MS_BIND, None).map_err(failed)
-        }
-        other => other.map_err(failed),
-    }
+    bind_at(source, target, jail).map_err(failed)
 }

@@ -3,7 +3,7 @@
 use super::resolve::Jail;
 use super::{Done, Fail, Fds, ask, at, nth, tell, warn};
 use crate::plan::{Capabilities, Hook, Process};
-use crate::sync::{Frame, Kind, Step};
+use crate::sync::{Frame, Kind, Step, is_absent};
 use core::ffi::CStr;
 use syscalls::caps::{self, Caps};
 use syscalls::fs::{self, O_DIRECTORY};
@@ -24,6 +24,13 @@ pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail) 
         Ok(program) => program,
         Err(fail) => return fail,
     };
+    if jail.without() != 0 {
+        let value = jail.without().cast_signed();
+        let without = Frame { kind: Kind::Without, step: Step::Exec, index: 0, value };
+        if let Err(fail) = tell(without, fds) {
+            return fail;
+        }
+    }
     if let Some(fifo) = fds.fifo {
         let ready = Frame { kind: Kind::Ready, step: Step::Wait, index: 0, value: 0 };
         if let Err(fail) = tell(ready, fds) {
@@ -87,7 +94,6 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail) -> Done<usize> {
         process::personality(persona).map_err(at(Step::Personality))?;
     }
     // Before the limits: where every descriptor is looked at, the caller's limit says how many there can be.
-    keep_only_promised(process.preserve_fds).map_err(at(Step::Descriptors))?;
     for limit in &process.rlimits {
         let new = process::Rlimit { current: limit.soft, maximum: limit.hard };
         process::prlimit(0, limit.resource, Some(&new))
@@ -218,24 +224,6 @@ fn stdio_owner(uid: u32) -> Done<()> {
     Ok(())
 }
 
-/// Everything but stdio and the promised descriptors is closed by exec, the caller's too (R4).
-pub fn keep_only_promised(preserve: u32) -> syscalls::Result<()> {
-    let first = preserve.saturating_add(3);
-    if fd::close_range_cloexec(first, u32::MAX).is_ok() {
-        return Ok(());
-    }
-    // Before Linux 5.11, or hidden.
-    let limit = process::prlimit(0, process::RLIMIT_NOFILE, None)?;
-    let last = u32::try_from(limit.maximum).unwrap_or(u32::MAX).clamp(1024, 1 << 20);
-    for number in first..last {
-        match fd::set_cloexec(number as i32, true) {
-            Ok(()) | Err(Errno::BADF) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
 /// chdir, and proof that it is inside: a directory that cannot be reached from the root has no path that starts with a slash
 /// (getcwd(2), CVE-2024-21626). EXDEV stands for that.
 fn enter_cwd(cwd: &CStr, jail: &Jail) -> syscalls::Result<()> {
@@ -296,7 +284,7 @@ pub fn write_proc(fds: Fds<'_>, below: &[u8], path: &CStr, value: &[u8]) -> sysc
     let directory = fs::openat(proc, directory, fs::O_PATH | O_DIRECTORY, 0)?;
     let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_XDEV | fs::RESOLVE_NO_SYMLINKS;
     let file = match fs::openat2(directory.as_fd(), path, fs::O_WRONLY, 0, resolve) {
-        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
+        Err(errno) if is_absent(errno) => {
             fs::openat(directory.as_fd(), path, fs::O_WRONLY | fs::O_NOFOLLOW, 0)?
         }
         other => other?,
@@ -314,13 +302,8 @@ pub fn write_proc(fds: Fds<'_>, below: &[u8], path: &CStr, value: &[u8]) -> sysc
 fn find_home<'b>(buffer: &'b mut [u8; 512], uid: u32, jail: &Jail) -> Option<&'b CStr> {
     let mut home = [0u8; 256];
     let mut length = 0usize;
-    // Not by jail.open: a descriptor that can be read is wanted, and the root is `/` already.
-    let passwd = jail.open(c"etc/passwd", 0, super::resolve::Links::Follow).ok().and_then(|path| {
-        let regular = stat::fstat(path).ok()?.mode & fs::S_IFMT == fs::S_IFREG;
-        regular.then(|| fs::openat(CWD, c"/etc/passwd", fs::O_RDONLY | fs::O_NONBLOCK, 0).ok())?
-    });
-    if let Some(passwd) = passwd {
-        length = scan_passwd(passwd.as_fd(), uid, &mut home).unwrap_or(0);
+    if let Ok(passwd) = jail.open_to_read(c"etc/passwd") {
+        length = scan_passwd(passwd, uid, &mut home).unwrap_or(0);
     }
     let home = match home.get(..length) {
         Some([b'/', ..]) => home.get(..length).unwrap_or_default(),
@@ -332,11 +315,14 @@ fn find_home<'b>(buffer: &'b mut [u8; 512], uid: u32, jail: &Jail) -> Option<&'b
     CStr::from_bytes_until_nul(buffer).ok()
 }
 
+/// How much of a passwd is read, in chunks of 1024 bytes: an image's may have no end.
+const MAX_CHUNKS: u32 = 8192;
+
 /// Finds the sixth field of the first line whose third field is the uid. Long lines are cut, not split.
 fn scan_passwd(passwd: syscalls::BorrowedFd<'_>, uid: u32, home: &mut [u8; 256]) -> syscalls::Result<usize> {
     let mut chunk = [0u8; 1024];
     let (mut field, mut number, mut valid, mut length) = (0u32, 0u32, false, 0usize);
-    loop {
+    for _ in 0..MAX_CHUNKS {
         let read = fd::read(passwd, &mut chunk)?;
         for byte in chunk.get(..read).unwrap_or_default().iter().chain((read == 0).then_some(&b'\n')) {
             match (*byte, field) {
@@ -364,7 +350,8 @@ fn scan_passwd(passwd: syscalls::BorrowedFd<'_>, uid: u32, home: &mut [u8; 256])
             }
         }
         if read == 0 {
-            return Ok(0);
+            break;
         }
     }
+    Ok(0)
 }

@@ -29,11 +29,28 @@ fn prepare(state: Option<BorrowedFd<'_>>) -> syscalls::Result<()> {
         fs::lseek(state, 0, fs::SEEK_SET)?;
         fd::dup_to(state, 0, 0)?;
     }
-    super::finish::keep_only_promised(0)?;
+    close_all()?;
     // `run` in the foreground blocks all signals.
     signal::set_mask(signal::SIG_SETMASK, &signal::Set::empty())?;
     // A group of its own, so that a timeout reaches what the hook started as well.
     process::setpgid(0, 0)
+}
+
+/// A hook gets no descriptor but the standard ones, those promised to the container included.
+fn close_all() -> syscalls::Result<()> {
+    const FIRST: u32 = 3;
+    if fd::close_range_cloexec(FIRST, u32::MAX).is_ok() {
+        return Ok(());
+    }
+    let limit = process::prlimit(0, process::RLIMIT_NOFILE, None)?;
+    let last = u32::try_from(limit.maximum).unwrap_or(u32::MAX).clamp(1024, 1 << 20);
+    for number in FIRST..last {
+        match fd::set_cloexec(number.cast_signed(), true) {
+            Ok(()) | Err(Errno::BADF) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 fn wait(hook: &Hook, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Result<()> {

@@ -10,15 +10,15 @@ mod devices;
 mod finish;
 mod hook;
 mod mounts;
+mod names;
 mod resolve;
 mod root;
 
 use crate::plan::{Namespaces, Plan};
-use crate::sync::{FRAME, Frame, Kind, Step};
+use crate::sync::{FRAME, Frame, Kind, Step, is_absent};
 use resolve::Jail;
 
 pub use hook::run as run_hook;
-pub use mounts::is_absent;
 pub use resolve::PROC_MAGIC;
 use syscalls::process::Fork;
 use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, ns, prctl, process, signal};
@@ -96,19 +96,11 @@ pub fn trampoline(plan: &mut Plan, new: u64, fds: Fds<'_>) -> ! {
 }
 
 fn land(namespaces: &Namespaces, new: u64, fds: Fds<'_>) -> Done<Fork> {
-    // With privilege over the host all others can be joined as they are, and could perhaps not be from inside the user
-    // namespace; without, it is the user namespace that gives the privilege.
-    let privileged = ids::geteuid() == 0;
-    for user in [!privileged, privileged] {
-        for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
-            if (join.kind == ns::CLONE_NEWUSER) == user {
-                ns::setns(syscalls::AsFd::as_fd(namespace), join.kind).map_err(nth(Step::Join, index))?;
-            }
-        }
-    }
+    join_all(namespaces, true, fds)?;
+    // A child of one's parent has its exit signal.
     let flags = new | process::CLONE_PARENT;
-    match process::clone3(&process::CloneArgs { flags, ..process::CloneArgs::default() }) {
-        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM | Errno::NOENT) => process::clone(flags, false, 0),
+    match process::clone3(&process::CloneArgs { flags, exit_signal: 0, ..process::CloneArgs::default() }) {
+        Err(errno) if is_absent(errno) => process::clone(flags, false, 0),
         other => other,
     }
     .map_err(at(Step::Clone))
@@ -152,14 +144,27 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     Ok(jail)
 }
 
-/// Namespaces: joined ones first, then the id maps of a new user namespace.
-fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
-    for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
-        // A pid namespace is the parent's to join: it takes effect for its children only.
-        if join.kind != ns::CLONE_NEWPID {
-            ns::setns(syscalls::AsFd::as_fd(namespace), join.kind).map_err(nth(Step::Join, index))?;
+/// Joins namespaces. With privilege over the host all others can be joined as they are, and could perhaps not be from inside the
+/// user namespace; without, it is the user namespace that gives the privilege. `pid`: a pid namespace too, for the children.
+fn join_all(namespaces: &Namespaces, pid: bool, fds: Fds<'_>) -> Done<()> {
+    if fds.joins.is_empty() {
+        return Ok(());
+    }
+    let privileged = ids::geteuid() == 0;
+    for user in [!privileged, privileged] {
+        for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
+            if (join.kind == ns::CLONE_NEWUSER) == user && (pid || join.kind != ns::CLONE_NEWPID) {
+                ns::setns(syscalls::AsFd::as_fd(namespace), join.kind).map_err(nth(Step::Join, index))?;
+            }
         }
     }
+    Ok(())
+}
+
+/// Namespaces: joined ones first, then the id maps of a new user namespace.
+fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
+    // A pid namespace is the parent's to join: it takes effect for its children only.
+    join_all(namespaces, false, fds)?;
     if fds.wait_maps {
         ask(Frame { kind: Kind::Maps, step: Step::Maps, index: 0, value: 0 }, fds)?;
     }
@@ -187,7 +192,7 @@ fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: Fds<'_>) -
         fs::fchdir(root).and_then(|()| fs::chroot(c".")).map_err(at(Step::Root))?;
     }
     let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).map_err(at(Step::Root))?;
-    let jail = Jail::new(syscalls::leak(root));
+    let jail = Jail::new(syscalls::leak(root), true);
     if let Some(terminal) = process.terminal {
         console::make(terminal, &jail, None, fds)?;
     }

@@ -5,10 +5,10 @@
 //! can do it. A bind is a detached copy (open_tree), changed while nobody sees it, then attached descriptor to
 //! descriptor (R2).
 
-use super::resolve::{Jail, Links};
+use super::resolve::{Jail, Links, PROC_MAGIC, same_file};
 use super::{Done, Fail, Fds, nth, warn};
 use crate::plan::{AttrChange, Mount, MountKind, Plan};
-use crate::sync::Step;
+use crate::sync::{Absent, Step, is_absent};
 use core::ffi::CStr;
 use syscalls::fs;
 use syscalls::mount::{self, MountAttr};
@@ -25,21 +25,18 @@ pub fn mount_all(plan: &Plan, jail: &Jail, fds: Fds<'_>) -> Done<()> {
             MountKind::CopySymlink => copy_symlink(mount, index, jail)?,
             MountKind::BindRemount => {
                 let target = existing(mount, index, jail)?;
-                change(target, mount.attr, 0, 0).map_err(nth(Step::MountAttr, index))?;
-                change(target, mount.tree_attr, mount::AT_RECURSIVE, 0)
-                    .map_err(nth(Step::MountAttr, index))?;
-                propagate(mount, target, index)?;
+                change_late(mount, target, jail).map_err(nth(Step::MountAttr, index))?;
             }
             MountKind::Remount => {
                 let target = existing(mount, index, jail)?;
                 fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
                 mount::mount(None, c".", None, mount.flags | mount::MS_REMOUNT, Some(&mount.data))
                     .map_err(nth(Step::Mount, index))?;
-                propagate(mount, target, index)?;
+                propagate(mount, target, index, jail)?;
             }
             MountKind::Propagation => {
                 let target = existing(mount, index, jail)?;
-                propagate(mount, target, index)?;
+                propagate(mount, target, index, jail)?;
             }
         }
     }
@@ -73,8 +70,8 @@ fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
     }
     if mount.propagation != 0 || !mount.tree_attr.is_empty() {
         let top = existing(mount, index, jail)?;
-        change(top, mount.tree_attr, mount::AT_RECURSIVE, 0).map_err(nth(Step::MountAttr, index))?;
-        propagate(mount, top, index)?;
+        change(top, mount.tree_attr, mount::AT_RECURSIVE).map_err(nth(Step::MountAttr, index))?;
+        propagate(mount, top, index, jail)?;
     }
     Ok(())
 }
@@ -89,12 +86,9 @@ fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -
     let shared = !plan.namespaces.has(ns::CLONE_NEWCGROUP);
     if shared {
         for place in [c"/sys/fs/cgroup", c"/sys/fs/cgroup/unified"] {
-            let Ok(tree) = host_tree(place) else { continue };
-            if stat::fstatfs(tree).is_ok_and(|stat| stat.kind == CGROUP2_SUPER_MAGIC) {
-                match bind(mount, index, jail, Some(tree)) {
-                    Err(Fail { step: Step::Mount, errno, .. }) if is_absent(errno) => break,
-                    other => return other,
-                }
+            let Ok(host) = fs::openat(CWD, place, fs::O_PATH, 0) else { continue };
+            if stat::fstatfs(host.as_fd()).is_ok_and(|stat| stat.kind == CGROUP2_SUPER_MAGIC) {
+                return bind_from(place, mount, index, jail, None);
             }
         }
     }
@@ -102,107 +96,156 @@ fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -
         Err(Fail { step: Step::Mount, errno: Errno::NODEV, .. }) => {
             warn(Step::Mount, index, Errno::NODEV, fds)
         }
+        // cgroup v1 hierarchies on a tmpfs.
         Err(Fail { step: Step::Mount, errno: Errno::PERM | Errno::BUSY, .. })
             if shared || plan.namespaces.has(ns::CLONE_NEWUSER) =>
         {
-            // cgroup v1 hierarchies on a tmpfs: what holds for one mount must hold for all.
-            let tree = host_tree(c"/sys/fs/cgroup").map_err(nth(Step::MountSource, index))?;
-            change(tree, mount.attr, mount::AT_RECURSIVE, 0).map_err(nth(Step::MountAttr, index))?;
-            bind(mount, index, jail, Some(tree))
+            bind_from(c"/sys/fs/cgroup", mount, index, jail, None)
         }
         other => other,
     }
 }
 
-fn host_tree(place: &CStr) -> syscalls::Result<BorrowedFd<'static>> {
-    mount::open_tree(CWD, place, mount::OPEN_TREE_CLONE | mount::AT_RECURSIVE).map(leak)
+/// `tree` is the detached tree to attach where it is there already.
+fn bind(mount: &Mount, index: usize, jail: &Jail, tree: Option<BorrowedFd<'_>>) -> Done<()> {
+    bind_from(&mount.source, mount, index, jail, tree)
 }
 
-/// `source` is the detached tree to attach where it is there already (id-mapped, or the host's cgroups).
-fn bind(mount: &Mount, index: usize, jail: &Jail, source: Option<BorrowedFd<'_>>) -> Done<()> {
+fn bind_from(
+    source: &CStr,
+    mount: &Mount,
+    index: usize,
+    jail: &Jail,
+    tree: Option<BorrowedFd<'_>>,
+) -> Done<()> {
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
-    let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
-    let tree = match source {
+    let recursive = if is_whole(mount) { mount::AT_RECURSIVE } else { 0 };
+    let tree = match tree {
         Some(tree) => tree,
-        None => match mount::open_tree(CWD, &mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
+        None => match mount::open_tree(CWD, source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
             Ok(tree) => leak(tree),
-            Err(errno) if is_absent(errno) => return bind_by_path(mount, index, jail, errno),
+            Err(errno) if is_absent(errno) => return bind_by_name(source, mount, index, jail),
             Err(errno) => return Err(nth(Step::MountSource, index)(errno)),
         },
     };
     let target = target_like(tree, mount, index, jail)?;
-    let late = match change(tree, mount.attr, 0, 0)
-        .and_then(|()| change(tree, mount.tree_attr, mount::AT_RECURSIVE, 0))
-        .and_then(|()| change_propagation(tree, mount.propagation))
+    // Before the tree is seen, if that can be (Linux 5.12).
+    let late = match change(tree, mount.attr, reach(mount))
+        .and_then(|()| change(tree, mount.tree_attr, mount::AT_RECURSIVE))
+        .and_then(|()| change_propagation(tree, early(mount.propagation)))
     {
         Ok(()) => false,
         Err(errno) if is_absent(errno) => true,
         Err(errno) => return Err(nth(Step::MountAttr, index)(errno)),
     };
     match attach(tree, target) {
-        Err(errno) if is_absent(errno) && source.is_none() => return bind_by_path(mount, index, jail, errno),
+        Err(errno) if is_absent(errno) && mount.idmap.is_none() => {
+            return bind_by_name(source, mount, index, jail);
+        }
         other => other.map_err(nth(Step::Mount, index))?,
     }
-    if late {
-        fs::fchdir(tree).map_err(nth(Step::MountTarget, index))?;
-        remount_here(mount, index)?;
+    match late {
+        true => change_late(mount, tree, jail).map_err(nth(Step::MountAttr, index)),
+        false => Ok(()),
     }
+}
+
+/// Before Linux 5.2.
+fn bind_by_name(source: &CStr, mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
+    let nofollow = if mount.source_nofollow { fs::O_NOFOLLOW } else { 0 };
+    let source =
+        leak(fs::openat(CWD, source, fs::O_PATH | nofollow, 0).map_err(nth(Step::MountSource, index))?);
+    let target = target_like(source, mount, index, jail)?;
+    let recursive = if is_whole(mount) { mount::MS_REC } else { 0 };
+    bind_at_name(source, target, recursive, jail).map_err(nth(Step::Mount, index))?;
+    if mount.attr.is_empty() && mount.tree_attr.is_empty() && mount.propagation == 0 {
+        return Ok(());
+    }
+    // `target` is below the new mount: look again, and make sure that it is the source.
+    let top = existing(mount, index, jail)?;
+    same_file(source, top).map_err(nth(Step::MountTarget, index))?;
+    change_late(mount, top, jail).map_err(nth(Step::MountAttr, index))
+}
+
+fn bind_at_name(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    recursive: u32,
+    jail: &Jail,
+) -> syscalls::Result<()> {
+    jail.names()?.mount(Some(source), target, mount::MS_BIND | recursive)?;
+    jail.do_without(Absent::MoveMount);
     Ok(())
 }
 
-/// Before Linux 5.2: mount(2) onto the destination as the working directory, or for a file onto its name in there.
-fn bind_by_path(mount: &Mount, index: usize, jail: &Jail, absent: Errno) -> Done<()> {
-    let nofollow = if mount.source_nofollow { fs::O_NOFOLLOW } else { 0 };
-    let source =
-        fs::openat(CWD, &mount.source, fs::O_PATH | nofollow, 0).map_err(nth(Step::MountSource, index))?;
-    let target = target_like(source.as_fd(), mount, index, jail)?;
-    let recursive = if mount.kind == MountKind::TreeBind { mount::MS_REC } else { 0 };
-    let flags = mount::MS_BIND | recursive;
-    if fs::fchdir(target).is_ok() {
-        mount::mount(Some(&mount.source), c".", None, flags, None).map_err(nth(Step::Mount, index))?;
-        // The working directory is below the new mount now: look again, and make sure that it is the source.
-        let top = existing(mount, index, jail)?;
-        same_file(source.as_fd(), top).map_err(nth(Step::MountTarget, index))?;
-        fs::fchdir(top).map_err(nth(Step::MountTarget, index))?;
-        return remount_here(mount, index);
-    }
-    let mut buffer = [0; 256];
-    let (directory, name) = jail
-        .parent(&mount.target, false, links(mount), &mut buffer)
-        .map_err(nth(Step::MountTarget, index))?;
-    fs::fchdir(directory).map_err(nth(Step::MountTarget, index))?;
-    // mount(2) would follow a link here. The open one is not one; if it was swapped meanwhile, that shows afterwards.
-    mount::mount(Some(&mount.source), name, None, flags, None).map_err(nth(Step::Mount, index))?;
-    let top =
-        leak(fs::openat(CWD, name, fs::O_PATH | fs::O_NOFOLLOW, 0).map_err(nth(Step::MountTarget, index))?);
-    same_file(source.as_fd(), top).map_err(nth(Step::MountTarget, index))?;
-    remount(mount, name).map_err(|_| nth(Step::Mount, index)(absent))
+/// Whether what is mounted below the source comes along. The host's cgroups may be many mounts, which stand for one.
+fn is_whole(mount: &Mount) -> bool {
+    matches!(mount.kind, MountKind::TreeBind | MountKind::Cgroup)
 }
 
-fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> syscalls::Result<()> {
-    let (a, b) = (stat::fstat(a)?, stat::fstat(b)?);
-    match (a.ino, a.dev_major, a.dev_minor) == (b.ino, b.dev_major, b.dev_minor) {
-        true => Ok(()),
-        false => Err(Errno::LOOP),
+/// What holds for the one mount of the host's cgroups must hold for all of it.
+fn reach(mount: &Mount) -> u32 {
+    if mount.kind == MountKind::Cgroup { mount::AT_RECURSIVE } else { 0 }
+}
+
+/// Binds the file or directory at one descriptor to another.
+pub fn bind_at(source: BorrowedFd<'_>, target: BorrowedFd<'_>, jail: &Jail) -> syscalls::Result<()> {
+    let tree = mount::open_tree(source, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE);
+    match tree.map(leak).and_then(|tree| attach(tree, target)) {
+        Err(errno) if is_absent(errno) => bind_at_name(source, target, 0, jail),
+        other => other,
     }
 }
 
-/// Flags and propagation of the mount in the working directory, where mount_setattr is missing (before Linux 5.12).
-fn remount_here(mount: &Mount, index: usize) -> Done<()> {
-    remount(mount, c".").map_err(nth(Step::MountAttr, index))
-}
-
-fn remount(mount: &Mount, path: &CStr) -> syscalls::Result<()> {
-    if !mount.tree_attr.is_empty() {
-        return Err(Errno::NOSYS); // there is no other way to change a whole tree
-    }
-    if !mount.attr.is_empty() {
-        let flags = mount::MS_BIND | mount::MS_REMOUNT | mount.flags;
-        mount::mount(None, path, None, flags, None)?;
-    }
+/// Flags and propagation of a mount that can be seen already.
+fn change_late(mount: &Mount, at: BorrowedFd<'_>, jail: &Jail) -> syscalls::Result<()> {
+    change_or_remount(at, mount.attr, mount.flags, reach(mount), jail)?;
+    change(at, mount.tree_attr, mount::AT_RECURSIVE)?; // there is no other way to change a whole tree
     match early(mount.propagation) {
         0 => Ok(()),
-        flags => mount::mount(None, path, None, flags, None),
+        propagation => mount_again(at, propagation, jail),
+    }
+}
+
+/// Changes attributes, or where the call for that is missing (before Linux 5.12) remounts with them: `flags` are the MS_* of those
+/// that are set. Then what is mounted below keeps its own.
+pub fn change_or_remount(
+    at: BorrowedFd<'_>,
+    attr: AttrChange,
+    flags: u32,
+    recursive: u32,
+    jail: &Jail,
+) -> syscalls::Result<()> {
+    match change(at, attr, recursive) {
+        Err(errno) if is_absent(errno) => {
+            jail.do_without(Absent::MountSetattr);
+            let flags = flags | kept_flags(at, attr)?;
+            mount_again(at, mount::MS_BIND | mount::MS_REMOUNT | flags, jail)
+        }
+        other => other,
+    }
+}
+
+/// The flags that a remount must repeat, or it would clear them (which it may not in a user namespace, and then fails).
+pub fn kept_flags(at: BorrowedFd<'_>, attr: AttrChange) -> syscalls::Result<u32> {
+    // ST_* of statfs(2) and MS_*; the first four are the same and equal their MOUNT_ATTR_* too.
+    const SAME: u32 = mount::MS_RDONLY | mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
+    const REST: [(u32, u32, u64); 4] = [
+        (0x0400, mount::MS_NOATIME, mount::MOUNT_ATTR_ATIME),
+        (0x0800, mount::MS_NODIRATIME, mount::MOUNT_ATTR_NODIRATIME),
+        (0x1000, mount::MS_RELATIME, mount::MOUNT_ATTR_ATIME),
+        (0x2000, mount::MS_NOSYMFOLLOW, mount::MOUNT_ATTR_NOSYMFOLLOW),
+    ];
+    let have = stat::fstatfs(at)?.flags;
+    let kept = REST.iter().filter(|(st, _, named)| have & st != 0 && attr.clear & named == 0);
+    Ok(kept.fold(have & SAME & !(attr.clear as u32), |flags, (_, ms, _)| flags | ms))
+}
+
+/// mount(2) on what is mounted at a descriptor: another propagation, or other flags.
+fn mount_again(at: BorrowedFd<'_>, flags: u32, jail: &Jail) -> syscalls::Result<()> {
+    match fs::fchdir(at) {
+        Ok(()) => mount::mount(None, c".", None, flags, None),
+        Err(_) => jail.names()?.mount(None, at, flags),
     }
 }
 
@@ -232,9 +275,8 @@ fn target_like(
 /// What procfs is told must reach procfs: a link of the image must not lead a mount into it (CVE-2025-52881). Destinations
 /// that say `/proc` themselves were judged by name, and follow no link.
 fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> syscalls::Result<()> {
-    const PROC_SUPER_MAGIC: u32 = 0x9fa0; // linux/magic.h
     let by_name = mount.no_symlinks || mount.target.to_bytes().starts_with(b"proc/");
-    match !by_name && stat::fstatfs(target)?.kind == PROC_SUPER_MAGIC {
+    match !by_name && stat::fstatfs(target)?.kind == PROC_MAGIC {
         true => Err(Errno::PERM),
         false => Ok(()),
     }
@@ -269,36 +311,29 @@ pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> syscalls::Result<
 }
 
 /// Sets and clears attributes; nothing to change costs nothing.
-pub fn change(
-    tree: BorrowedFd<'_>,
-    attr: AttrChange,
-    recursive: u32,
-    propagation: u32,
-) -> syscalls::Result<()> {
-    if attr.is_empty() && propagation == 0 {
+pub fn change(tree: BorrowedFd<'_>, attr: AttrChange, recursive: u32) -> syscalls::Result<()> {
+    if attr.is_empty() {
         return Ok(());
     }
-    let attr = MountAttr { set: attr.set, clear: attr.clear, propagation, userns: None };
+    let attr = MountAttr { set: attr.set, clear: attr.clear, ..MountAttr::default() };
     mount::mount_setattr(tree, c"", fs::AT_EMPTY_PATH | recursive, &attr)
 }
 
 fn change_propagation(tree: BorrowedFd<'_>, propagation: u32) -> syscalls::Result<()> {
-    let propagation = early(propagation);
+    if propagation == 0 {
+        return Ok(());
+    }
     let recursive = if propagation & mount::MS_REC != 0 { mount::AT_RECURSIVE } else { 0 };
-    change(tree, AttrChange::default(), recursive, propagation & !mount::MS_REC)
+    let attr = MountAttr { propagation: propagation & !mount::MS_REC, ..MountAttr::default() };
+    mount::mount_setattr(tree, c"", fs::AT_EMPTY_PATH | recursive, &attr)
 }
 
 /// Propagation of what is mounted at a descriptor, by the call that every kernel has.
-fn propagate(mount: &Mount, target: BorrowedFd<'_>, index: usize) -> Done<()> {
+fn propagate(mount: &Mount, target: BorrowedFd<'_>, index: usize, jail: &Jail) -> Done<()> {
     match early(mount.propagation) {
         0 => Ok(()),
-        propagation => propagate_as(propagation, target, index),
+        propagation => mount_again(target, propagation, jail).map_err(nth(Step::MountPropagation, index)),
     }
-}
-
-fn propagate_as(propagation: u32, target: BorrowedFd<'_>, index: usize) -> Done<()> {
-    fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
-    mount::mount(None, c".", None, propagation, None).map_err(nth(Step::MountPropagation, index))
 }
 
 /// What a mount is made with. Unbindable comes when the root is in place, for a copy of the tree, which takes the place of an
@@ -314,14 +349,9 @@ fn early(propagation: u32) -> u32 {
 pub fn make_unbindable(plan: &Plan, jail: &Jail) -> Done<()> {
     for (index, mount) in plan.mounts.iter().enumerate() {
         if mount.propagation & mount::MS_UNBINDABLE != 0 {
-            propagate_as(mount.propagation, existing(mount, index, jail)?, index)?;
+            mount_again(existing(mount, index, jail)?, mount.propagation, jail)
+                .map_err(nth(Step::MountPropagation, index))?;
         }
     }
     Ok(())
-}
-
-/// A call that this kernel lacks, or that a filter or vendor hides (DESIGN.md: ENOSYS, EPERM, EINVAL and ENOENT all mean
-/// "absent"; what is really forbidden or missing is so for the older call as well).
-pub fn is_absent(errno: Errno) -> bool {
-    matches!(errno, Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::NOENT)
 }

@@ -3,6 +3,8 @@
 //! One rule: a path is resolved once, to a descriptor, and everything after happens to the descriptor. Symbolic links of
 //! the image are followed as if the root were `/` already; none leads out.
 
+use super::names::Names;
+use crate::sync::Absent;
 use core::cell::Cell;
 use core::ffi::CStr;
 use syscalls::fs::{self, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH};
@@ -30,21 +32,74 @@ pub enum Links {
 /// A root directory below which paths are resolved.
 pub struct Jail {
     pub root: BorrowedFd<'static>,
+    /// Names of descriptors for mount(2), where newer calls are missing.
+    names: Cell<Option<Names>>,
+    /// Whether /proc is the container's, so that no more names can be had.
+    inside: bool,
     has_openat2: Cell<bool>,
     /// It has answered once: its ENOENT is about the path from then on.
     openat2_works: Cell<bool>,
+    /// What was done without: bits of [`Absent`].
+    without: Cell<u32>,
 }
 
 impl Jail {
-    /// Everything below this directory.
-    pub fn new(root: BorrowedFd<'static>) -> Self {
-        Jail { root, has_openat2: Cell::new(true), openat2_works: Cell::new(false) }
+    /// Everything below this directory. `inside`: it is this process's root.
+    pub fn new(root: BorrowedFd<'static>, inside: bool) -> Self {
+        Jail {
+            root,
+            names: Cell::new(None),
+            inside,
+            has_openat2: Cell::new(true),
+            openat2_works: Cell::new(false),
+            without: Cell::new(0),
+        }
+    }
+
+    /// The same once it has become this process's root.
+    pub fn entered(self, root: BorrowedFd<'static>) -> Self {
+        Jail { root, inside: true, ..self }
+    }
+
+    /// Names for descriptors. `ENOSYS` where there are none to be had.
+    pub fn names(&self) -> Result<Names> {
+        let names = match self.names.get() {
+            Some(names) => names,
+            None if self.inside => return Err(Errno::NOSYS),
+            None => Names::open()?,
+        };
+        self.names.set(Some(names));
+        Ok(names)
+    }
+
+    /// Notes that a call is missing and was done without.
+    pub fn do_without(&self, call: Absent) {
+        self.without.set(self.without.get() | call.bit());
+    }
+
+    /// What was done without, as `Kind::Without` says it.
+    pub fn without(&self) -> u32 {
+        self.without.get()
     }
 
     /// Opens what a path names (O_PATH). `flags`: 0 or O_DIRECTORY.
     pub fn open(&self, path: &CStr, flags: u32, links: Links) -> Result<BorrowedFd<'static>> {
         let itself = if links == Links::LastItself { O_NOFOLLOW } else { 0 };
-        let flags = flags | itself | O_PATH | O_CLOEXEC;
+        self.resolve(path, flags | itself | O_PATH | O_CLOEXEC, links)
+    }
+
+    /// Opens a regular file to be read. Whatever else stands there is EINVAL, and neither waits for anybody nor becomes a terminal
+    /// of this session.
+    pub fn open_to_read(&self, path: &CStr) -> Result<BorrowedFd<'static>> {
+        let flags = fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY | O_CLOEXEC;
+        let file = self.resolve(path, flags, Links::Follow)?;
+        match stat::fstat(file)?.mode & fs::S_IFMT {
+            fs::S_IFREG => Ok(file),
+            _ => Err(Errno::INVAL),
+        }
+    }
+
+    fn resolve(&self, path: &CStr, flags: u32, links: Links) -> Result<BorrowedFd<'static>> {
         let refuse = if links == Links::Refuse { fs::RESOLVE_NO_SYMLINKS } else { 0 };
         let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS | refuse;
         for _ in 0..MAX_RETRIES {
@@ -54,13 +109,13 @@ impl Jail {
             match fs::openat2(self.root, path, flags, 0, resolve) {
                 Err(Errno::AGAIN) => {}
                 // Before Linux 5.6, or hidden by a seccomp filter. A path that is really forbidden gets its EPERM again below.
-                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => self.has_openat2.set(false),
+                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => self.lacks_openat2(),
                 // Some vendor kernels answer ENOENT for a call they lack; the root itself is always there.
                 Err(Errno::NOENT)
                     if !self.openat2_works.get()
                         && fs::openat2(self.root, c".", O_PATH | O_CLOEXEC, 0, 0).is_err() =>
                 {
-                    self.has_openat2.set(false);
+                    self.lacks_openat2();
                 }
                 other => {
                     self.openat2_works.set(true);
@@ -72,6 +127,11 @@ impl Jail {
             true => Err(Errno::AGAIN),
             false => self.walk(path, flags, links),
         }
+    }
+
+    fn lacks_openat2(&self) {
+        self.has_openat2.set(false);
+        self.do_without(Absent::Openat2);
     }
 
     /// Opens a directory of the container, making what is missing of the path (0755).
@@ -168,8 +228,7 @@ impl Jail {
                 continue;
             }
             if component == b".." {
-                let (now, root) = (stat::fstat(here)?, stat::fstat(self.root)?);
-                if (now.ino, now.dev_major, now.dev_minor) != (root.ino, root.dev_major, root.dev_minor) {
+                if same_file(here, self.root).is_err() {
                     here = leak(fs::openat(here, c"..", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0)?);
                 }
                 if last {
@@ -206,13 +265,26 @@ impl Jail {
                 if flags & O_DIRECTORY != 0 && kind != fs::S_IFDIR {
                     return Err(Errno::NOTDIR);
                 }
-                return Ok(next);
+                if flags & O_PATH != 0 {
+                    return Ok(next);
+                }
+                // To be read: the name again, which must still be the file that was looked at.
+                let file = leak(fs::openat(here, name, flags | O_NOFOLLOW, 0)?);
+                return same_file(file, next).map(|()| file);
             }
             if kind != fs::S_IFDIR {
                 return Err(Errno::NOTDIR);
             }
             here = next;
         }
+    }
+}
+
+/// ELOOP unless both are the same file: between two looks a name was made to lead elsewhere.
+pub fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<()> {
+    match stat::fstat(a)?.is_same_file(&stat::fstat(b)?) {
+        true => Ok(()),
+        false => Err(Errno::LOOP),
     }
 }
 

@@ -1,10 +1,10 @@
 //! The root: attached, pivoted to, and then what is hidden or read-only in it.
 
-use super::mounts::{attach as attach_tree, change, is_absent, make_unbindable};
-use super::resolve::{Jail, Links};
+use super::mounts::{attach as attach_tree, change, change_or_remount, kept_flags, make_unbindable};
+use super::resolve::{Jail, Links, same_file};
 use super::{Done, Fds, at, nth};
 use crate::plan::{AttrChange, Plan, Root};
-use crate::sync::Step;
+use crate::sync::{Absent, Step, is_absent};
 use core::ffi::CStr;
 use syscalls::fs::{self, O_DIRECTORY};
 use syscalls::mount::{
@@ -13,6 +13,8 @@ use syscalls::mount::{
 };
 use syscalls::{BorrowedFd, CWD, Errno, leak, stat};
 
+/// Read-only, of statfs(2)'s flags.
+const ST_RDONLY: u32 = 1;
 const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
 
 /// Makes the rootfs a mount of its own, in a mount namespace that nothing leaves, and opens it.
@@ -29,13 +31,18 @@ pub fn attach(root: &Root) -> Done<Jail> {
         .map(leak)
         .and_then(|tree| attach_tree(tree, directory).map(|()| tree));
     match attached {
-        Ok(tree) => Ok(Jail::new(tree)),
+        Ok(tree) => Ok(Jail::new(tree, false)),
         Err(errno) if is_absent(errno) => {
             fs::fchdir(directory).map_err(at(Step::RootBind))?;
             mount::mount(Some(c"."), c".", None, MS_BIND | MS_REC, None).map_err(at(Step::RootBind))?;
             let tree =
                 fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?;
-            Ok(Jail::new(leak(tree)))
+            let jail = Jail::new(leak(tree), false);
+            same_file(directory, jail.root).map_err(at(Step::RootBind))?;
+            jail.do_without(Absent::MoveMount);
+            // For what is hidden after pivot_root: then they cannot be had any more.
+            jail.names().map_err(at(Step::RootBind))?;
+            Ok(jail)
         }
         Err(errno) => Err(at(Step::RootAttach)(errno)),
     }
@@ -48,18 +55,18 @@ pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
         true => Err(Errno::INVAL),
         false => mount::pivot_root(c".", c"."),
     };
-    let jail = match pivoted {
+    let root = match pivoted {
         Ok(()) => {
             // The old root is stacked on the new one, where the working directory is (pivot_root(2)).
             mount::umount(c".", MNT_DETACH).map_err(at(Step::Detach))?;
             fs::chdir(c"/").map_err(at(Step::Detach))?;
-            jail
+            jail.root
         }
         // The root mount of an initramfs has no parent and cannot be exchanged (before Linux 7.0).
         Err(Errno::INVAL) => replace_root().map_err(at(Step::Pivot))?,
         Err(errno) => return Err(at(Step::Pivot)(errno)),
     };
-    Ok(jail)
+    Ok(jail.entered(root))
 }
 
 /// The container's tree, in the working directory, takes the place of everything that is mounted on an initramfs root.
@@ -68,7 +75,7 @@ pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
 /// namespace of its own could then mount an unmasked /proc (the kernel's mount_too_revealing asks whether one is visible).
 /// So the host's mounts are really taken off, without a list of them: a copy of the whole tree, laid over `/`, is a peer of the
 /// original, and unmounting the copy propagates. Tried on 6.1 and 6.12, ramfs and tmpfs.
-fn replace_root() -> syscalls::Result<Jail> {
+fn replace_root() -> syscalls::Result<BorrowedFd<'static>> {
     // Both calls or neither (Linux 5.2), but a profile may deny one alone: after the host's mounts are gone it is too late to
     // find out. A flag that does not exist tells.
     let probe = mount::move_mount(CWD, c"", CWD, c"", u32::MAX);
@@ -91,11 +98,11 @@ fn replace_root() -> syscalls::Result<Jail> {
     fs::fchdir(tree)?;
     fs::chroot(c".")?;
     fs::chdir(c"/")?;
-    Ok(Jail::new(tree))
+    Ok(tree)
 }
 
 /// The same before Linux 5.2. The container's own mounts end up private.
-fn replace_root_by_move() -> syscalls::Result<Jail> {
+fn replace_root_by_move() -> syscalls::Result<BorrowedFd<'static>> {
     mount::mount(None, c"/", None, MS_REC | MS_PRIVATE, None)?;
     mount::mount(Some(c"."), c"/", None, MS_MOVE, None)?;
     mount::mount(None, c"/", None, MS_REC | MS_SHARED, None)?;
@@ -106,7 +113,7 @@ fn replace_root_by_move() -> syscalls::Result<Jail> {
     mount::mount(None, c".", None, MS_PRIVATE, None)?;
     fs::chroot(c".")?;
     fs::chdir(c"/")?;
-    fs::openat(CWD, c"/", fs::O_PATH | O_DIRECTORY, 0).map(|root| Jail::new(leak(root)))
+    fs::openat(CWD, c"/", fs::O_PATH | O_DIRECTORY, 0).map(leak)
 }
 
 /// Read-only paths, masked paths, the root itself, and last its propagation.
@@ -116,15 +123,7 @@ pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
     }
     mask_all(plan, jail)?;
     if plan.root.readonly {
-        match mount::mount_setattr(jail.root, c"", fs::AT_EMPTY_PATH, &attr(READONLY)) {
-            Err(errno) if is_absent(errno) => {
-                let flags = kept_flags(jail.root).map_err(at(Step::RootReadonly))?;
-                fs::fchdir(jail.root).map_err(at(Step::RootReadonly))?;
-                mount::mount(None, c".", None, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, None)
-                    .map_err(at(Step::RootReadonly))?;
-            }
-            other => other.map_err(at(Step::RootReadonly))?,
-        }
+        change_or_remount(jail.root, READONLY, MS_RDONLY, 0, jail).map_err(at(Step::RootReadonly))?;
     }
     // Last: nothing can be made from an unbindable mount any more.
     make_unbindable(plan, jail)?;
@@ -134,10 +133,6 @@ pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
     Ok(())
 }
 
-fn attr(change: AttrChange) -> mount::MountAttr<'static> {
-    mount::MountAttr { set: change.set, clear: change.clear, ..Default::default() }
-}
-
 /// Covers a path with a read-only copy of itself. One that is not there needs none.
 fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
     let target = match jail.open(path, 0, Links::Follow) {
@@ -145,46 +140,53 @@ fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
         other => other?,
     };
     let flags = fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
-    let tree = match mount::open_tree_attr(target, c"", flags, &attr(READONLY)) {
-        Ok(tree) => leak(tree),
+    let attr = mount::MountAttr { set: READONLY.set, ..Default::default() };
+    let (tree, late) = match mount::open_tree_attr(target, c"", flags, &attr) {
+        Ok(tree) => (leak(tree), false),
         // Before Linux 6.15: two calls.
-        Err(errno) if is_absent(errno) || errno == Errno::NOENT => match mount::open_tree(target, c"", flags)
-        {
+        Err(errno) if is_absent(errno) => match mount::open_tree(target, c"", flags) {
             Ok(tree) => {
                 let tree = leak(tree);
-                match change(tree, READONLY, AT_RECURSIVE, 0) {
-                    Err(errno) if is_absent(errno) => return readonly_by_path(jail, path, target),
-                    other => other?,
+                match change(tree, READONLY, AT_RECURSIVE) {
+                    Err(errno) if is_absent(errno) => (tree, true),
+                    other => other.map(|()| (tree, false))?,
                 }
-                tree
             }
-            Err(errno) if is_absent(errno) => return readonly_by_path(jail, path, target),
+            Err(errno) if is_absent(errno) => return readonly_by_name(jail, path, target),
             Err(errno) => return Err(errno),
         },
         Err(errno) => return Err(errno),
     };
     match attach_tree(tree, target) {
-        Err(errno) if is_absent(errno) => readonly_by_path(jail, path, target),
+        Err(errno) if is_absent(errno) => readonly_by_name(jail, path, target),
+        Ok(()) if late => remount_readonly(jail, path, tree),
         other => other,
     }
 }
 
-/// Before Linux 5.12, after pivot_root: names cannot lead out of the root any more, and nothing else runs in it yet.
-fn readonly_by_path(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
-    fs::fchdir(jail.root)?;
-    mount::mount(Some(path), path, None, MS_BIND | MS_REC, None)?;
-    let flags = kept_flags(target)?;
-    mount::mount(None, path, None, MS_BIND | MS_REMOUNT | MS_RDONLY | flags, None)
+/// Before Linux 5.2.
+fn readonly_by_name(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+    jail.names()?.mount(Some(target), target, MS_BIND | MS_REC)?;
+    let top = jail.open(path, 0, Links::Follow)?;
+    same_file(target, top)?;
+    remount_readonly(jail, path, top)
 }
 
-/// The flags that a remount must repeat or it would clear them (and may not, in a user namespace).
-fn kept_flags(fd: BorrowedFd<'_>) -> syscalls::Result<u32> {
-    // ST_NOSUID, ST_NODEV, ST_NOEXEC, ST_NOATIME, ST_NODIRATIME, ST_RELATIME of statfs(2); the first three equal their MS_*.
-    const SAME: u32 = mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
-    const ATIMES: [(u32, u32); 3] =
-        [(0x0400, mount::MS_NOATIME), (0x0800, mount::MS_NODIRATIME), (0x1000, mount::MS_RELATIME)];
-    let have = stat::fstatfs(fd)?.flags;
-    Ok(ATIMES.iter().filter(|(st, _)| have & st != 0).fold(have & SAME, |flags, (_, ms)| flags | ms))
+/// Before Linux 5.12: the mount at a descriptor, whose path is the last resort for a file that has no other name. What counts is
+/// that the mount is read-only in the end.
+fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> syscalls::Result<()> {
+    match change_or_remount(top, READONLY, MS_RDONLY, 0, jail) {
+        Err(Errno::NOSYS) => {
+            fs::fchdir(jail.root)?;
+            let flags = MS_BIND | MS_REMOUNT | MS_RDONLY | kept_flags(top, READONLY)?;
+            mount::mount(None, path, None, flags, None)?;
+        }
+        other => other?,
+    }
+    match stat::fstatfs(top)?.flags & ST_RDONLY {
+        0 => Err(Errno::LOOP),
+        _ => Ok(()),
+    }
 }
 
 /// Covers files with the null device and directories with an empty read-only tmpfs. The null device is the container's own,
@@ -218,7 +220,7 @@ fn mask_all(plan: &Plan, jail: &Jail) -> Done<()> {
             // The kernel does not mount a file on a directory: the copy of the null device is kept for the next file.
             Err(Errno::NOTDIR) => mask_directory(target).map_err(nth(Step::Masked, index))?,
             Err(errno) if is_absent(errno) => {
-                mask_by_path(jail, path, target).map_err(nth(Step::Masked, index))?
+                mask_by_name(jail, null, target).map_err(nth(Step::Masked, index))?
             }
             other => other.map_err(nth(Step::Masked, index))?,
         }
@@ -233,11 +235,10 @@ fn mask_directory(target: BorrowedFd<'_>) -> syscalls::Result<()> {
     mount::mount(Some(c"tmpfs"), c".", Some(c"tmpfs"), flags, Some(c"nr_blocks=1,nr_inodes=1"))
 }
 
-/// Before Linux 5.2, after pivot_root.
-fn mask_by_path(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
-    if stat::fstat(target)?.mode & fs::S_IFMT == fs::S_IFDIR {
-        return mask_directory(target);
+/// Before Linux 5.2.
+fn mask_by_name(jail: &Jail, null: BorrowedFd<'_>, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+    match stat::fstat(target)?.mode & fs::S_IFMT {
+        fs::S_IFDIR => mask_directory(target),
+        _ => jail.names()?.mount(Some(null), target, MS_BIND),
     }
-    fs::fchdir(jail.root)?;
-    mount::mount(Some(c"dev/null"), path, None, MS_BIND, None)
 }

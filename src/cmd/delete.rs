@@ -7,6 +7,7 @@ use crate::cgroup::Cgroup;
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::hooks;
+use crate::log::Log;
 use crate::rdt;
 use crate::store::{Entry, Record, Status, Store};
 use alloc::format;
@@ -56,8 +57,8 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
         match record.status(entry) {
             Status::Stopped => {}
             // Callers rely on it for one that is only created, as with runc and crun (SPEC.md).
-            Status::Created | Status::Creating => end(record, cgroup.as_ref())?,
-            _ if force => end(record, cgroup.as_ref())?,
+            Status::Created | Status::Creating => end(context.log, record, cgroup.as_ref())?,
+            _ if force => end(context.log, record, cgroup.as_ref())?,
             status => {
                 return Err(Error::new(format!(
                     "container {:?} is {}, not stopped",
@@ -99,9 +100,9 @@ pub fn take_away(
 }
 
 /// Kills the first process and waits until it is gone.
-fn end(record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
+fn end(log: &Log, record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
     let pidfd = process::pidfd_open(record.pid, 0);
-    match super::kill::send(record, process::SIGKILL) {
+    match super::kill::send(log, record, process::SIGKILL) {
         Ok(()) => {}
         Err(_) if !record.is_alive() => return Ok(()),
         Err(error) => return Err(error),

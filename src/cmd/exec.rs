@@ -10,11 +10,13 @@ use crate::config::{self, Config, Str};
 use crate::console::OtherSide;
 use crate::error::{Error, Result};
 use crate::handover::{send_pidfd, write_pid_file};
+use crate::log::Log;
 use crate::plan::{Join, Namespaces, Process};
 use crate::rdt;
-use crate::spawn::{self, Child, Setup, Task, conversation::Conversation};
+use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, render::done_without};
 use crate::store::{self, Record, Status};
 use crate::supervise;
+use crate::sync::Absent;
 use alloc::{
     format,
     string::{String, ToString},
@@ -95,11 +97,11 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             }
         }
     };
-    let target = Target::open(&record, &kept.config)?;
+    let target = Target::open(context.log, &record, &kept.config)?;
     let child = match start(&target) {
         // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
         Err(error) if error.errno == Some(Errno::INVAL) && target.by_pidfd => {
-            start(&Target::open_each(&record, &kept.config)?)
+            start(&Target::open_each(context.log, &record, &kept.config)?)
         }
         other => other,
     }?;
@@ -230,7 +232,7 @@ struct Target {
 impl Target {
     /// Opens a pidfd of the container's first process: it stands for all of its namespaces at once, and, since a process enters
     /// a pid namespace only for its children, a second time for that one.
-    fn open(record: &Record<'_>, config: &Config<'_>) -> Result<Self> {
+    fn open(log: &Log, record: &Record<'_>, config: &Config<'_>) -> Result<Self> {
         let all = own_kinds(config);
         let mut target = Target::new(record, true);
         for kind in [all & !ns::CLONE_NEWPID, all & ns::CLONE_NEWPID] {
@@ -239,14 +241,15 @@ impl Target {
                 Ok(pidfd) => target.join(kind, pidfd),
                 Err(Errno::SRCH) => return Err(not_running(&record.id)),
                 // Before Linux 5.3, or hidden.
-                Err(_) => return Target::open_each(record, config),
+                Err(_) => return Target::open_each(log, record, config),
             }
         }
         target.checked(record)
     }
 
     /// Opens the namespaces one by one, for kernels that do not join them by a pidfd.
-    fn open_each(record: &Record<'_>, config: &Config<'_>) -> Result<Self> {
+    fn open_each(log: &Log, record: &Record<'_>, config: &Config<'_>) -> Result<Self> {
+        done_without(log, Absent::PidfdOpen.bit());
         let all = own_kinds(config);
         let mut target = Target::new(record, false);
         // With privilege over the host all others are joined first: from inside the user namespace those that it does not own

@@ -4,7 +4,10 @@ use super::Context;
 use crate::args;
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::spawn::render::done_without;
 use crate::store::{Entry, Record, Status};
+use crate::sync::{Absent, is_absent};
 use alloc::format;
 use syscalls::{AsFd, Errno, process};
 
@@ -20,18 +23,18 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
     let record = Record::parse(&json)?;
     let signal = u32::try_from(args.signal).map_err(|_| Error::new("kill: a signal is not negative"))?;
     match record.status(&entry) {
-        Status::Stopped if args.all => signal_all(&entry, signal, false),
+        Status::Stopped if args.all => signal_all(context.log, &entry, signal, false),
         Status::Stopped => Err(Error::new(format!("container not running: {:?}", args.id))),
-        _ if args.all => signal_all(&entry, signal, true),
+        _ if args.all => signal_all(context.log, &entry, signal, true),
         _ => {
-            send(&record, signal)?;
+            send(context.log, &record, signal)?;
             if signal == process::SIGKILL {
                 let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
                 cgroup.as_ref().map_or(Ok(()), Cgroup::wake_killed)?;
             }
             // Without a pid namespace of its own the others do not end with the first process.
             match signal == process::SIGKILL && shares_pid_namespace(&json) {
-                true => signal_all(&entry, signal, true),
+                true => signal_all(context.log, &entry, signal, true),
                 false => Ok(()),
             }
         }
@@ -39,7 +42,7 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
 }
 
 /// Signals the process that the Record names and no other: by pidfd, opened before its identity is checked.
-pub fn send(record: &Record<'_>, signal: u32) -> Result<()> {
+pub fn send(log: &Log, record: &Record<'_>, signal: u32) -> Result<()> {
     let ended = || Error::new(format!("container not running: {:?}", &*record.id));
     let failed = |errno| match errno {
         Errno::SRCH => ended(),
@@ -51,20 +54,23 @@ pub fn send(record: &Record<'_>, signal: u32) -> Result<()> {
                 return Err(ended());
             }
             match process::pidfd_send_signal(pidfd.as_fd(), signal) {
-                Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => {
+                Err(errno) if is_absent(errno) => {
+                    done_without(log, Absent::PidfdSendSignal.bit());
                     process::kill(record.pid, signal).map_err(failed)
                 }
                 other => other.map_err(failed),
             }
         }
         Err(Errno::SRCH) => Err(ended()),
-        // Before Linux 5.3, or hidden: the start time was looked at a moment ago.
-        Err(_) if record.is_alive() => process::kill(record.pid, signal).map_err(failed),
+        Err(_) if record.is_alive() => {
+            done_without(log, Absent::PidfdOpen.bit());
+            process::kill(record.pid, signal).map_err(failed)
+        }
         Err(_) => Err(ended()),
     }
 }
 
-fn signal_all(entry: &Entry, signal: u32, running: bool) -> Result<()> {
+fn signal_all(log: &Log, entry: &Entry, signal: u32, running: bool) -> Result<()> {
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     match cgroup {
         // In one step, or as often as it takes: the processes may go on making others.
@@ -72,7 +78,7 @@ fn signal_all(entry: &Entry, signal: u32, running: bool) -> Result<()> {
         Some(cgroup) => cgroup.signal(signal),
         None if running => {
             let json = entry.read()?.unwrap_or_default();
-            send(&Record::parse(&json)?, signal)
+            send(log, &Record::parse(&json)?, signal)
         }
         None => Ok(()),
     }

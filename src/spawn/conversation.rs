@@ -1,6 +1,10 @@
 //! The parent's side of the conversation drawn in `sync`: the same for create, run and exec.
 
-use super::{Child, Event, maps, render::render, write_file};
+use super::{
+    Child, Event, maps,
+    render::{done_without, render},
+    write_file,
+};
 use crate::cgroup::Cgroup;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -38,6 +42,7 @@ pub struct Conversation<'a, 'b> {
 impl Conversation<'_, '_> {
     /// Answers frames until the child is ready, or has become its program.
     pub fn hold(&mut self, child: &Child) -> Result<()> {
+        done_without(self.log, child.without);
         loop {
             let frame = match child.next()? {
                 Event::Frame(frame) => frame,
@@ -51,6 +56,7 @@ impl Conversation<'_, '_> {
                 (Kind::Ready, Some(plan)) => return self.ready(child, plan),
                 (Kind::Failure, plan) => return Err(render(frame, plan, self.process)),
                 (Kind::Warning, plan) => self.log.warn(&render(frame, plan, self.process)),
+                (Kind::Without, _) => done_without(self.log, frame.value.cast_unsigned()),
                 (Kind::Maps, plan) => {
                     self.enter(child, plan)?;
                     child.go()?;

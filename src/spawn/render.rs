@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use crate::hooks;
+use crate::log::Log;
 use crate::plan::{Plan, Process};
-use crate::sync::{Frame, Step};
+use crate::sync::{ABSENT, Frame, Step};
 use alloc::{format, string::String};
 use core::ffi::CStr;
 use syscalls::Errno;
@@ -104,6 +105,15 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     match frame.step {
         Step::CwdOutside | Step::DeviceOther => Error { message, errno: None, hint, status: 1 },
         _ => Error { message, errno: Some(errno), hint, status: 1 },
+    }
+}
+
+/// Says in the debug log what was done without, and what that costs: bits of `Absent`.
+pub fn done_without(log: &Log, bits: u32) {
+    for (place, (name, since, cost)) in ABSENT.iter().enumerate() {
+        if bits >> place & 1 == 1 {
+            log.debug(&format!("{name} (Linux {since}) is missing or denied: {cost}"));
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 //! user namespace, neither to reach a directory of root's nor to map the ids of a mount.
 
 use super::maps;
-use crate::child::is_absent;
 use crate::error::{Error, Result};
 use crate::plan::{Mount, MountKind, Plan};
+use crate::sync::is_absent;
 use alloc::{format, vec::Vec};
 use syscalls::mount::{self, MountAttr};
 use syscalls::{AsFd, CWD, OwnedFd, fs, ns};

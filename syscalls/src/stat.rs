@@ -40,6 +40,13 @@ pub struct Stat {
     pub size: u64,
 }
 
+impl Stat {
+    /// Whether both are the same file: the inode and its file system's device.
+    pub fn is_same_file(&self, other: &Stat) -> bool {
+        (self.ino, self.dev_major, self.dev_minor) == (other.ino, other.dev_major, other.dev_minor)
+    }
+}
+
 #[cfg(target_pointer_width = "64")]
 use linux_raw_sys::general::{__NR_fstat as FSTAT, __NR_newfstatat as FSTATAT, stat as RawStat};
 #[cfg(target_pointer_width = "32")]

@@ -5,6 +5,7 @@
 
 use crate::cgroup::host;
 use crate::compile::{capabilities, namespaces};
+use crate::sync::ABSENT;
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
@@ -45,34 +46,30 @@ impl Machine {
     }
 }
 
-/// The system calls that have a fallback, with the version that brought them.
+/// The calls of [`ABSENT`], in its order.
+const PROBES: [fn() -> Result<(), Errno>; ABSENT.len()] = [
+    clone3,
+    || fs::openat2(CWD, c".", fs::O_PATH, 0, fs::RESOLVE_IN_ROOT).map(drop),
+    || mount::open_tree(CWD, c".", 0).map(drop),
+    mount_setattr,
+    || mount::fsopen(c"tmpfs").map(drop),
+    || fd::close_range_cloexec(u32::MAX, u32::MAX),
+    || process::pidfd_open(own_pid(), 0).map(drop),
+    pidfd_send_signal,
+];
+
+/// Those that nothing stands in for, with the version that brought them.
 type Probe = (&'static str, &'static str, fn() -> Result<(), Errno>, &'static str);
 
-const CALLS: &[Probe] = &[
-    ("clone3", "5.3", clone3, ""),
-    ("openat2", "5.6", openat2, "paths in the container are walked step by step"),
-    ("open_tree", "5.2", || mount::open_tree(CWD, c".", 0).map(drop), BY_PATH),
-    ("fsopen", "5.2", || mount::fsopen(c"tmpfs").map(drop), BY_PATH),
-    ("mount_setattr", "5.12", mount_setattr, "no id-mapped mounts; recursive mount options one by one"),
-    ("close_range", "5.11", || fd::close_range_cloexec(u32::MAX, u32::MAX), ""),
-    ("pidfd_open", "5.3", || process::pidfd_open(own_pid(), 0).map(drop), BY_PID),
-    ("pidfd_send_signal", "5.1", pidfd_send_signal, BY_PID),
+const ESSENTIAL: &[Probe] = &[
     ("pidfd_getfd", "5.6", pidfd_getfd, "no seccomp notification"),
-    ("fchmodat2", "6.6", || fs::fchmodat2(CWD, c"", 0, 0), ""),
     ("seccomp", "4.14", || seccomp::get_action_avail(0x7fff_0000), "no seccomp filters"),
     ("seccomp notify", "5.0", || seccomp::get_action_avail(0x7fc0_0000), "no seccomp notification"),
     ("device program", "4.15", device_program, "device rules need cgroup v1's devices controller"),
 ];
 
-const BY_PATH: &str = "mounts are made by path, checked before and after";
-const BY_PID: &str = "signals go by pid, after a look at the process's start time";
-
 fn own_pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
-}
-
-fn openat2() -> Result<(), Errno> {
-    fs::openat2(CWD, c".", fs::O_PATH, 0, fs::RESOLVE_IN_ROOT).map(drop)
 }
 
 /// No flag has all bits, so the call is refused once it is there.
@@ -136,13 +133,14 @@ fn add(machine: &mut Machine, name: &'static str, has: bool, detail: String, wit
 }
 
 fn calls(machine: &mut Machine) {
-    for (name, since, call, without) in CALLS {
+    let replaced = ABSENT.iter().zip(PROBES).map(|((name, since, cost), call)| (*name, *since, call, *cost));
+    for (name, since, call, without) in replaced.chain(ESSENTIAL.iter().copied()) {
         let (has, detail) = match call() {
             Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, format!("since Linux {since}")),
             // A filter's answer, or that this user may not: for root only the former.
             Err(Errno::PERM) => match machine.root {
                 true => (false, "denied".into()),
-                false => (*name != "device program", "not for this user alone".into()),
+                false => (name != "device program", "not for this user alone".into()),
             },
             _ => (true, String::new()),
         };
