@@ -1,18 +1,53 @@
-//! Descriptors passed in the way of systemd's socket activation (sd_listen_fds(3)).
+//! Descriptors that the caller passes to the program: by socket activation (sd_listen_fds(3)) and by `--preserve-fds`.
 
 use crate::cmd::Context;
+use crate::error::{Error, Result};
 use alloc::{format, string::String, vec::Vec};
+use linux_raw_sys::general::FD_CLOEXEC;
+use syscalls::fd;
 
-/// How many descriptors from 3 on the caller passes by LISTEN_FDS; 0 for a variable that is not a number.
-pub fn listen_fds(context: &Context<'_>) -> u32 {
-    let value = context.env.var(b"LISTEN_FDS").and_then(|value| value.to_str().ok());
-    value.and_then(|value| value.parse().ok()).filter(|count| *count < 1 << 16).unwrap_or(0)
+/// What the program gets from its caller.
+pub struct Passed {
+    /// How many descriptors from 3 on.
+    pub descriptors: u32,
+    /// The environment that belongs to them.
+    pub env: Vec<String>,
 }
 
-/// The environment for them: the program is pid 1 of its namespace, or at least the process that they are for.
-pub fn env(context: &Context<'_>) -> Vec<String> {
-    match listen_fds(context) {
-        0 => Vec::new(),
-        count => Vec::from([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".into()]),
+/// Finds what is passed, and that it is all there. The activated ones come first, as with runc.
+pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
+    let listen = listen_fds(context);
+    let descriptors = listen.saturating_add(preserve_fds);
+    for number in 3..descriptors.saturating_add(3) {
+        if !is_callers(number) {
+            let why = if number < listen.saturating_add(3) { "LISTEN_FDS" } else { "--preserve-fds" };
+            return Err(Error::new(format!("{why}: file descriptor {number} is not open")));
+        }
     }
+    let mut env = Vec::new();
+    if listen > 0 {
+        env.push(format!("LISTEN_FDS={listen}"));
+        // The program is the first process of its pid namespace.
+        env.push("LISTEN_PID=1".into());
+        if let Some(names) = context.env.var(b"LISTEN_FDNAMES").and_then(|names| names.to_str().ok()) {
+            env.push(format!("LISTEN_FDNAMES={names}"));
+        }
+    }
+    Ok(Passed { descriptors, env })
+}
+
+/// How many descriptors LISTEN_FDS says there are. They are for the process that LISTEN_PID names: what was inherited from a
+/// service that kept them for itself is nobody's to pass on.
+fn listen_fds(context: &Context<'_>) -> u32 {
+    let number = |name: &[u8]| context.env.var(name)?.to_str().ok()?.parse::<u32>().ok();
+    let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
+    match number(b"LISTEN_PID") {
+        Some(pid) if pid == own => number(b"LISTEN_FDS").unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Whether a descriptor is open and was so before this program started: its own are all close-on-exec.
+pub fn is_callers(number: u32) -> bool {
+    i32::try_from(number).is_ok_and(|number| fd::get_flags(number).is_ok_and(|flags| flags & FD_CLOEXEC == 0))
 }

@@ -18,17 +18,7 @@ pub struct Bundle {
 impl Bundle {
     /// Reads `config.json` of a bundle, or the file that `--config` names instead.
     pub fn read(bundle: Option<&CStr>, config: Option<&CStr>) -> Result<Bundle> {
-        let path = match bundle {
-            Some(path) if path.to_bytes().starts_with(b"/") => text(path, "--bundle")?,
-            relative => {
-                let here = rustix::process::getcwd(Vec::new()).map_err(Error::os("getcwd"))?;
-                let here = text(&here, "the working directory")?;
-                match relative {
-                    Some(path) => format!("{here}/{}", text(path, "--bundle")?),
-                    None => here,
-                }
-            }
-        };
+        let path = absolute(bundle.map_or(Ok(String::new()), |path| text(path, "--bundle"))?)?;
         let file = match config {
             Some(file) => text(file, "--config")?,
             None => format!("{path}/config.json"),
@@ -44,4 +34,14 @@ impl Bundle {
         let json = store::read_all(&opened).map_err(Error::sys("config.json: read", &file))?;
         Ok(Bundle { path, json })
     }
+}
+
+/// A path that does not depend on the working directory; the empty one is the working directory itself.
+pub fn absolute(path: String) -> Result<String> {
+    if path.starts_with('/') {
+        return Ok(path);
+    }
+    let here = rustix::process::getcwd(Vec::new()).map_err(Error::os("getcwd"))?;
+    let here = text(&here, "the working directory")?;
+    Ok(if path.is_empty() { here } else { format!("{here}/{path}") })
 }

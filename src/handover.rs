@@ -1,6 +1,7 @@
 //! What a caller gets in hand besides the exit status: the terminal's master, the pid, a pidfd, word that the program runs and
 //! how it ended. Each is asked for by a flag that names a file, a socket or a descriptor.
 
+use crate::activation::is_callers;
 use crate::cmd::text;
 use crate::error::{Error, Result};
 use crate::spawn::Child;
@@ -8,7 +9,7 @@ use crate::store;
 use alloc::{format, string::ToString};
 use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
-use syscalls::{AsFd, OwnedFd, net};
+use syscalls::{AsFd, OwnedFd, fd, net};
 
 /// Connects to a Unix socket of the caller's.
 pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
@@ -42,4 +43,17 @@ pub fn send_pidfd(path: &CStr, child: &Child) -> Result<()> {
     net::send_with_fds(socket.as_fd(), b"pidfd", &[pidfd], net::MSG_NOSIGNAL)
         .map(drop)
         .map_err(Error::sys("--pidfd-socket", &path.to_string_lossy()))
+}
+
+/// Takes over a descriptor that the caller names; it must be one of the caller's.
+pub fn take(number: u32, flag: &str) -> Result<OwnedFd> {
+    let own = || {
+        if is_callers(number) { i32::try_from(number).ok().and_then(|raw| fd::adopt(raw).ok()) } else { None }
+    };
+    own().ok_or_else(|| Error::new(format!("{flag}: file descriptor {number} is not open")))
+}
+
+/// s6's readiness protocol: a newline on a descriptor, and its end.
+pub fn ready(descriptor: OwnedFd) -> Result<()> {
+    store::write_all(&descriptor, b"\n").map_err(Error::os("--ready-fd"))
 }

@@ -21,6 +21,7 @@ pub mod netdev;
 pub mod notify;
 pub mod plan;
 pub mod rdt;
+pub mod readiness;
 pub mod seal;
 pub mod signal;
 pub mod spawn;

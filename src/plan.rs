@@ -4,7 +4,7 @@
 //! `check --plan` prints it. Paths inside the container are relative to its root, without a leading slash; `.` is the root.
 //! A field named `index` is the element's place in config.json, for the message when it fails.
 
-use alloc::{ffi::CString, string::String, vec::Vec};
+use alloc::{ffi::CString, format, string::String, vec::Vec};
 use syscalls::CStrArray;
 
 /// All that `create` does in the child.
@@ -97,6 +97,19 @@ pub struct Mount {
     /// No component of the destination may be one.
     pub no_symlinks: bool,
     pub index: u16,
+}
+
+impl Mount {
+    /// In place of an index: a mount that the runtime adds, for the program's NOTIFY_SOCKET.
+    pub const OWN: u16 = u16::MAX;
+
+    /// Its place in config.json, for a message.
+    pub fn place(&self) -> String {
+        match self.index {
+            Mount::OWN => "NOTIFY_SOCKET".into(),
+            index => format!("mounts[{index}]"),
+        }
+    }
 }
 
 /// What is mounted.

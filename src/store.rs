@@ -6,6 +6,7 @@
 //! rdt               symbolic link: the resctrl directory to be removed, in the same way
 //! exec.fifo         the start barrier; there from the moment the container is created until it is started
 //! exec.fifo.new     the same while create is still at work
+//! notify/           the container's NOTIFY_SOCKET, if it has one
 //! ```
 //!
 //! A writer holds a lock on the directory (flock(2)); readers need none, so that a hook may call `state`. Nothing here says
@@ -14,6 +15,7 @@
 use crate::config::{Map, Str, object};
 use crate::error::{Error, Result};
 use crate::json::Writer;
+use crate::readiness;
 use alloc::{
     format,
     string::{String, ToString},
@@ -149,10 +151,16 @@ impl Store {
                 }
             }
         }
-        match rustix::fs::unlinkat(&self.directory, &*entry.id, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(Error::sys("remove the state directory", &entry.id)(errno)),
-        }
+        let remove = || match rustix::fs::unlinkat(&self.directory, &*entry.id, AtFlags::REMOVEDIR) {
+            Err(Errno::NOENT) => Ok(()),
+            other => other,
+        };
+        let removed = match remove() {
+            // Only a container that tells of its readiness has more.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => readiness::remove(entry).and_then(|()| remove()),
+            other => other,
+        };
+        removed.map_err(Error::sys("remove the state directory", &entry.id))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::console::Console;
 use crate::error::{Error, Result};
+use crate::readiness::Proxy;
 use syscalls::process::{self, WEXITED, WNOHANG, WaitFor, WaitStatus};
-use syscalls::signal::{self, SIGCHLD, SIGWINCH, Set};
+use syscalls::signal::{self, SIGCHLD, SIGIO, SIGWINCH, Set};
 use syscalls::{AsFd, Errno};
 
 /// Blocks all signals, before the clone: one that comes now is there when the program can get it.
@@ -11,12 +12,15 @@ pub fn hold_signals() -> Result<()> {
     signal::set_mask(signal::SIG_SETMASK, &Set::all()).map(drop).map_err(Error::os("block signals"))
 }
 
-/// Waits for the end of a process, as its supervisor.
-pub fn supervise(pid: i32, terminal: Option<Console>) -> Result<WaitStatus> {
-    match terminal {
-        Some(terminal) => with_terminal(pid, terminal),
-        None => plain(pid),
-    }
+/// Waits for the end of a process, as its supervisor. What it tells of itself by `notify` is passed on meanwhile.
+pub fn supervise(pid: i32, terminal: Option<Console>, notify: Option<&Proxy<'_>>) -> Result<WaitStatus> {
+    let status = match terminal {
+        Some(terminal) => with_terminal(pid, terminal, notify),
+        None => plain(pid, notify),
+    };
+    // Its end may have been seen before its last words.
+    pass(notify);
+    status
 }
 
 /// What a shell makes of an end: the program's own status, 128 + signal for one that was killed.
@@ -28,7 +32,7 @@ pub fn exit_status(status: WaitStatus) -> i32 {
     }
 }
 
-fn plain(pid: i32) -> Result<WaitStatus> {
+fn plain(pid: i32, notify: Option<&Proxy<'_>>) -> Result<WaitStatus> {
     loop {
         match signal::wait(&Set::all(), None) {
             Ok(SIGCHLD) => {
@@ -36,14 +40,14 @@ fn plain(pid: i32) -> Result<WaitStatus> {
                     return Ok(status);
                 }
             }
-            Ok(signal) => forward(pid, signal),
+            Ok(signal) => forward(pid, signal, notify),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::os("wait for a signal")(errno)),
         }
     }
 }
 
-fn with_terminal(pid: i32, mut terminal: Console) -> Result<WaitStatus> {
+fn with_terminal(pid: i32, mut terminal: Console, notify: Option<&Proxy<'_>>) -> Result<WaitStatus> {
     let signals = signal::signalfd(&Set::all(), 0).map_err(Error::os("signalfd"))?;
     loop {
         if !terminal.turn(signals.as_fd())? {
@@ -57,14 +61,25 @@ fn with_terminal(pid: i32, mut terminal: Console) -> Result<WaitStatus> {
                 }
             }
             SIGWINCH => terminal.resize(),
-            signal => forward(pid, signal),
+            signal => forward(pid, signal, notify),
         }
     }
 }
 
 /// Passes a signal on. The program may have ended meanwhile; then its SIGCHLD is on the way.
-fn forward(pid: i32, signal: u32) {
-    process::kill(pid, signal).ok();
+fn forward(pid: i32, signal: u32, notify: Option<&Proxy<'_>>) {
+    match notify {
+        Some(_) if signal == SIGIO => pass(notify),
+        _ => drop(process::kill(pid, signal)),
+    }
+}
+
+/// Passes on what the program tells of itself.
+fn pass(notify: Option<&Proxy<'_>>) {
+    if let Some(proxy) = notify {
+        // In the foreground it makes no difference whether it is ready.
+        proxy.pass(process::getpid());
+    }
 }
 
 /// Reaps every child that has ended: one SIGCHLD stands for any number of them.

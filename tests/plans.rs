@@ -52,6 +52,7 @@ fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
         no_new_keyring: false,
         preserve_fds: 0,
         env: &[],
+        notify: None,
         allow_unknown_syscalls: false,
     };
     let plan = compile::compile(config, request).map_err(text)?;

@@ -19,14 +19,17 @@ pub(super) struct Dir {
 }
 
 impl Dir {
-    /// Whether a process is in the directory or below it.
+    /// Whether a process is in the directory or below it. There is none in one that another call has removed meanwhile.
     pub(super) fn is_populated(&self) -> rustix::io::Result<bool> {
-        if !self.v1 {
-            return Ok(key(&read_file(&self.fd, c"cgroup.events")?, "populated") == Some(1));
-        }
         let mut pids = Vec::new();
-        collect(&self.fd, &mut pids)?;
-        Ok(!pids.is_empty())
+        let populated = match self.v1 {
+            true => collect(&self.fd, &mut pids).map(|()| !pids.is_empty()),
+            false => read_file(&self.fd, c"cgroup.events").map(|text| key(&text, "populated") == Some(1)),
+        };
+        match populated {
+            Err(Errno::NOENT | Errno::NODEV) => Ok(false),
+            other => other,
+        }
     }
 
     /// Waits for a change of cgroup.events, or a moment where there is none; the milliseconds that this counts for.

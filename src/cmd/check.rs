@@ -72,6 +72,7 @@ fn request(bundle: &Bundle) -> Request<'_> {
         no_new_keyring: false,
         preserve_fds: 0,
         env: &[],
+        notify: None,
         allow_unknown_syscalls: false,
     }
 }

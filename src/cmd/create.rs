@@ -3,7 +3,7 @@
 use super::Context;
 use crate::activation;
 use crate::args;
-use crate::bundle::Bundle;
+use crate::bundle::{self, Bundle};
 use crate::cgroup::{self, Cgroup, Wanted};
 use crate::compile::{self, Request};
 use crate::config::{self, Config};
@@ -14,6 +14,7 @@ use crate::hooks;
 use crate::netdev::Moves;
 use crate::plan::{MountKind, Plan};
 use crate::rdt;
+use crate::readiness::{self, Manager, Proxy};
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
 use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Stat, Store};
 use crate::time::Time;
@@ -38,6 +39,8 @@ pub struct Made<'a> {
     pub cgroup: Option<Cgroup>,
     /// Where the child has sent the terminal's master.
     pub terminal: OtherSide,
+    /// Where the program says that it is ready, if this process passes that on.
+    pub notify: Option<Proxy<'a>>,
     /// The config, for the hooks that come later.
     pub config: Config<'a>,
     /// Whether it waits to be started.
@@ -64,7 +67,7 @@ pub fn create(context: &Context<'_>, args: &args::Create) -> Result<()> {
 
 /// Makes a container, all of it or nothing.
 pub fn make<'b>(
-    context: &Context<'_>,
+    context: &Context<'b>,
     args: &args::Create,
     bundle: &'b Bundle,
     running: &Running,
@@ -73,16 +76,18 @@ pub fn make<'b>(
     // Side effects start here.
     let store = Store::open(&context.root()?, true)?.ok_or_else(|| Error::new("--root: cannot be made"))?;
     let entry = store.create(&args.id)?;
-    let mut draft = Draft { store, entry, cgroup: None, child: None, moves: None, record: None };
+    let mut draft =
+        Draft { store, entry, notify: None, cgroup: None, child: None, moves: None, record: None };
     let done = draft
-        .place(context, &design)
+        .listen(context, running, &mut design)
+        .and_then(|()| draft.place(context, &design))
         .and_then(|()| draft.spawn(args, bundle, running, &mut design))
         .and_then(|state| draft.converse(context, &design, state))
         .and_then(|()| draft.commit(args, &design));
     match (done, draft) {
-        (Ok(()), Draft { store, entry, cgroup, child: Some(child), record: Some(record), .. }) => {
+        (Ok(()), Draft { store, entry, notify, cgroup, child: Some(child), record: Some(record), .. }) => {
             let Design { config, terminal, barrier, .. } = design;
-            Ok(Made { store, entry, record, child, cgroup, terminal, config, barrier })
+            Ok(Made { store, entry, record, child, cgroup, terminal, notify, config, barrier })
         }
         (done, draft) => {
             draft.undo(context, &design.config);
@@ -98,8 +103,9 @@ struct Design<'b> {
     cgroup: cgroup::Prepared,
     rdt: Option<rdt::Prepared>,
     joins: Vec<OwnedFd>,
-    sources: Vec<Option<OwnedFd>>,
     terminal: OtherSide,
+    /// The service manager to which the program's readiness is passed on.
+    manager: Option<Manager>,
     /// Whether the process is to wait in front of its program: a container with hooks is created before it is started, by `run` too,
     /// so that they find it in the states of runtime.md.
     barrier: bool,
@@ -117,14 +123,23 @@ fn think<'b>(
     if let Some(process) = &mut config.process {
         process.terminal |= running.terminal;
     }
-    let env = activation::env(context);
+    let mut passed = activation::passed(context, args.preserve_fds)?;
+    let manager = Manager::of(context.env, &config);
+    let notify = match &manager {
+        None => None,
+        Some(_) => {
+            passed.env.push(format!("NOTIFY_SOCKET={}/notify.sock", readiness::INSIDE));
+            Some(format!("{}/{}/notify", bundle::absolute(context.root()?)?, args.id))
+        }
+    };
     let request = Request {
         bundle: &bundle.path,
         id: &args.id,
         no_pivot: args.no_pivot,
         no_new_keyring: args.no_new_keyring,
-        preserve_fds: args.preserve_fds.saturating_add(activation::listen_fds(context)),
-        env: &env,
+        preserve_fds: passed.descriptors,
+        env: &passed.env,
+        notify: notify.as_deref(),
         allow_unknown_syscalls: context.global.allow_unknown_syscalls,
     };
     let mut plan = compile::compile(&config, request)?;
@@ -145,17 +160,17 @@ fn think<'b>(
     let rdt = rdt::prepare(&config, &args.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
     spawn::keep_own(&plan, &joins)?;
-    let sources = sources::open(&plan)?;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(plan.process.terminal.is_some(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
-    Ok(Design { config, plan, cgroup, rdt, joins, sources, terminal, barrier })
+    Ok(Design { config, plan, cgroup, rdt, joins, terminal, manager, barrier })
 }
 
 /// What has been made so far, to be taken back when the rest fails.
 struct Draft<'b> {
     store: Store,
     entry: Entry,
+    notify: Option<Proxy<'b>>,
     cgroup: Option<Cgroup>,
     child: Option<Child>,
     moves: Option<Moves>,
@@ -163,6 +178,19 @@ struct Draft<'b> {
 }
 
 impl<'b> Draft<'b> {
+    /// Makes the socket on which the program says that it is ready. `create` leaves listening to `start`.
+    fn listen(&mut self, context: &Context<'b>, running: &Running, design: &mut Design<'_>) -> Result<()> {
+        let Some(manager) = design.manager.take() else { return Ok(()) };
+        readiness::make_directory(&self.entry)?;
+        if running.at_once {
+            let proxy = self.notify.insert(Proxy::bind(&self.entry, manager, context.log)?);
+            if running.foreground {
+                proxy.signal()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the cgroup, with its limits, its device rules and its owner, and the resctrl group.
     fn place(&mut self, context: &Context<'_>, design: &Design<'_>) -> Result<()> {
         let prepared = &design.cgroup;
@@ -197,7 +225,8 @@ impl<'b> Draft<'b> {
         running: &Running,
         design: &mut Design<'b>,
     ) -> Result<Option<OwnedFd>> {
-        let Design { config, plan, rdt, joins, sources, terminal, barrier, .. } = design;
+        let Design { config, plan, rdt, joins, terminal, barrier, .. } = design;
+        let sources = sources::open(plan)?;
         let cgroup = self.cgroup.as_ref();
         let fifo = if *barrier { Some(make_fifo(&self.entry)?) } else { None };
         let state = match plan.create_container.is_empty() && plan.start_container.is_empty() {
@@ -222,7 +251,7 @@ impl<'b> Draft<'b> {
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
         };
-        let child = self.child.insert(spawn::spawn(Task::Init(plan), joins, sources, &setup)?);
+        let child = self.child.insert(spawn::spawn(Task::Init(plan), joins, &sources, &setup)?);
         let record = self.record.insert(record(args, bundle, config, plan, child.pid, cgroup));
         self.entry.write(record, &bundle.json)?;
         Ok(state)

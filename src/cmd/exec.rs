@@ -108,7 +108,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     if args.detach {
         return Ok(0);
     }
-    supervise::supervise(child.pid, terminal.arrive()?).map(supervise::exit_status)
+    supervise::supervise(child.pid, terminal.arrive()?, None).map(supervise::exit_status)
 }
 
 /// What the caller asked to be told of the process.
@@ -194,12 +194,12 @@ fn plan(
 
     let mut warnings = Vec::new();
     let keyring = format!("_ses.{}", args.id);
-    let env = activation::env(context);
+    let passed = activation::passed(context, args.preserve_fds)?;
     let around = Surroundings {
         place: if file.is_some() { "--process" } else { "process" },
         keyring: Some(&keyring),
-        preserve_fds: args.preserve_fds.saturating_add(activation::listen_fds(context)),
-        env: &env,
+        preserve_fds: passed.descriptors,
+        env: &passed.env,
     };
     let mut process = compile::process::compile(&asked, around, &mut warnings)?;
     for name in &args.caps {

@@ -8,18 +8,20 @@ use crate::bundle::Bundle;
 use crate::cgroup::Cgroup;
 use crate::console::OtherSide;
 use crate::error::{Error, Result};
+use crate::handover;
 use crate::hooks;
 use crate::store::{Status, write_all};
 use crate::supervise;
 use alloc::format;
 use core::mem;
 use rustix::fs::{Mode, OFlags};
+use syscalls::prctl;
 use syscalls::process::WaitStatus;
-use syscalls::{fd, prctl};
 
 /// `run`. The result is the exit status: the program's own, 128 + signal for one that was killed.
 pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     let bundle = Bundle::read(args.create.bundle.as_deref(), args.create.config.as_deref())?;
+    let ready = args.ready_fd.map(|number| handover::take(number, "--ready-fd")).transpose()?;
     let foreground = !args.detach;
     if foreground {
         if !args.no_subreaper {
@@ -42,13 +44,16 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
         clean_up(context, made)?;
         return Err(error);
     }
-    if let Some(number) = args.ready_fd {
-        ready(number)?;
+    if let Some(descriptor) = ready {
+        handover::ready(descriptor)?;
     }
     if args.detach {
+        if let Some(proxy) = &made.notify {
+            proxy.until_ready(made.child.pid, made.child.pidfd.as_ref())?;
+        }
         return Ok(0);
     }
-    let status = supervise::supervise(made.child.pid, terminal)?;
+    let status = supervise::supervise(made.child.pid, terminal, made.notify.as_ref())?;
     if let Some(path) = &args.exit_file {
         exit_file(path, status, made.cgroup.as_ref().map_or(0, Cgroup::oom_kills))?;
     }
@@ -58,17 +63,13 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     Ok(supervise::exit_status(status))
 }
 
-/// Removes what was made, after the container has ended.
+/// Removes what was made, after the container has ended; a `delete` may have been faster, or be at it.
 fn clean_up(context: &Context<'_>, made: Made<'_>) -> Result<()> {
-    take_away(context, &made.store, &made.entry, made.cgroup, Some((&made.config, &made.record)))
-}
-
-/// s6's readiness protocol: a newline on a descriptor, and its end.
-fn ready(number: u32) -> Result<()> {
-    let failed = |errno| Error::os("--ready-fd")(errno);
-    let number = i32::try_from(number).map_err(|_| Error::new("--ready-fd: is not a file descriptor"))?;
-    let descriptor = fd::adopt(number).map_err(failed)?;
-    write_all(&descriptor, b"\n").map_err(failed)
+    match made.store.find_locked(&made.entry.id) {
+        Ok(entry) => take_away(context, &made.store, &entry, made.cgroup, Some((&made.config, &made.record))),
+        Err(error) if made.store.has(&made.entry.id) => Err(error),
+        Err(_) => Ok(()),
+    }
 }
 
 /// `--exit-file`: how the container ended, for an init script.

@@ -4,6 +4,7 @@ use super::Context;
 use crate::config::{self, Config, object};
 use crate::error::{Error, Result};
 use crate::hooks;
+use crate::readiness::Proxy;
 use crate::spawn::render;
 use crate::store::{Entry, FIFO, Record, Status};
 use crate::sync::{FRAME, Frame, Step};
@@ -11,6 +12,7 @@ use alloc::format;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
+use syscalls::process;
 
 /// What later commands read of the configuration that a container was made from.
 #[derive(Default)]
@@ -36,13 +38,20 @@ pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
         }
     }
     let kept: Kept<'_> = config::parse("state.json", &json)?;
+    let notify = Proxy::of_created(&entry, context.env, context.log)?;
     let started = release(&entry, &kept.config)?
         .and_then(|()| hooks::run("poststart", &kept.config.hooks.poststart, &record, Status::Running));
     if started.is_err() {
         // A container whose hook fails is stopped and destroyed (runtime.md "Lifecycle" 7 and 9).
         super::delete::destroy(context, &store, &entry, true)?;
     }
-    started
+    started?;
+    if let Some(proxy) = notify {
+        // The container is there for others, who may want it to end.
+        entry.unlock()?;
+        proxy.until_ready(record.pid, process::pidfd_open(record.pid, 0).ok().as_ref())?;
+    }
+    Ok(())
 }
 
 /// Writes the byte that the container's process waits for, and waits until it has let go of the fifo: by exec, or with a

@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub preserve_fds: u32,
     /// Environment that the runtime adds.
     pub env: &'a [String],
+    /// Absolute path of the directory with the container's own NOTIFY_SOCKET, if it gets one.
+    pub notify: Option<&'a str>,
     /// `--allow-unknown-syscalls`.
     pub allow_unknown_syscalls: bool,
 }
@@ -52,6 +54,9 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     surroundings(config, request.allow_unknown_syscalls, &mut process)?;
 
     let mut mounts = mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?;
+    if let Some(directory) = request.notify {
+        mounts.push(mounts::notify(directory, config)?);
+    }
     // Without a cgroup namespace of its own a container sees the host's whole tree: only one that may do everything anyway may
     // write there (CVE-2022-0492, CVE-2023-25809).
     let privileged = process.capabilities.bounding >> linux_raw_sys::general::CAP_SYS_ADMIN & 1 == 1;

@@ -64,6 +64,17 @@ pub fn mounts(
     Ok(mounts)
 }
 
+/// The bind through which the program reaches its NOTIFY_SOCKET.
+pub fn notify(directory: &str, config: &Config<'_>) -> Result<Mount> {
+    let mount = config::Mount {
+        destination: crate::readiness::INSIDE.into(),
+        source: config::Str(directory.into()),
+        options: ["bind", "ro", "nosuid", "nodev", "noexec"].map(config::Str::from).into(),
+        ..config::Mount::default()
+    };
+    compile(&mount, Mount::OWN, config, "/", false, &mut Vec::new())
+}
+
 /// Makes every mount of the cgroup file system read-only.
 pub fn read_only_cgroups(mounts: &mut [Mount]) {
     for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Cgroup) {

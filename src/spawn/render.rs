@@ -42,7 +42,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
                 Step::MountSource => format!(" (source {:?})", text(&mount.source)),
                 _ => String::new(),
             };
-            format!("mounts[{}] {}{of}", mount.index, quoted(&mount.target))
+            format!("{} {}{of}", mount.place(), quoted(&mount.target))
         }),
         (
             Step::DeviceDirectory | Step::Device | Step::DeviceOther | Step::DeviceBind | Step::DeviceOwner,

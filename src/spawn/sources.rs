@@ -24,7 +24,7 @@ pub fn open(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
 
 /// One of them, with its ids mapped if that was asked for. None where the kernel cannot detach mounts and nothing else was asked.
 fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
-    let place = format!("mounts[{}].source", mount.index);
+    let place = format!("{}.source", mount.place());
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
     let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
     let tree = match mount::open_tree(CWD, &mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
@@ -32,7 +32,7 @@ fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
         other => other.map_err(Error::sys(&place, &mount.source.to_string_lossy()))?,
     };
     let Some(map) = &mount.idmap else { return Ok(Some(tree)) };
-    let place = format!("mounts[{}].uidMappings", mount.index);
+    let place = format!("{}.uidMappings", mount.place());
     let (uid_map, gid_map) = match map.uid_map.is_empty() {
         true => (&plan.namespaces.uid_map, &plan.namespaces.gid_map),
         false => (&map.uid_map, &map.gid_map),
@@ -42,7 +42,7 @@ fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
     let userns = Some(namespace.as_fd());
     let attr = MountAttr { set: mount::MOUNT_ATTR_IDMAP, userns, ..MountAttr::default() };
     mount::mount_setattr(tree.as_fd(), c"", flags, &attr).map_err(Error::sys(
-        &format!("mounts[{}]: map the ids of", mount.index),
+        &format!("{}: map the ids of", mount.place()),
         &mount.source.to_string_lossy(),
     ))?;
     Ok(Some(tree))

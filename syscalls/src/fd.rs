@@ -64,6 +64,16 @@ pub fn get_status_flags(fd: BorrowedFd<'_>) -> Result<u32> {
     ret(unsafe { sys!(FCNTL, fd, k::F_GETFL) }).map(|f| f as u32)
 }
 
+/// fcntl(F_SETOWN, F_SETFL with O_ASYNC): this process gets SIGIO whenever there is something new to read.
+pub fn signal_when_readable(fd: BorrowedFd<'_>) -> Result<()> {
+    let flags = get_status_flags(fd)? | k::FASYNC;
+    // SAFETY: no memory.
+    unsafe {
+        ret_unit(sys!(FCNTL, fd, k::F_SETOWN, crate::process::getpid()))?;
+        ret_unit(sys!(FCNTL, fd, k::F_SETFL, flags))
+    }
+}
+
 /// fcntl(F_DUPFD_CLOEXEC): a duplicate numbered `at_least` or above.
 pub fn duplicate(fd: BorrowedFd<'_>, at_least: RawFd) -> Result<OwnedFd> {
     // SAFETY: a new descriptor.

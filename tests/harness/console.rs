@@ -54,6 +54,15 @@ impl Console {
         found
     }
 
+    /// The process of a pidfd that came instead of a terminal, as /proc tells it of the holder's descriptors.
+    pub fn pid_of_received(&self) -> Option<u32> {
+        let descriptors = fs::read_dir(format!("/proc/{}/fdinfo", self.child.id())).ok()?;
+        descriptors.flatten().find_map(|entry| {
+            let text = fs::read_to_string(entry.path()).ok()?;
+            text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+        })
+    }
+
     /// What came out of the terminal so far.
     pub fn output(&self) -> String {
         self.text().splitn(3, '\n').nth(2).unwrap_or("").to_string()

@@ -14,5 +14,6 @@ mod flags;
 mod ids;
 mod listing;
 mod log;
+mod readiness;
 mod run;
 mod transitions;

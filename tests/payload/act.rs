@@ -206,6 +206,12 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             ]))
         }
         "exec" => Err(io(Command::new(at(a, 0)).args(&a[1..]).exec())),
+        // sd_notify(3): the words are the lines of one message.
+        "notify" => {
+            let socket = std::env::var("NOTIFY_SOCKET").map_err(|_| 2)?;
+            let sender = std::os::unix::net::UnixDatagram::unbound().map_err(io)?;
+            sender.send_to(a.join("\n").as_bytes(), socket).map(|_| json::null()).map_err(io)
+        }
         // Time and endings.
         "sleep" => {
             std::thread::sleep(Duration::from_millis(int(at(a, 0)) as u64));
