@@ -10,24 +10,22 @@ use crate::error::{Error, Result};
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use alloc::{format, string::String, vec::Vec};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
 /// A container's group: where its processes and its schemata go.
 pub struct Group {
     /// The mount point of resctrl.
     root: String,
-    /// The control group, below it or itself.
-    directory: String,
-    /// The container's own monitoring group in there, if it is to have one.
-    monitor: Option<String>,
+    /// The control group, below it or itself; and the container's own monitoring group in there, if it is to have one.
+    directories: Vec<String>,
 }
 
 /// A group that is about to be used: what is made and what is written. Nothing has happened yet.
 pub struct Prepared {
     pub group: Group,
-    /// Lines for `schemata` with their places in config.json, in the order in which they are written.
-    schemata: Vec<(String, String)>,
+    /// Lines for `schemata`, in the order in which they are written.
+    schemata: Vec<String>,
     /// Whether the directory is not there yet.
     is_new: bool,
     /// Whether config.json names the group: then it outlives the container, whoever made it.
@@ -52,65 +50,67 @@ pub fn prepare(config: &Config<'_>, id: &str) -> Result<Option<Prepared>> {
 
 /// Where the first resctrl of a mountinfo is mounted.
 fn mount_point(mountinfo: &str) -> Result<String> {
-    let mounts = mountinfo.lines().filter_map(|line| line.split_once(" - "));
-    let mut points = mounts
-        .filter(|(_, file_system)| file_system.starts_with("resctrl "))
-        .filter_map(|(mount, _)| mount.split(' ').nth(4));
-    points.next().map(host::unescape).ok_or_else(|| {
-        Error::new("linux.intelRdt: no resctrl file system is mounted")
-            .hint("mount -t resctrl resctrl /sys/fs/resctrl, where the processor and the kernel have it")
-    })
+    for line in mountinfo.lines() {
+        if let Some((mount, file_system)) = line.split_once(" - ")
+            && file_system.starts_with("resctrl ")
+            && let Some(point) = mount.split(' ').nth(4)
+        {
+            return Ok(host::unescape(point));
+        }
+    }
+    Err(Error::new("linux.intelRdt: no resctrl file system is mounted")
+        .hint("mount -t resctrl resctrl /sys/fs/resctrl, where the processor and the kernel have it"))
 }
 
 fn group_in(root: String, asked: &IntelRdt<'_>, id: &str) -> Result<Group> {
-    let directory = match asked.clos_id.as_deref() {
+    let name = asked.clos_id.as_deref().unwrap_or(id);
+    let directory = match name {
         // The default group is the root itself.
-        Some("/") => root.clone(),
-        name => {
-            let name = name.unwrap_or(id);
-            // Names that would lead elsewhere, and the directories that are no groups.
-            if name.contains('/') || matches!(name, "" | "." | ".." | "info" | "mon_groups" | "mon_data") {
-                return Err(Error::new(format!(
-                    "config.json: linux.intelRdt.closID {name:?}: is not a name for a group"
-                )));
-            }
-            format!("{root}/{name}")
-        }
+        "/" => root.clone(),
+        // The directories that are no groups, and names that would lead elsewhere.
+        "" | "." | ".." | "info" | "mon_groups" | "mon_data" => return Err(refuse("closID", NO_NAME)),
+        _ if name.contains('/') => return Err(refuse("closID", NO_NAME)),
+        _ => format!("{root}/{name}"),
     };
-    let monitor = asked.enable_monitoring.then(|| format!("{directory}/mon_groups/{id}"));
-    Ok(Group { root, directory, monitor })
+    let mut directories = Vec::from([directory]);
+    if asked.enable_monitoring {
+        directories.push(format!("{}/mon_groups/{id}", directories.concat()));
+    }
+    Ok(Group { root, directories })
+}
+
+const NO_NAME: &str = "is not a name for a group";
+
+fn refuse(field: &str, why: &str) -> Error {
+    Error::new(format!("config.json: linux.intelRdt.{field}: {why}"))
 }
 
 fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
-    let refuse = |field: &str, why: &str| Error::new(format!("config.json: linux.intelRdt.{field}: {why}"));
-    let given = |text: &Option<crate::config::Str<'_>>| {
-        text.as_ref().map(|text| String::from(&**text)).filter(|text| !text.is_empty())
-    };
-    let (l3, bandwidth) = (given(&asked.l3_cache_schema), given(&asked.mem_bw_schema));
-    if bandwidth.as_ref().is_some_and(|line| !is_bandwidth(line)) {
-        return Err(refuse("memBwSchema", "must be one line that starts with MB:"));
-    }
-    let lines = asked.schemata.as_deref().unwrap_or_default();
-    for (index, line) in lines.iter().enumerate() {
-        if line.is_empty() || line.contains('\n') {
-            return Err(refuse(&format!("schemata[{index}]"), "must be one line"));
-        }
-    }
-    let is_new = !is_directory(&group.directory);
+    let is_new = rustix::fs::access(group.control(), Access::EXISTS).is_err();
     let is_named = asked.clos_id.is_some();
-    if is_named && is_new && l3.is_none() && bandwidth.is_none() && lines.is_empty() {
-        return Err(refuse("closID", "there is no such group, and no schema to make it with"));
+    let l3 = asked.l3_cache_schema.as_deref().unwrap_or_default();
+    let bandwidth = asked.mem_bw_schema.as_deref().unwrap_or_default();
+    if !bandwidth.is_empty() && !is_bandwidth(bandwidth) {
+        return Err(refuse("memBwSchema", "must be one line that starts with MB:"));
     }
     let mut schemata = Vec::new();
     for (field, line) in [("l3CacheSchema", l3), ("memBwSchema", bandwidth)] {
-        let Some(line) = line else { continue };
-        if is_named && !is_new && !agrees(&read(&format!("{}/schemata", group.directory))?, &line) {
+        if line.is_empty() {
+            continue;
+        }
+        if is_named && !is_new && !agrees(&read(&format!("{}/schemata", group.control()))?, line) {
             return Err(refuse(field, "the group of that closID is there and has another schema"));
         }
-        schemata.push((format!("linux.intelRdt.{field}"), line));
+        schemata.push(line.into());
     }
-    for (index, line) in lines.iter().enumerate() {
-        schemata.push((format!("linux.intelRdt.schemata[{index}]"), String::from(&**line)));
+    for line in asked.schemata.as_deref().unwrap_or_default() {
+        if line.contains('\n') {
+            return Err(refuse("schemata", "each must be one line"));
+        }
+        schemata.push(String::from(&**line));
+    }
+    if is_named && is_new && schemata.is_empty() {
+        return Err(refuse("closID", "there is no such group, and no schema to make it with"));
     }
     Ok(Prepared { group, schemata, is_new, is_named })
 }
@@ -123,51 +123,60 @@ pub fn is_bandwidth(line: &str) -> bool {
 /// Whether everything that a schema says is so already in `schemata`. There the kernel has padded names, and numbers without the
 /// zeros that may lead them (fs/resctrl/ctrlmondata.c).
 fn agrees(schemata: &str, schema: &str) -> bool {
-    fn parts(line: &str) -> Option<(&str, core::str::Split<'_, char>)> {
-        line.split_once(':').map(|(resource, values)| (resource.trim(), values.split(';')))
+    for line in schema.lines().filter(|line| !line.is_empty()) {
+        let Some((resource, domains)) = line.split_once(':') else { return false };
+        for domain in domains.split(';').filter(|domain| !domain.is_empty()) {
+            if !says(schemata, resource, domain) {
+                return false;
+            }
+        }
     }
-    fn value(part: &str) -> Option<(&str, &str)> {
-        let (domain, value) = part.split_once('=')?;
-        let value = value.trim();
-        Some((domain.trim(), value.strip_prefix("0x").unwrap_or(value).trim_start_matches('0')))
+    true
+}
+
+/// Whether `schemata` gives a resource this value in this domain (`0=f`).
+fn says(schemata: &str, resource: &str, domain: &str) -> bool {
+    let Some((id, value)) = domain.split_once('=') else { return false };
+    for line in schemata.lines() {
+        let Some((name, domains)) = line.split_once(':') else { continue };
+        for domain in domains.split(';') {
+            if let Some((other, have)) = domain.split_once('=')
+                && name.trim() == resource.trim()
+                && other.trim() == id.trim()
+            {
+                return bare(have).eq_ignore_ascii_case(bare(value));
+            }
+        }
     }
-    schema.lines().filter(|line| !line.trim().is_empty()).all(|line| {
-        let Some((resource, mut wanted)) = parts(line) else { return false };
-        let mut there = schemata.lines().filter_map(parts).filter(|(name, _)| *name == resource);
-        there.next().is_some_and(|(_, there)| {
-            wanted.all(|part| {
-                part.trim().is_empty()
-                    || value(part).is_some_and(|(domain, wanted)| {
-                        let mut there = there.clone().filter_map(value);
-                        there.any(|(other, have)| other == domain && have.eq_ignore_ascii_case(wanted))
-                    })
-            })
-        })
-    })
+    false
+}
+
+/// A number without what may lead it.
+fn bare(number: &str) -> &str {
+    number.trim().trim_start_matches(['0', 'x'])
 }
 
 impl Prepared {
     /// Makes the group, its schemata and its monitoring group.
     pub fn make(&self, entry: &Entry) -> Result<()> {
         self.make_directory(entry)?;
-        for (place, line) in &self.schemata {
-            self.group.write_schema(line, place)?;
+        for line in &self.schemata {
+            self.group.write_schema(line)?;
         }
         self.make_monitor(entry)
     }
 
     fn make_directory(&self, entry: &Entry) -> Result<()> {
         match self.is_new {
-            true => self.group.make(&self.group.directory, entry),
+            true => self.group.make(self.group.control(), Some(entry)),
             false => Ok(()),
         }
     }
 
     fn make_monitor(&self, entry: &Entry) -> Result<()> {
-        match &self.group.monitor {
-            // With a group of the container's own it goes by itself: the note is there already.
-            Some(monitor) if self.is_new => self.group.make_directory(monitor),
-            Some(monitor) => self.group.make(monitor, entry),
+        match self.group.directories.get(1) {
+            // In a group that is new it goes together with that one, which is noted already.
+            Some(monitor) => self.group.make(monitor, (!self.is_new).then_some(entry)),
             None => Ok(()),
         }
     }
@@ -178,40 +187,40 @@ impl Prepared {
             return Ok(());
         }
         entry.forget_rdt()?;
-        self.group.monitor.as_ref().map_or(Ok(()), |monitor| entry.note_rdt(monitor))
+        self.group.directories.get(1).map_or(Ok(()), |monitor| entry.note_rdt(monitor))
     }
 }
 
 impl Group {
+    fn control(&self) -> &str {
+        self.directories.first().map_or("", String::as_str)
+    }
+
     /// Puts a process into the group, with all that it will start.
     pub fn assign(&self, pid: i32) -> Result<()> {
-        for directory in [Some(&self.directory), self.monitor.as_ref()].into_iter().flatten() {
+        for directory in &self.directories {
             self.write(&format!("{directory}/tasks"), &format!("{pid}"), "linux.intelRdt")?;
         }
         Ok(())
     }
 
-    /// Writes one schema. `place` is where it was asked for.
-    pub fn write_schema(&self, schema: &str, place: &str) -> Result<()> {
-        self.write(&format!("{}/schemata", self.directory), &format!("{}\n", schema.trim_end()), place)
+    /// Writes one schema.
+    pub fn write_schema(&self, schema: &str) -> Result<()> {
+        let place = format!("linux.intelRdt: {schema:?} to");
+        self.write(&format!("{}/schemata", self.control()), &format!("{schema}\n"), &place)
     }
 
     fn write(&self, path: &str, text: &str, place: &str) -> Result<()> {
         write_file(path, text.as_bytes(), place).map_err(|error| self.explain(error))
     }
 
-    /// Makes a directory that `delete` is to remove, noted before.
-    fn make(&self, path: &str, entry: &Entry) -> Result<()> {
-        entry.note_rdt(path)?;
-        self.make_directory(path).or_else(|error| entry.forget_rdt().and(Err(error)))
-    }
-
-    fn make_directory(&self, path: &str) -> Result<()> {
-        let mode = Mode::from_raw_mode(0o755);
-        let made = rustix::fs::mkdir(path, mode).map_err(Error::sys("linux.intelRdt: make", path));
-        made.map_err(|error| match error.errno {
-            Some(Errno::NOSPC) => self.explain(error.hint("the processor has no more classes or monitors")),
-            _ => self.explain(error),
+    /// Makes a directory. With an entry it is one that `delete` is to remove: noted there before.
+    fn make(&self, path: &str, entry: Option<&Entry>) -> Result<()> {
+        entry.map_or(Ok(()), |entry| entry.note_rdt(path))?;
+        let made = rustix::fs::mkdir(path, Mode::from_raw_mode(0o755));
+        made.map_err(|errno| {
+            let error = self.explain(Error::sys("linux.intelRdt: make", path)(errno));
+            entry.and_then(|entry| entry.forget_rdt().err()).unwrap_or(error)
         })
     }
 
@@ -231,10 +240,6 @@ pub fn remove(entry: &Entry) -> Result<()> {
         Ok(()) | Err(Errno::NOENT) => entry.forget_rdt(),
         Err(errno) => Err(Error::sys("remove the resctrl group", &path)(errno)),
     }
-}
-
-fn is_directory(path: &str) -> bool {
-    rustix::fs::stat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
 fn read(path: &str) -> Result<String> {
@@ -288,7 +293,7 @@ mod tests {
             let prepared = self.prepare(json).unwrap_or_else(|error| panic!("{json}: {error}"));
             prepared.make_directory(&self.entry).unwrap();
             if prepared.is_new {
-                fill(prepared.group.directory.as_ref(), "");
+                fill(prepared.group.control().as_ref(), "");
             }
             prepared
         }
@@ -326,11 +331,8 @@ mod tests {
         let json =
             r#"{"memBwSchema": "MB:0=20", "l3CacheSchema": "L3:0=f", "schemata": ["L2:0=3", "MB:1=40"]}"#;
         let prepared = stand.make(json);
-        let places: Vec<&str> = prepared.schemata.iter().map(|(place, _)| place.as_str()).collect();
-        let rdt = |name: &str| format!("linux.intelRdt.{name}");
-        let order = ["l3CacheSchema", "memBwSchema", "schemata[0]", "schemata[1]"].map(rdt);
-        assert_eq!(places, order);
-        prepared.group.write_schema("L3:0=f", "here").unwrap();
+        assert_eq!(prepared.schemata, ["L3:0=f", "MB:0=20", "L2:0=3", "MB:1=40"]);
+        prepared.group.write_schema("L3:0=f").unwrap();
         assert_eq!(fs::read_to_string(stand.path("box/schemata")).unwrap(), "L3:0=f\n");
         prepared.group.assign(4711).unwrap();
         assert_eq!(fs::read_to_string(stand.path("box/tasks")).unwrap(), "4711");
@@ -426,7 +428,7 @@ mod tests {
             (r#"{"closID": "info"}"#, "closID"),
             (r#"{"memBwSchema": "L3:0=f"}"#, "memBwSchema"),
             (r#"{"memBwSchema": "MB:0=1\nL3:0=f"}"#, "memBwSchema"),
-            (r#"{"schemata": ["L3:0=f", "MB:0=1\nL3:0=f"]}"#, "schemata[1]"),
+            (r#"{"schemata": ["L3:0=f", "MB:0=1\nL3:0=f"]}"#, "schemata"),
         ] {
             let refused = stand.prepare(json).err().unwrap_or_default();
             assert!(refused.contains(&format!("linux.intelRdt.{place}")), "{json}: {refused}");

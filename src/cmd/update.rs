@@ -70,7 +70,7 @@ fn schemata(args: &args::Update, json: &[u8]) -> Result<()> {
         let kept: Kept<'_> = config::parse("state.json", json)?;
         let group = rdt::group(&kept.config, &args.id)?
             .ok_or_else(|| Error::new(format!("{flag}: the container has no linux.intelRdt")))?;
-        group.write_schema(schema, flag)?;
+        group.write_schema(schema)?;
     }
     Ok(())
 }
