@@ -62,7 +62,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
                     Errno::OPNOTSUPP => "it is in threaded mode",
                     _ => "",
                 };
-                Error { message, errno: Some(errno), hint, status: 1 }
+                Error::kernel(message, errno).hint(hint)
             })?;
         }
     }
@@ -196,7 +196,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
         (Errno::BUSY, b"memory.limit_in_bytes") => "the present usage is above it",
         _ => "",
     };
-    Error { message, errno: Some(errno), hint, status: 1 }
+    Error::kernel(message, errno).hint(hint)
 }
 
 impl Undo<'_> {

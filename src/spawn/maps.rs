@@ -20,7 +20,7 @@ pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> 
     if direct && !privileged {
         // Before Linux 3.19 there is no such file, and none is needed.
         match write_file(&format!("/proc/{pid}/setgroups"), b"deny", "setgroups") {
-            Err(Error { errno: Some(Errno::NOENT), .. }) => {}
+            Err(error) if error.errno == Some(Errno::NOENT) => {}
             other => other?,
         }
     }
