@@ -89,7 +89,7 @@ fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
             .is_ok_and(|seals| seals & SEALS == SEALS));
     }
     // An ordinary user's containers are that user at most: somebody else's file is out of their reach.
-    let user = rustix::process::geteuid().as_raw();
+    let user = syscalls::ids::start().uid;
     let denied = || fs::faccessat2(exe, c"", fs::W_OK, fs::AT_EMPTY_PATH).err() == Some(Errno::ACCESS);
     Ok(user != 0 && file.uid != user && file.mode & 0o002 == 0 && denied())
 }

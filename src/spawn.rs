@@ -95,7 +95,7 @@ pub fn spawn(
     sources: &[Option<OwnedFd>],
     setup: &Setup<'_>,
 ) -> Result<Child> {
-    if rustix::process::geteuid().is_root() {
+    if syscalls::ids::is_root() {
         // Nobody may trace the child while it holds descriptors of the host (R4). An unprivileged parent could not write the
         // id maps of such a child: there the child does it itself, when it has them.
         syscalls::prctl::set_dumpable(false).map_err(Error::os("prctl(PR_SET_DUMPABLE)"))?;

@@ -237,7 +237,7 @@ impl Connection {
         let mut connection = Connection { socket, serial: 0, received: Vec::new(), signals: Vec::new() };
         // The user id in decimal, its digits in hexadecimal.
         let mut greeting = String::from("\0AUTH EXTERNAL ");
-        for digit in format!("{}", rustix::process::geteuid().as_raw()).bytes() {
+        for digit in format!("{}", syscalls::ids::start().uid).bytes() {
             greeting.push_str(&format!("{digit:02x}"));
         }
         greeting.push_str("\r\n");

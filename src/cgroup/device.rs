@@ -35,7 +35,7 @@ pub fn is_privileged() -> bool {
         .unwrap_or_default();
     let mut words = map.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let whole = [&b"0"[..], b"0", b"4294967295"].iter().all(|number| words.next() == Some(number));
-    rustix::process::geteuid().is_root() && (whole || map.is_empty())
+    syscalls::ids::is_root() && (whole || map.is_empty())
 }
 
 impl Cgroup {

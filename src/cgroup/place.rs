@@ -152,7 +152,7 @@ fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<
         return Err(Error::new(format!("linux.resources.{}: is on a cgroup v1 hierarchy", write.place))
             .hint("--cgroup-manager cgroupfs can set it"));
     }
-    let scope = Scope::of(wanted.cgroups_path, wanted.id, !rustix::process::geteuid().is_root())?;
+    let scope = Scope::of(wanted.cgroups_path, wanted.id, !syscalls::ids::is_root())?;
     let path = format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default());
     let note = format!("{path}\n{}", scope.note());
     let places = alloc::vec![Place { v1: false, path, root: root.len() }];

@@ -110,7 +110,7 @@ impl Scope {
     fn connect(&self) -> Result<Connection> {
         match self.user {
             false => Connection::open(SYSTEM_BUS),
-            true => Connection::open(&format!("/run/user/{}/bus", rustix::process::geteuid().as_raw())),
+            true => Connection::open(&format!("/run/user/{}/bus", syscalls::ids::start().uid)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Device nodes, the links of /dev, and the terminal.
 
-use super::mounts::bind_at;
+use super::mounts::{Own, bind_at};
 use super::resolve::{Jail, Links, c_path};
 use super::{Done, Fds, at, nth};
 use crate::plan::{Device, Plan};
@@ -19,8 +19,11 @@ const LINKS: [(&CStr, &CStr); 5] = [
 ];
 
 /// Makes all devices and links, and the terminal if there is to be one.
-pub fn make_all(plan: &Plan, jail: &Jail, fds: Fds<'_>) -> Done<()> {
-    let dev = jail.open_or_make_directory(c"dev", Links::Follow).map_err(at(Step::DeviceDirectory))?;
+pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: Fds<'_>) -> Done<()> {
+    let dev = match own {
+        Some(own) => own.top,
+        None => jail.open_or_make_directory(c"dev", Links::Follow).map_err(at(Step::DeviceDirectory))?,
+    };
     for (index, device) in plan.devices.iter().enumerate() {
         let path = device.path.to_bytes();
         // Nearly all stand in /dev itself, which is open already.

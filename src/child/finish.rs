@@ -7,23 +7,23 @@ use crate::sync::{Frame, Kind, Step, is_absent};
 use core::ffi::CStr;
 use syscalls::caps::{self, Caps};
 use syscalls::fs::{self, O_DIRECTORY};
+use syscalls::ids::{self, Start};
 use syscalls::process;
-use syscalls::{AsFd, CStrArray, CWD, Errno, fd, ids, leak, prctl, sched, seccomp, stat};
+use syscalls::{AsFd, CStrArray, CWD, Errno, fd, leak, prctl, sched, seccomp, stat};
 
 /// CAP_SYS_ADMIN: a filter without no_new_privs needs it (seccomp(2)).
 const SYS_ADMIN: u64 = 1 << 21;
 
-/// Everything from here to the program. Comes back only with what failed.
-pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail) -> Fail {
+/// Everything from here to the program, for a process that has these ids. Comes back only with what failed.
+pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail, ids: Start) -> Fail {
     let mut home = [0u8; 512];
     let home = match process.wants_home {
         true => find_home(&mut home, process.uid, jail),
         false => None,
     };
-    let program = match prepare(process, fds, jail) {
-        Ok(program) => program,
-        Err(fail) => return fail,
-    };
+    if let Err(fail) = prepare(process, fds, jail, ids) {
+        return fail;
+    }
     if jail.without() != 0 {
         let value = jail.without().cast_signed();
         let without = Frame { kind: Kind::Without, step: Step::Exec, index: 0, value };
@@ -52,14 +52,13 @@ pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail) 
     }
     let Process { args, env, candidates, .. } = process;
     match home {
-        Some(home) => env.with_one_more(home, |env| execute(candidates, program, args, env)),
-        None => execute(candidates, program, args, env),
+        Some(home) => env.with_one_more(home, |env| execute(candidates, args, env)),
+        None => execute(candidates, args, env),
     }
 }
 
-/// What applies to the process itself; last the privileges, because all else may need them. The result is the first candidate
-/// that can be executed.
-fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail) -> Done<usize> {
+/// What applies to the process itself; last the privileges, because all else may need them.
+fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()> {
     if let Some(name) = &process.keyring {
         match sched::keyctl_join_session_keyring(name) {
             // A kernel without keys has no keyring to share either; a full quota is no reason not to start (runc, crun).
@@ -120,15 +119,20 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail) -> Done<usize> {
         Err(Errno::PERM) if process.groups_denied && process.groups.is_empty() => {}
         other => other.map_err(at(Step::Groups))?,
     }
-    ids::set_gid(process.gid).map_err(at(Step::Gid))?;
-    ids::set_uid(process.uid).map_err(at(Step::Uid))?;
+    if !ids.is(process.uid, process.gid) {
+        ids::set_gid(process.gid).map_err(at(Step::Gid))?;
+        ids::set_uid(process.uid).map_err(at(Step::Uid))?;
+    }
     match inside {
         // Only the user itself may enter (a home directory on a file system that squashes root).
         Err(Errno::ACCESS) => enter_cwd(&process.cwd, jail),
         other => other,
     }
     .map_err(|errno| at(if errno == Errno::XDEV { Step::CwdOutside } else { Step::Cwd })(errno))?;
-    let program = look_up(process)?;
+    if fds.fifo.is_some() {
+        // Who creates wants to know now; otherwise exec itself is about to tell.
+        look_up(process)?;
+    }
 
     if process.no_new_privileges {
         prctl::set_no_new_privs().map_err(at(Step::NoNewPrivileges))?;
@@ -145,7 +149,7 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail) -> Done<usize> {
     if process.no_new_privileges && process.seccomp.is_some() {
         install_filter(process, fds)?;
     }
-    Ok(program)
+    Ok(())
 }
 
 fn install_filter(process: &Process, fds: Fds<'_>) -> Done<()> {
@@ -238,6 +242,9 @@ fn enter_cwd(cwd: &CStr, jail: &Jail) -> syscalls::Result<()> {
         }
         other => other?,
     }
+    if cwd == c"/" {
+        return Ok(()); // the root itself, and no way to it that could lead elsewhere
+    }
     let mut buffer = [0; 4096];
     match fs::getcwd(&mut buffer)?.first() {
         Some(b'/') => Ok(()),
@@ -245,16 +252,15 @@ fn enter_cwd(cwd: &CStr, jail: &Jail) -> syscalls::Result<()> {
     }
 }
 
-/// The first candidate that may be executed, as execvp(3) would find it: what is missing is passed over, and so is what is
-/// forbidden, unless nothing better comes.
-fn look_up(process: &Process) -> Done<usize> {
+/// Whether a candidate may be executed, as execvp(3) would find it.
+fn look_up(process: &Process) -> Done<()> {
     let mut forbidden = None;
-    for (index, path) in process.candidates.iter().enumerate() {
+    for path in &process.candidates {
         match fs::faccessat(CWD, path, fs::X_OK) {
             Ok(()) if stat::fstatat(CWD, path, 0).is_ok_and(|have| have.mode & fs::S_IFMT == fs::S_IFDIR) => {
                 forbidden = Some(Errno::ACCESS);
             }
-            Ok(()) => return Ok(index),
+            Ok(()) => return Ok(()),
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(errno) => forbidden = Some(errno),
         }
@@ -262,16 +268,18 @@ fn look_up(process: &Process) -> Done<usize> {
     Err(at(Step::Lookup)(forbidden.unwrap_or(Errno::NOENT)))
 }
 
-/// Executes the candidate found, and those after it when it turns out to be none (execvp(3)).
-fn execute(candidates: &[alloc::ffi::CString], first: usize, args: &CStrArray, env: &CStrArray) -> Fail {
-    let mut last = Errno::NOENT;
-    for path in candidates.iter().skip(first) {
-        last = process::execve(path, args, env);
-        if !matches!(last, Errno::NOENT | Errno::NOTDIR) {
-            break;
+/// Executes the first candidate that can be (execvp(3)): what is missing is passed over, and so is what is forbidden, unless
+/// nothing better comes.
+fn execute(candidates: &[alloc::ffi::CString], args: &CStrArray, env: &CStrArray) -> Fail {
+    let mut failure = Errno::NOENT;
+    for path in candidates {
+        match process::execve(path, args, env) {
+            Errno::NOENT | Errno::NOTDIR => {}
+            Errno::ACCESS => failure = Errno::ACCESS,
+            errno => return at(Step::Exec)(errno),
         }
     }
-    at(Step::Exec)(last)
+    at(Step::Exec)(failure)
 }
 
 /// Writes a file of the runtime's own procfs: below a directory of it, crossing no mount and following no link but the first

@@ -11,6 +11,7 @@ mod finish;
 mod hook;
 mod mounts;
 mod names;
+mod procfs;
 mod resolve;
 mod root;
 
@@ -76,7 +77,10 @@ pub(crate) fn nth(step: Step, index: usize) -> impl FnOnce(Errno) -> Fail {
 /// Makes the container and becomes its program.
 pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
     let fail = match create(plan, fds) {
-        Ok(jail) => finish::finish(&mut plan.process, &plan.start_container, fds, &jail),
+        Ok(jail) => {
+            let ids = ids_in(&plan.namespaces);
+            finish::finish(&mut plan.process, &plan.start_container, fds, &jail, ids)
+        }
         Err(fail) => fail,
     };
     give_up(fail, fds)
@@ -109,7 +113,7 @@ fn land(namespaces: &Namespaces, new: u64, fds: Fds<'_>) -> Done<Fork> {
 /// Joins a container and becomes a program in it.
 pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fds<'_>) -> ! {
     let fail = match join(namespaces, process, fds) {
-        Ok(jail) => finish::finish(process, &[], fds, &jail),
+        Ok(jail) => finish::finish(process, &[], fds, &jail, ids_in(namespaces)),
         Err(fail) => fail,
     };
     give_up(fail, fds)
@@ -127,8 +131,8 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     process::umask(0); // modes below are meant as they stand
 
     let jail = root::attach(&plan.root)?;
-    mounts::mount_all(plan, &jail, fds)?;
-    devices::make_all(plan, &jail, fds)?;
+    let own = mounts::mount_all(plan, &jail, fds)?;
+    devices::make_all(plan, &jail, own, fds)?;
     if fds.wait_hooks {
         ask(Frame { kind: Kind::Hooks, step: Step::Hooks, index: 0, value: 0 }, fds)?;
     }
@@ -140,7 +144,7 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     }
 
     let jail = root::pivot(&plan.root, jail)?;
-    root::protect(plan, &jail, fds)?;
+    root::protect(plan, &jail, own)?;
     Ok(jail)
 }
 
@@ -159,6 +163,14 @@ fn join_all(namespaces: &Namespaces, pid: bool, fds: Fds<'_>) -> Done<()> {
         }
     }
     Ok(())
+}
+
+/// The ids after `enter`.
+fn ids_in(namespaces: &Namespaces) -> ids::Start {
+    match namespaces.has(ns::CLONE_NEWUSER) {
+        true => ids::Start::ROOT,
+        false => ids::start(),
+    }
 }
 
 /// Namespaces: joined ones first, then the id maps of a new user namespace.

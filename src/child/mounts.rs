@@ -14,12 +14,71 @@ use syscalls::fs;
 use syscalls::mount::{self, MountAttr};
 use syscalls::{AsFd, BorrowedFd, CWD, Errno, leak, ns, stat};
 
-/// Carries out all mounts in order.
-pub fn mount_all(plan: &Plan, jail: &Jail, fds: Fds<'_>) -> Done<()> {
+/// A tmpfs of this container, just mounted: no name is in it but those that are put there here, so none needs a second look.
+#[derive(Clone, Copy)]
+pub struct Own<'p> {
+    /// Its destination.
+    path: &'p [u8],
+    pub top: BorrowedFd<'static>,
+}
+
+impl<'p> Own<'p> {
+    /// Opens what was mounted. None where a rename has put a directory of the image in its place, or the kernel cannot tell
+    /// (before Linux 5.8): mounts are made here by this process only.
+    fn open(mount: &'p Mount, jail: &Jail) -> Option<Own<'p>> {
+        let top = jail.open(&mount.target, fs::O_DIRECTORY, Links::Refuse).ok()?;
+        let have = stat::statx(top, c"", fs::AT_EMPTY_PATH, 0).ok()?;
+        let is_mount = have.stx_attributes & u64::from(stat::STATX_ATTR_MOUNT_ROOT) != 0;
+        is_mount.then_some(Own { path: mount.target.to_bytes(), top })
+    }
+
+    /// The name of a path that lies directly in it.
+    fn name<'n>(&self, path: &'n CStr) -> Option<&'n CStr> {
+        let name = path.to_bytes_with_nul().strip_prefix(self.path)?.strip_prefix(b"/")?;
+        CStr::from_bytes_with_nul(name).ok().filter(|name| !name.to_bytes().contains(&b'/'))
+    }
+
+    /// Whether it is still what is seen at its path after a mount elsewhere, on a path without a link.
+    fn survives(&self, target: &CStr) -> bool {
+        let first = |path: &'_ [u8]| path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+        let (own, other) = (self.path, target.to_bytes());
+        target != c"." && own.get(..first(own)) != other.get(..first(other))
+    }
+}
+
+/// Carries out all mounts in order. The result is the container's own /dev, if that is a new tmpfs.
+pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<Own<'p>>> {
+    let mut own: Option<Own<'p>> = None;
+    let mut is_here = false; // the working directory is in it
     for (index, mount) in plan.mounts.iter().enumerate() {
         let source = fds.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
+        let plain = mount.kind == MountKind::Filesystem
+            && !mount.copy_up
+            && mount.propagation == 0
+            && mount.tree_attr.is_empty();
+        if let (true, Some(own)) = (plain, own)
+            && let Some(name) = own.name(&mount.target)
+        {
+            if !is_here {
+                fs::fchdir(own.top).map_err(nth(Step::MountTarget, index))?;
+                is_here = true;
+            }
+            match fs::mkdirat(own.top, name, 0o755) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
+            }
+            new(mount, index, name)?;
+            continue;
+        }
+        is_here = false;
+        own = own.filter(|own| own.survives(&mount.target) && mount.no_symlinks);
         match mount.kind {
-            MountKind::Filesystem => filesystem(mount, index, jail)?,
+            MountKind::Filesystem => {
+                filesystem(mount, index, jail)?;
+                if plain && mount.fstype.to_bytes() == b"tmpfs" && is_used(plan, index, mount) {
+                    own = Own::open(mount, jail);
+                }
+            }
             MountKind::Cgroup => cgroup(plan, mount, index, jail, fds)?,
             MountKind::Bind | MountKind::TreeBind => bind(mount, index, jail, source)?,
             MountKind::CopySymlink => copy_symlink(mount, index, jail)?,
@@ -40,7 +99,22 @@ pub fn mount_all(plan: &Plan, jail: &Jail, fds: Fds<'_>) -> Done<()> {
             }
         }
     }
-    Ok(())
+    Ok(own.filter(|own| own.path == b"dev"))
+}
+
+/// Whether more is going to be made in what was just mounted: by the next mount, or the devices.
+fn is_used(plan: &Plan, index: usize, mount: &Mount) -> bool {
+    let path = mount.target.to_bytes();
+    let next = plan.mounts.get(index.saturating_add(1));
+    let below = next.and_then(|next| next.target.to_bytes().strip_prefix(path));
+    path == b"dev" || below.is_some_and(|below| below.starts_with(b"/"))
+}
+
+/// A new file system on a name in the working directory.
+fn new(mount: &Mount, index: usize, name: &CStr) -> Done<()> {
+    let data = (!mount.data.is_empty()).then_some(mount.data.as_c_str());
+    mount::mount(Some(&mount.source), name, Some(&mount.fstype), mount.flags, data)
+        .map_err(nth(Step::Mount, index))
 }
 
 fn links(mount: &Mount) -> Links {
@@ -56,13 +130,9 @@ fn existing(mount: &Mount, index: usize, jail: &Jail) -> Done<BorrowedFd<'static
 }
 
 fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
-    let target =
-        jail.open_or_make_directory(&mount.target, links(mount)).map_err(nth(Step::MountTarget, index))?;
-    not_in_proc(mount, target).map_err(nth(Step::MountTarget, index))?;
+    let target = destination(mount, jail).map_err(nth(Step::MountTarget, index))?;
     fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
-    let data = (!mount.data.is_empty()).then_some(mount.data.as_c_str());
-    mount::mount(Some(&mount.source), c".", Some(&mount.fstype), mount.flags, data)
-        .map_err(nth(Step::Mount, index))?;
+    new(mount, index, c".")?;
     if mount.copy_up {
         // `target` is the directory below the new mount: its content is what the tmpfs starts with.
         let top = existing(mount, index, jail)?;
@@ -74,6 +144,19 @@ fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
         propagate(mount, top, index, jail)?;
     }
     Ok(())
+}
+
+/// The directory for a new file system, made where it is missing.
+fn destination(mount: &Mount, jail: &Jail) -> syscalls::Result<BorrowedFd<'static>> {
+    // A directory of the root itself, and no link: it is not in a procfs.
+    if links(mount) == Links::Follow && !mount.target.to_bytes().contains(&b'/') {
+        match jail.open_or_make_directory(&mount.target, Links::Refuse) {
+            Err(Errno::LOOP) => {}
+            other => return other,
+        }
+    }
+    let target = jail.open_or_make_directory(&mount.target, links(mount))?;
+    not_in_proc(mount, target).map(|()| target)
 }
 
 /// cgroup2, or what stands in for it: the host's own tree for a container that has no cgroup namespace of its own, nothing
@@ -307,7 +390,13 @@ fn copy_symlink(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
 
 /// Attaches a detached tree, descriptor to descriptor.
 pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> syscalls::Result<()> {
-    mount::move_mount(tree, c"", target, c"", mount::MOVE_MOUNT_F_EMPTY_PATH | mount::MOVE_MOUNT_T_EMPTY_PATH)
+    attach_at(tree, target, c"")
+}
+
+/// The same on a name in a directory that is no link, or, for an empty one, on the descriptor itself.
+pub fn attach_at(tree: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &CStr) -> syscalls::Result<()> {
+    let flags = mount::MOVE_MOUNT_F_EMPTY_PATH | mount::MOVE_MOUNT_T_EMPTY_PATH;
+    mount::move_mount(tree, c"", directory, name, flags)
 }
 
 /// Sets and clears attributes; nothing to change costs nothing.

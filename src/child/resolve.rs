@@ -99,6 +99,11 @@ impl Jail {
         }
     }
 
+    /// Opens a directory whose names are to be read.
+    pub fn open_to_list(&self, path: &CStr, links: Links) -> Result<BorrowedFd<'static>> {
+        self.resolve(path, O_DIRECTORY | O_CLOEXEC, links)
+    }
+
     fn resolve(&self, path: &CStr, flags: u32, links: Links) -> Result<BorrowedFd<'static>> {
         let refuse = if links == Links::Refuse { fs::RESOLVE_NO_SYMLINKS } else { 0 };
         let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS | refuse;

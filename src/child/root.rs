@@ -1,8 +1,11 @@
 //! The root: attached, pivoted to, and then what is hidden or read-only in it.
 
-use super::mounts::{attach as attach_tree, change, change_or_remount, kept_flags, make_unbindable};
+use super::mounts::{
+    Own, attach as attach_tree, attach_at, change, change_or_remount, kept_flags, make_unbindable,
+};
+use super::procfs::{Place, Procfs};
 use super::resolve::{Jail, Links, same_file};
-use super::{Done, Fds, at, nth};
+use super::{Done, at, nth};
 use crate::plan::{AttrChange, Plan, Root};
 use crate::sync::{Absent, Step, is_absent};
 use core::ffi::CStr;
@@ -59,7 +62,6 @@ pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
         Ok(()) => {
             // The old root is stacked on the new one, where the working directory is (pivot_root(2)).
             mount::umount(c".", MNT_DETACH).map_err(at(Step::Detach))?;
-            fs::chdir(c"/").map_err(at(Step::Detach))?;
             jail.root
         }
         // The root mount of an initramfs has no parent and cannot be exchanged (before Linux 7.0).
@@ -117,11 +119,15 @@ fn replace_root_by_move() -> syscalls::Result<BorrowedFd<'static>> {
 }
 
 /// Read-only paths, masked paths, the root itself, and last its propagation.
-pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
+pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>) -> Done<()> {
+    let proc = match plan.readonly.is_empty() && plan.masked.is_empty() {
+        true => None,
+        false => Procfs::open(jail),
+    };
     for (index, path) in plan.readonly.iter().enumerate() {
-        readonly(jail, path).map_err(nth(Step::Readonly, index))?;
+        readonly(jail, proc.as_ref(), path).map_err(nth(Step::Readonly, index))?;
     }
-    mask_all(plan, jail)?;
+    mask_all(plan, jail, proc.as_ref(), own)?;
     if plan.root.readonly {
         change_or_remount(jail.root, READONLY, MS_RDONLY, 0, jail).map_err(at(Step::RootReadonly))?;
     }
@@ -134,17 +140,21 @@ pub fn protect(plan: &Plan, jail: &Jail, _fds: Fds<'_>) -> Done<()> {
 }
 
 /// Covers a path with a read-only copy of itself. One that is not there needs none.
-fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
-    let target = match jail.open(path, 0, Links::Follow) {
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-        other => other?,
+fn readonly(jail: &Jail, proc: Option<&Procfs>, path: &CStr) -> syscalls::Result<()> {
+    let (directory, name) = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
+        Place::Nowhere => return Ok(()),
+        Place::Directory(proc, name) | Place::File(proc, name) => (proc, name),
+        Place::Elsewhere => match jail.open(path, 0, Links::Follow) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            other => (other?, c""),
+        },
     };
     let flags = fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
     let attr = mount::MountAttr { set: READONLY.set, ..Default::default() };
-    let (tree, late) = match mount::open_tree_attr(target, c"", flags, &attr) {
+    let (tree, late) = match mount::open_tree_attr(directory, name, flags, &attr) {
         Ok(tree) => (leak(tree), false),
         // Before Linux 6.15: two calls.
-        Err(errno) if is_absent(errno) => match mount::open_tree(target, c"", flags) {
+        Err(errno) if is_absent(errno) => match mount::open_tree(directory, name, flags) {
             Ok(tree) => {
                 let tree = leak(tree);
                 match change(tree, READONLY, AT_RECURSIVE) {
@@ -152,20 +162,21 @@ fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
                     other => other.map(|()| (tree, false))?,
                 }
             }
-            Err(errno) if is_absent(errno) => return readonly_by_name(jail, path, target),
+            Err(errno) if is_absent(errno) => return readonly_by_name(jail, path),
             Err(errno) => return Err(errno),
         },
         Err(errno) => return Err(errno),
     };
-    match attach_tree(tree, target) {
-        Err(errno) if is_absent(errno) => readonly_by_name(jail, path, target),
+    match attach_at(tree, directory, name) {
+        Err(errno) if is_absent(errno) => readonly_by_name(jail, path),
         Ok(()) if late => remount_readonly(jail, path, tree),
         other => other,
     }
 }
 
 /// Before Linux 5.2.
-fn readonly_by_name(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+fn readonly_by_name(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
+    let target = jail.open(path, 0, Links::Follow)?;
     jail.names()?.mount(Some(target), target, MS_BIND | MS_REC)?;
     let top = jail.open(path, 0, Links::Follow)?;
     same_file(target, top)?;
@@ -191,54 +202,68 @@ fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> syscalls::
 
 /// Covers files with the null device and directories with an empty read-only tmpfs. The null device is the container's own,
 /// checked to be it, so that no name in the image decides what a mask shows (CVE-2025-31133).
-fn mask_all(plan: &Plan, jail: &Jail) -> Done<()> {
+fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>>) -> Done<()> {
     if plan.masked.is_empty() {
         return Ok(());
     }
-    let null = jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::Masked))?;
-    let kind = stat::fstat(null).map_err(at(Step::Masked))?;
+    let null = match own {
+        Some(own) => (own.top, c"null"),
+        None => (jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::Masked))?, c""),
+    };
+    let flags = fs::AT_EMPTY_PATH | fs::AT_SYMLINK_NOFOLLOW;
+    let kind = stat::fstatat(null.0, null.1, flags).map_err(at(Step::Masked))?;
     if (kind.mode & fs::S_IFMT, kind.rdev_major, kind.rdev_minor) != (fs::S_IFCHR, 1, 3) {
         return Err(at(Step::Masked)(Errno::NODEV));
     }
-    let mut file: Option<BorrowedFd<'static>> = None;
     for (index, path) in plan.masked.iter().enumerate() {
-        let target = match jail.open(path, 0, Links::Follow) {
-            Err(Errno::NOENT | Errno::NOTDIR) => continue,
-            other => other.map_err(nth(Step::Masked, index))?,
-        };
-        let mut cover = || {
-            let tree = match file {
-                Some(tree) => tree,
-                None => leak(mount::open_tree(null, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE)?),
-            };
-            file = Some(tree);
-            attach_tree(tree, target)?;
-            file = None;
-            Ok(())
-        };
-        match cover() {
-            // The kernel does not mount a file on a directory: the copy of the null device is kept for the next file.
-            Err(Errno::NOTDIR) => mask_directory(target).map_err(nth(Step::Masked, index))?,
-            Err(errno) if is_absent(errno) => {
-                mask_by_name(jail, null, target).map_err(nth(Step::Masked, index))?
-            }
-            other => other.map_err(nth(Step::Masked, index))?,
-        }
+        mask(path, jail, proc, null).map_err(nth(Step::Masked, index))?;
     }
     Ok(())
 }
 
-/// An empty tmpfs that nobody can write to, at the working directory.
-fn mask_directory(target: BorrowedFd<'_>) -> syscalls::Result<()> {
-    fs::fchdir(target)?;
+/// `null`: a directory and the name in it, or an empty name and the null device itself.
+fn mask(
+    path: &CStr,
+    jail: &Jail,
+    proc: Option<&Procfs>,
+    null: (BorrowedFd<'static>, &CStr),
+) -> syscalls::Result<()> {
+    let (directory, name) = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
+        Place::Nowhere => return Ok(()),
+        Place::File(proc, name) => (proc, name),
+        Place::Directory(proc, name) => {
+            fs::fchdir(proc)?;
+            return mask_directory(name);
+        }
+        Place::Elsewhere => {
+            let target = match jail.open(path, 0, Links::Follow) {
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+                other => other?,
+            };
+            match fs::fchdir(target) {
+                Err(Errno::NOTDIR) => (target, c""),
+                other => return other.and_then(|()| mask_directory(c".")),
+            }
+        }
+    };
+    let copy = mount::open_tree(null.0, null.1, fs::AT_EMPTY_PATH | OPEN_TREE_CLONE);
+    match copy.and_then(|tree| attach_at(leak(tree), directory, name)) {
+        Err(errno) if is_absent(errno) => mask_by_name(jail, null, path),
+        other => other,
+    }
+}
+
+/// An empty tmpfs that nobody can write to, on a name in the working directory.
+fn mask_directory(name: &CStr) -> syscalls::Result<()> {
     let flags = MS_RDONLY | mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
-    mount::mount(Some(c"tmpfs"), c".", Some(c"tmpfs"), flags, Some(c"nr_blocks=1,nr_inodes=1"))
+    mount::mount(Some(c"tmpfs"), name, Some(c"tmpfs"), flags, Some(c"nr_blocks=1,nr_inodes=1"))
 }
 
 /// Before Linux 5.2.
-fn mask_by_name(jail: &Jail, null: BorrowedFd<'_>, target: BorrowedFd<'_>) -> syscalls::Result<()> {
-    match stat::fstat(target)?.mode & fs::S_IFMT {
-        fs::S_IFDIR => mask_directory(target),
-        _ => jail.names()?.mount(Some(null), target, MS_BIND),
-    }
+fn mask_by_name(jail: &Jail, null: (BorrowedFd<'static>, &CStr), path: &CStr) -> syscalls::Result<()> {
+    let null = match null.1.is_empty() {
+        true => null.0,
+        false => leak(fs::openat(null.0, null.1, fs::O_PATH | fs::O_NOFOLLOW, 0)?),
+    };
+    jail.names()?.mount(Some(null), jail.open(path, 0, Links::Follow)?, MS_BIND)
 }

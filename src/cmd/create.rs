@@ -359,7 +359,7 @@ fn record<'b>(
         Stat::Gone | Stat::NoProc => 0,
     };
     // As `list` shows the owner: root, or else a number, since other names are for the C library to know.
-    let owner = match rustix::process::getuid().as_raw() {
+    let owner = match syscalls::ids::start().real_uid {
         0 => String::from("root"),
         uid => uid.to_string(),
     };

@@ -254,7 +254,7 @@ impl Target {
         let mut target = Target::new(record, false);
         // With privilege over the host all others are joined first: from inside the user namespace those that it does not own
         // could not be. Without, it is the user namespace that gives the privilege.
-        let privileged = rustix::process::geteuid().is_root();
+        let privileged = syscalls::ids::is_root();
         for user in [!privileged, privileged] {
             for (_, kind, file) in NAMESPACES {
                 if all & kind == 0 || (*kind == ns::CLONE_NEWUSER) != user {

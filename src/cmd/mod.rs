@@ -48,14 +48,14 @@ impl Context<'_> {
             {
                 return Ok(format!("{}/runlet", text(directory, "XDG_RUNTIME_DIR")?));
             }
-            return Ok(format!("/tmp/runlet-{}", rustix::process::geteuid().as_raw()));
+            return Ok(format!("/tmp/runlet-{}", syscalls::ids::start().uid));
         }
         Ok("/run/runlet".into())
     }
 
     /// Whether the runtime works without root's privileges over the host.
     pub fn is_rootless(&self) -> bool {
-        self.global.rootless.unwrap_or_else(|| !rustix::process::geteuid().is_root())
+        self.global.rootless.unwrap_or_else(|| !syscalls::ids::is_root())
     }
 
     /// The state directory, which must be there: no container exists in one that is not.

@@ -14,8 +14,8 @@ use rustix::io::{Errno, retry_on_intr, write};
 
 /// Writes the file that `--bundle` and `--output` name, or standard output.
 pub fn run(spec: &args::Spec) -> Result<()> {
-    let user = rustix::process::geteuid().as_raw();
-    let group = rustix::process::getegid().as_raw();
+    let user = syscalls::ids::start().uid;
+    let group = syscalls::ids::start().gid;
     let text = text(spec.rootless.then_some((user, group)));
     if spec.output.as_deref() == Some(c"-") {
         return super::print(&text);

@@ -180,6 +180,9 @@ fn compile(
         seen.data.push_str(&format!("context=\"{}\"", &*config.linux.mount_label));
     }
 
+    // A link named /proc or /sys would let the image choose what the masks cover (CVE-2019-19921).
+    let no_symlinks =
+        matches!(fstype, "proc" | "sysfs") || kind == MountKind::Cgroup && target_text.starts_with("sys/");
     let source = match kind {
         MountKind::Bind | MountKind::TreeBind | MountKind::CopySymlink => below(bundle, &mount.source),
         _ if mount.source.is_empty() => cstring(if fstype.is_empty() { "none" } else { fstype }),
@@ -198,8 +201,7 @@ fn compile(
         idmap,
         copy_up: seen.copy_up,
         source_nofollow: seen.source_nofollow,
-        // A link named /proc or /sys would let the image choose what the masks cover (CVE-2019-19921).
-        no_symlinks: matches!(fstype, "proc" | "sysfs"),
+        no_symlinks,
         target_nofollow: seen.target_nofollow,
         index,
     })

@@ -11,7 +11,7 @@ use syscalls::{Errno, OwnedFd, ns};
 /// Writes what belongs to the new user namespace of a process: directly with privilege over the ids, else a single range of
 /// one's own directly, else by newuidmap and newgidmap (user_namespaces(7)).
 pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> {
-    let uid = rustix::process::geteuid().as_raw();
+    let uid = syscalls::ids::start().uid;
     match privileged || is_single(&namespaces.uid_map, uid) {
         true => write_file(&format!("/proc/{pid}/uid_map"), &namespaces.uid_map, "linux.uidMappings")?,
         false => helper("newuidmap", pid, &namespaces.uid_map)?,
@@ -32,7 +32,7 @@ pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> 
 
 /// Whether an unprivileged user's group map is written directly, which takes setgroups away from the namespace.
 pub fn gives_groups_up(namespaces: &Namespaces) -> bool {
-    is_single(&namespaces.gid_map, rustix::process::getegid().as_raw())
+    is_single(&namespaces.gid_map, syscalls::ids::start().gid)
 }
 
 /// Whether a map is one range of one id, the caller's own: what an unprivileged process may write itself.

@@ -11,7 +11,7 @@ use syscalls::{AsFd, CWD, OwnedFd, fs, ns};
 
 /// Detached copies of them, by the mount's place in the Plan; no list at all for a Plan that needs none.
 pub fn open(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
-    let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && rustix::process::geteuid().is_root();
+    let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && syscalls::ids::is_root();
     let needed = |mount: &Mount| {
         mount.idmap.is_some() || new_user && matches!(mount.kind, MountKind::Bind | MountKind::TreeBind)
     };

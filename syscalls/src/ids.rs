@@ -97,6 +97,53 @@ pub fn get_gids() -> Result<Triple> {
     Ok(t)
 }
 
+/// The ids with which this process was started: what they are as long as it changes none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Effective, and therefore saved, user id.
+    pub uid: u32,
+    /// Effective, and therefore saved, group id.
+    pub gid: u32,
+    /// The real user id.
+    pub real_uid: u32,
+    /// The real group id.
+    pub real_gid: u32,
+}
+
+impl Start {
+    /// Root in every way.
+    pub const ROOT: Start = Start { uid: 0, gid: 0, real_uid: 0, real_gid: 0 };
+
+    /// Whether user and group, real, effective and saved, are these.
+    pub fn is(self, uid: u32, gid: u32) -> bool {
+        (self.uid, self.real_uid, self.gid, self.real_gid) == (uid, uid, gid, gid)
+    }
+}
+
+unsafe extern "C" {
+    fn getauxval(kind: core::ffi::c_ulong) -> core::ffi::c_ulong;
+}
+
+/// The ids at the start of the process: in its auxiliary vector, where the kernel always puts them (getauxval(3)), so no call.
+pub fn start() -> Start {
+    let id = |kind: u32| {
+        // SAFETY: integers; glibc and musl have it.
+        unsafe { getauxval(kind.into()) as u32 }
+    };
+    Start { uid: id(AT_EUID), gid: id(AT_EGID), real_uid: id(AT_UID), real_gid: id(AT_GID) }
+}
+
+/// Whether the process was started with the effective user id 0.
+pub fn is_root() -> bool {
+    start().uid == 0
+}
+
+// linux/auxvec.h
+const AT_UID: u32 = 11;
+const AT_EUID: u32 = 12;
+const AT_GID: u32 = 13;
+const AT_EGID: u32 = 14;
+
 macro_rules! get_id {
     ($($(#[$doc:meta])* $name:ident $nr:ident;)*) => {$(
         $(#[$doc])*

@@ -122,8 +122,8 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
     }
     let asked = &plan.namespaces;
     if !machine.root && new & ns::CLONE_NEWUSER != 0 {
-        let user = rustix::process::geteuid().as_raw();
-        let group = rustix::process::getegid().as_raw();
+        let user = syscalls::ids::start().uid;
+        let group = syscalls::ids::start().gid;
         let own = maps::is_single(&asked.uid_map, user) && maps::is_single(&asked.gid_map, group);
         if !own && !machine.has("newuidmap, newgidmap") {
             found.fail("linux.uidMappings: more than the own id needs newuidmap and newgidmap".into());

@@ -115,7 +115,7 @@ fn end_at_once(forked: Result<Fork, Errno>) -> Result<(), Errno> {
 /// Looks at everything.
 pub fn probe() -> Machine {
     let kernel = read(c"/proc/sys/kernel/osrelease").map_or("unknown".into(), |text| text.trim().into());
-    let root = rustix::process::geteuid().is_root();
+    let root = syscalls::ids::is_root();
     let permitted = caps::get().map(|caps| caps.permitted).unwrap_or(0);
     let filesystems = read(c"/proc/filesystems").unwrap_or_default();
     let filesystems =

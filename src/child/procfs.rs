@@ -1,0 +1,67 @@
+//! The container's procfs, looked at once: what is in it, so that what is hidden there costs no look for each name.
+//!
+//! The names at its top are the kernel's: no image and no process can put a link in the place of one.
+
+use super::resolve::{Jail, Links, PROC_MAGIC};
+use core::ffi::CStr;
+use syscalls::fs;
+use syscalls::{BorrowedFd, stat};
+
+/// Types of directory entries (readdir(3)).
+const DT_DIR: u8 = 4;
+const DT_REG: u8 = 8;
+
+/// What is mounted on /proc, and its list of names.
+pub struct Procfs {
+    top: BorrowedFd<'static>,
+    names: [u8; 8192],
+    length: usize,
+}
+
+/// Where a path of the container leads.
+pub enum Place<'p> {
+    /// To nothing.
+    Nowhere,
+    /// To a directory, or a file, of this name at the procfs' top.
+    Directory(BorrowedFd<'static>, &'p CStr),
+    File(BorrowedFd<'static>, &'p CStr),
+    /// Somewhere that has to be looked at.
+    Elsewhere,
+}
+
+impl Procfs {
+    /// None where /proc is no procfs, or has more names than there is room for: then every path is looked at.
+    pub fn open(jail: &Jail) -> Option<Procfs> {
+        let top = jail.open_to_list(c"proc", Links::Refuse).ok()?;
+        if stat::fstatfs(top).ok()?.kind != PROC_MAGIC {
+            return None;
+        }
+        let mut proc = Procfs { top, names: [0; 8192], length: 0 };
+        proc.length = fs::getdents(top, &mut proc.names).ok()?;
+        // The kernel lists `self` after all that is always there, and before the processes.
+        proc.kind(b"self").is_some().then_some(proc)
+    }
+
+    fn kind(&self, name: &[u8]) -> Option<u8> {
+        let names = fs::entries(self.names.get(..self.length).unwrap_or_default());
+        names.into_iter().find(|entry| entry.name.to_bytes() == name).map(|entry| entry.kind)
+    }
+
+    /// Where a path (relative to the root) leads, as far as the list tells.
+    pub fn place<'p>(&self, path: &'p CStr) -> Place<'p> {
+        let below = path.to_bytes_with_nul().strip_prefix(b"proc/");
+        let Some(name) = below.and_then(|name| CStr::from_bytes_with_nul(name).ok()) else {
+            return Place::Elsewhere;
+        };
+        let bytes = name.to_bytes();
+        let first = bytes.split(|byte| *byte == b'/').next().unwrap_or_default();
+        match self.kind(first) {
+            // Threads are there without being listed.
+            None if first.iter().any(u8::is_ascii_digit) => Place::Elsewhere,
+            None => Place::Nowhere,
+            Some(DT_DIR) if first == bytes => Place::Directory(self.top, name),
+            Some(DT_REG) if first == bytes => Place::File(self.top, name),
+            Some(_) => Place::Elsewhere,
+        }
+    }
+}
