@@ -75,13 +75,10 @@ impl<'c> Watch<'c> {
             if self.files.is_empty() {
                 left = left.min(LOOK);
             }
-            let timeout = Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            };
+            let timeout = Timespec::try_from(left).ok(); // none for one that no clock can count
             let mut fds: Vec<PollFd<'_>> =
                 self.files.iter().map(|file| PollFd::new(file, PollFlags::PRI)).collect();
-            match rustix::event::poll(&mut fds, Some(&timeout)) {
+            match rustix::event::poll(&mut fds, timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(Error::os("wait for the cgroup")(errno)),
             }

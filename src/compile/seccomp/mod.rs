@@ -30,6 +30,7 @@ pub use asm::Call;
 use graph::{Graph, Id, Test, Word};
 use leaf::Condition;
 pub use leaf::Operator;
+use rustix::io::Errno;
 use syscalls::seccomp::{self as flag, SockFilter};
 use table::{Abi, Machine};
 
@@ -83,7 +84,7 @@ pub const FLAGS: &[(&str, u32)] = &[
 ];
 
 const EPERM: u32 = 1;
-const ENOSYS: u32 = linux_raw_sys::errno::ENOSYS;
+const ENOSYS: u32 = Errno::NOSYS.raw_os_error().cast_unsigned(); // 38, on MIPS 89
 
 /// A compiled profile.
 #[derive(Debug)]
