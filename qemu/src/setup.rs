@@ -150,25 +150,46 @@ pub fn debian_architecture(target: &str) -> Option<&'static str> {
         ("i686-", "i386"),
         ("powerpc64le-", "ppc64el"),
         ("s390x-", "s390x"),
+        ("riscv64gc-", "riscv64"),
+        ("loongarch64-", "loong64"),
     ];
     let row = TABLE.iter().find(|(prefix, _)| target.starts_with(prefix))?;
     target.contains("linux-musl").then_some(row.1)
 }
 
-/// A directory with Debian's musl for `target`: crt1.o, libc.a, and empty archives in place of libunwind and libgcc_s, of
-/// which an immediate-abort program uses nothing. A foreign architecture's package is unpacked, never installed.
+/// A C library to link with.
+pub struct Musl {
+    /// Where crt1.o, rcrt1.o, crti.o, crtn.o and libc.a are.
+    pub directory: PathBuf,
+    /// Since 1.2.4 musl relocates a program by DT_RELR, which is a tenth as long.
+    pub relr: bool,
+    /// Whose it is, for a person.
+    pub from: String,
+}
+
+/// Debian's musl for `target`, with empty archives in place of libunwind and libgcc_s, of which an immediate-abort program
+/// uses nothing. The package is unpacked, never installed. The newest there is, from [`NEWEST`]; else this machine's own.
 ///
 /// # Errors
 /// Debian has no musl for the target, or it cannot be fetched.
-pub fn musl(target: &str) -> Result<PathBuf> {
+pub fn musl(target: &str) -> Result<Musl> {
     let architecture = debian_architecture(target)
         .ok_or_else(|| Error::new(format!("Debian has no musl-dev for {target}")))?;
-    let directory = host::target_directory().join("musl").join(architecture);
-    let library = directory.join("lib");
-    if library.join("libc.a").exists() {
-        return Ok(library);
+    let package = fetch_from(Some(NEWEST), architecture, "musl-dev").or_else(|newest| {
+        fetch(architecture, "musl-dev").map_err(|own| Error::new(format!("{newest}; {own}")))
+    })?;
+    let name = package.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let version = name.split('_').nth(1).unwrap_or_default();
+    let numbers: Vec<u32> = version.split(['.', '-']).map_while(|word| word.parse().ok()).collect();
+    let directory = host::target_directory().join("musl").join(&name);
+    let musl = Musl {
+        directory: directory.join("lib"),
+        relr: numbers >= vec![1, 2, 4],
+        from: format!("Debian's musl {version}"),
+    };
+    if musl.directory.join("libc.a").exists() {
+        return Ok(musl);
     }
-    let package = fetch(architecture, "musl-dev")?;
     let unpacked = directory.join("unpacked");
     std::fs::create_dir_all(&unpacked).context(|| format!("make {}", unpacked.display()))?;
     host::output(Command::new("dpkg").arg("-x").arg(&package).arg(&unpacked))?;
@@ -183,9 +204,30 @@ pub fn musl(target: &str) -> Result<PathBuf> {
         let file = found.join(stand_in);
         std::fs::write(&file, b"!<arch>\n").context(|| format!("write {}", file.display()))?;
     }
-    std::fs::rename(&found, &library).context(|| format!("rename to {}", library.display()))?;
-    Ok(library)
+    if architecture == "mipsel" {
+        for file in ["libc.a", "crt1.o", "crti.o", "crtn.o"].map(|name| found.join(name)) {
+            allow_soft_float(&file)?;
+        }
+    }
+    std::fs::rename(&found, &musl.directory).context(|| format!("rename to {}", musl.directory.display()))?;
+    Ok(musl)
 }
+
+/// Debian's MIPS has floating point registers of any width, Rust's has none, and the linker mixes no two such files. No
+/// number of that kind passes between the two, so the library's files are marked as fit for both: in .MIPS.abiflags
+/// (version 0, MIPS32r2, 32-bit registers), fp_abi 5 "any width" becomes 0 "does not matter".
+fn allow_soft_float(file: &Path) -> Result<()> {
+    const FLAGS: [u8; 8] = [0, 0, 32, 2, 1, 1, 0, 5];
+    let mut bytes = std::fs::read(file).context(|| format!("read {}", file.display()))?;
+    let places: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&FLAGS)).collect();
+    for at in places {
+        bytes[at + 7] = 0;
+    }
+    std::fs::write(file, bytes).context(|| format!("write {}", file.display()))
+}
+
+/// Debian's suite that has every architecture of today, riscv64 and loong64 among them, and the newest musl.
+const NEWEST: &str = "sid";
 
 /// Downloads Debian's `package` of `architecture` without installing it or touching the machine's package lists, and
 /// returns the .deb's path below target/deb.
@@ -193,7 +235,12 @@ pub fn musl(target: &str) -> Result<PathBuf> {
 /// # Errors
 /// No apt, or the package is not to be had.
 pub fn fetch(architecture: &str, package: &str) -> Result<PathBuf> {
-    let directory = host::target_directory().join("deb").join(architecture);
+    fetch_from(None, architecture, package)
+}
+
+/// The same from a suite that the machine's own list of sources need not name.
+fn fetch_from(suite: Option<&str>, architecture: &str, package: &str) -> Result<PathBuf> {
+    let directory = host::target_directory().join("deb").join(suite.unwrap_or_default()).join(architecture);
     let find = || -> Option<PathBuf> {
         let entries = std::fs::read_dir(&directory).ok()?;
         entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(|path| {
@@ -204,9 +251,17 @@ pub fn fetch(architecture: &str, package: &str) -> Result<PathBuf> {
     if let Some(file) = find() {
         return Ok(file);
     }
+    let lists = directory.join("lists");
+    std::fs::create_dir_all(lists.join("partial")).context(|| format!("make {}", lists.display()))?;
+    let mut own_sources = Vec::new();
+    if let Some(suite) = suite {
+        let sources = directory.join("sources.list");
+        let line = format!("deb [signed-by={KEYRING}] {} {suite} main\n", archive()?);
+        std::fs::write(&sources, line).context(|| format!("write {}", sources.display()))?;
+        own_sources.push(format!("-oDir::Etc::SourceList={}", sources.display()));
+        own_sources.push("-oDir::Etc::SourceParts=/dev/null".into());
+    }
     let apt = |arguments: &[&str]| -> Result<String> {
-        let lists = directory.join("lists");
-        std::fs::create_dir_all(lists.join("partial")).context(|| format!("make {}", lists.display()))?;
         let mut command = Command::new("apt-get");
         command
             .current_dir(&directory)
@@ -214,6 +269,7 @@ pub fn fetch(architecture: &str, package: &str) -> Result<PathBuf> {
             .arg(format!("-oAPT::Architectures={architecture}"))
             .arg(format!("-oDir::State::Lists={}", lists.display()))
             .arg(format!("-oDir::Cache={}", directory.join("cache").display()))
+            .args(&own_sources)
             // The download user of a root apt cannot enter every checkout.
             .args(["-q", "-oAPT::Sandbox::User=root"])
             .args(arguments);
@@ -225,4 +281,16 @@ pub fn fetch(architecture: &str, package: &str) -> Result<PathBuf> {
         apt(&["download", package]).or_else(|error| updated.and(Err(error)))?;
     }
     find().ok_or_else(|| Error::new(format!("apt-get download {package}: no file for {architecture}")))
+}
+
+/// Debian's keys, as the package debian-archive-keyring installs them.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// The archive that this machine's apt takes Debian's packages from.
+fn archive() -> Result<String> {
+    let mut command = Command::new("apt-get");
+    command.args(["indextargets", "--format", "$(SITE)", "Created-By: Packages"]);
+    let sites = host::output(&mut command)?;
+    let site = sites.lines().find(|site| site.trim_end_matches('/').ends_with("/debian"));
+    site.map(str::to_owned).ok_or_else(|| Error::new("this machine's apt names no archive of Debian"))
 }
