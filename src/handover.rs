@@ -9,7 +9,7 @@ use crate::store;
 use alloc::{format, string::ToString};
 use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
-use syscalls::{AsFd, OwnedFd, fd, net};
+use syscalls::{AsFd, Errno, OwnedFd, fd, net};
 
 /// Connects to a Unix socket of the caller's.
 pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
@@ -19,7 +19,8 @@ pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Writes a pid beside the file and renames it: whoever sees the file sees all of it.
+/// Writes a pid beside the file and renames it: whoever sees the file sees all of it, and a name that somebody else may have put
+/// there is not written through.
 pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
     let path = text(path, "--pid-file")?;
     let failed = |errno| Error::sys("--pid-file: write", &path)(errno);
@@ -27,8 +28,14 @@ pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
         Some((directory, name)) => format!("{directory}/.{name}.new"),
         None => format!(".{path}.new"),
     };
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::open(&*beside, flags, Mode::from_raw_mode(0o644)).map_err(failed)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let open = || rustix::fs::open(&*beside, flags, Mode::from_raw_mode(0o644));
+    let file = match open() {
+        // Left by a call that was killed.
+        Err(Errno::EXIST) => rustix::fs::unlink(&*beside).and_then(|()| open()),
+        other => other,
+    };
+    let file = file.map_err(failed)?;
     store::write_all(&file, pid.to_string().as_bytes()).map_err(failed)?;
     rustix::fs::rename(&*beside, &*path).map_err(failed)
 }

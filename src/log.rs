@@ -15,7 +15,7 @@ use crate::time::Time;
 use alloc::{format, string::String, string::ToString};
 use core::cell::RefCell;
 use core::fmt::Display;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr, write};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -57,7 +57,14 @@ impl Log {
                         OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
                     let mode = Mode::from_raw_mode(0o644);
                     let file = retry_on_intr(|| rustix::fs::open(path.as_c_str(), flags, mode));
-                    Sink::File(file.map_err(Error::sys("--log: open", &path.to_string_lossy()))?)
+                    // Where the caller left standard error closed it must not become that.
+                    let above = |file: OwnedFd| match file.as_raw_fd() > 2 {
+                        true => Ok(file),
+                        false => syscalls::fd::duplicate(file.as_fd(), 3),
+                    };
+                    Sink::File(
+                        file.and_then(above).map_err(Error::sys("--log: open", &path.to_string_lossy()))?,
+                    )
                 }
             },
         };

@@ -227,8 +227,8 @@ pub struct Process {
     pub oom_score_adj: Option<i32>,
     pub apparmor: Option<CString>,
     pub selinux: Option<CString>,
-    /// Name of the session keyring to join; None keeps the caller's.
-    pub keyring: Option<CString>,
+    /// A session keyring of its own, not the caller's.
+    pub new_keyring: bool,
     pub personality: Option<u32>,
     pub scheduler: Option<Scheduler>,
     /// ioprio_set's value: class << 13 | level.

@@ -36,6 +36,9 @@ const RDT: &core::ffi::CStr = c"rdt";
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
+/// The permission of everybody to write.
+const OTHERS_WRITE: u32 = 0o002;
+
 /// Longest container id: it has to be a file name and a cgroup name.
 const MAX_ID: usize = 255;
 
@@ -68,17 +71,31 @@ pub struct Entry {
 
 impl Store {
     /// Opens the state root, making it (0700) with its parents if `make` says so. None where there is none.
+    ///
+    /// What is in there decides what is run (hooks) and killed: one that somebody else may write to is refused, and so is a link in
+    /// /tmp, where anybody may have put it.
     pub fn open(path: &str, make: bool) -> Result<Option<Store>> {
-        match rustix::fs::open(path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty()) {
-            Ok(directory) => Ok(Some(Store { directory, path: path.into() })),
+        let flags =
+            if path.starts_with("/tmp/") { DIRECTORY } else { DIRECTORY.difference(OFlags::NOFOLLOW) };
+        let open = || rustix::fs::open(path, flags, Mode::empty());
+        let directory = match open() {
             Err(Errno::NOENT) if make => {
                 make_directories(path)?;
-                let directory = rustix::fs::open(path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())
-                    .map_err(Error::sys("--root: open", path))?;
-                Ok(Some(Store { directory, path: path.into() }))
+                open()
             }
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(Error::sys("--root: open", path)(errno)),
+            Err(Errno::NOENT) => return Ok(None),
+            other => other,
+        };
+        let failed = |errno| Error::sys("--root: open", path)(errno);
+        let directory = directory.map_err(failed)?;
+        let stat = rustix::fs::fstat(&directory).map_err(failed)?;
+        let owner = [0, rustix::process::geteuid().as_raw()].contains(&stat.st_uid);
+        match owner && stat.st_mode & OTHERS_WRITE == 0 {
+            true => Ok(Some(Store { directory, path: path.into() })),
+            false => Err(Error::new(format!(
+                "--root {path:?}: belongs to somebody else, or others may write to it"
+            ))
+            .hint("who could change what is in there could have any program run")),
         }
     }
 

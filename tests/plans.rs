@@ -193,7 +193,7 @@ fn process(plan: &plan::Process) -> Vec<(&'static str, String)> {
         ("oom_score_adj", plan.oom_score_adj.map(|value| value.to_string()).unwrap_or_default()),
         ("apparmor", owned(&plan.apparmor)),
         ("selinux", owned(&plan.selinux)),
-        ("keyring", owned(&plan.keyring)),
+        ("keyring", if plan.new_keyring { "new".into() } else { String::new() }),
         (
             "seccomp",
             plan.seccomp

@@ -1,7 +1,7 @@
 //! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
 
 use crate::error::{Error, Result};
-use alloc::{string::String, vec::Vec};
+use alloc::{ffi::CString, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
@@ -111,56 +111,87 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
 
 /// Adds the processes of a directory and those below it.
 pub(super) fn collect(dir: &OwnedFd, pids: &mut Vec<i32>) -> rustix::io::Result<()> {
-    match read_file(dir, c"cgroup.procs") {
+    let mut add = |dir: &OwnedFd| match read_file(dir, c"cgroup.procs") {
         Ok(text) => {
             let text = core::str::from_utf8(&text).unwrap_or_default();
             // 0 is a process that the caller's pid namespace does not see.
             pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
+            Ok(())
         }
         // A threaded cgroup (EOPNOTSUPP): its processes are listed by the domain above. Removed meanwhile (ENODEV).
-        Err(Errno::OPNOTSUPP | Errno::NODEV | Errno::NOENT) => {}
-        Err(errno) => return Err(errno),
-    }
-    for_each_child(dir, &mut |child, _| collect(child, pids))
-}
-
-/// Calls `act` with every child directory and its name.
-pub(super) fn for_each_child(
-    dir: &OwnedFd,
-    act: &mut dyn FnMut(&OwnedFd, &CStr) -> rustix::io::Result<()>,
-) -> rustix::io::Result<()> {
-    let mut buffer = Vec::with_capacity(2048);
-    // The offset of `dir` may be anywhere: a new description starts at the beginning.
-    let again = match rustix::fs::openat(dir, c".", DIRECTORY, Mode::empty()) {
-        Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
-        other => other?,
+        Err(Errno::OPNOTSUPP | Errno::NODEV | Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno),
     };
-    let mut entries = RawDir::new(&again, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
-            other => other?,
-        };
-        let name = entry.file_name();
-        if entry.file_type() != FileType::Directory || name == c"." || name == c".." {
-            continue;
-        }
-        match rustix::fs::openat(dir, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
-            Ok(child) => act(&child, name)?,
-            Err(Errno::NOENT | Errno::NODEV) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
+    add(dir)?;
+    walk(dir, &mut add, &mut |_, _| {})
 }
 
 /// Removes the directories below, deepest first, as far as they are empty. What is left shows when the parent is removed.
 pub(super) fn remove_children(dir: &OwnedFd) {
-    let mut remove = |child: &OwnedFd, name: &CStr| {
-        remove_children(child);
-        rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR).or(Ok(()))
+    let mut remove = |above: &OwnedFd, name: &CStr| {
+        rustix::fs::unlinkat(above, name, AtFlags::REMOVEDIR).unwrap_or_default();
     };
-    for_each_child(dir, &mut remove).unwrap_or_default();
+    walk(dir, &mut |_| Ok(()), &mut remove).unwrap_or_default();
+}
+
+/// Goes through all directories below one: `enter` is called with each, `leave` with its parent and its name once all below it
+/// were seen. How many there are inside each other is for a container to decide that may make cgroups: so neither the stack
+/// nor the number of open descriptors depends on it.
+fn walk(
+    dir: &OwnedFd,
+    enter: &mut dyn FnMut(&OwnedFd) -> rustix::io::Result<()>,
+    leave: &mut dyn FnMut(&OwnedFd, &CStr),
+) -> rustix::io::Result<()> {
+    // The offset of `dir` may be anywhere: a new description starts at the beginning.
+    let mut here = match rustix::fs::openat(dir, c".", DIRECTORY, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
+        other => other?,
+    };
+    let mut above: Vec<Vec<CString>> = Vec::new();
+    // Those that are left to be seen; the last one is next, or the one that `here` is when there are more levels.
+    let mut names = children(&here)?;
+    loop {
+        if let Some(name) = names.last() {
+            match rustix::fs::openat(&here, &**name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(child) => {
+                    enter(&child)?;
+                    above.push(core::mem::replace(&mut names, children(&child)?));
+                    here = child;
+                }
+                Err(Errno::NOENT | Errno::NODEV) => drop(names.pop()),
+                Err(errno) => return Err(errno),
+            }
+        } else if let Some(left) = above.pop() {
+            here = rustix::fs::openat(&here, c"..", DIRECTORY, Mode::empty())?;
+            names = left;
+            if let Some(name) = names.pop() {
+                leave(&here, &name);
+            }
+        } else {
+            return Ok(());
+        }
+    }
+}
+
+/// The names of the directories in one.
+fn children(dir: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
+    let mut names = Vec::new();
+    let mut buffer = Vec::with_capacity(2048);
+    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) => {
+                let name = entry.file_name();
+                if entry.file_type() == FileType::Directory && name != c"." && name != c".." {
+                    names.push(name.into());
+                }
+            }
+            // Removed meanwhile.
+            Err(Errno::NOENT | Errno::NODEV) => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(names)
 }
 
 /// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.

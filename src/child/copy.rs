@@ -44,7 +44,12 @@ fn entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr, depth: u32) -> R
             fs::symlinkat(CStr::from_bytes_until_nul(&text).map_err(|_| Errno::INVAL)?, to, name)?;
         }
         fs::S_IFREG => {
-            let source = fs::openat(from, name, fs::O_RDONLY | fs::O_NOFOLLOW, 0)?;
+            // Somebody else may have put a fifo in its place meanwhile, which must not be waited for.
+            let source =
+                fs::openat(from, name, fs::O_RDONLY | fs::O_NOFOLLOW | fs::O_NONBLOCK | fs::O_NOCTTY, 0)?;
+            if !stat::fstat(source.as_fd())?.is_same_file(&have) {
+                return Err(Errno::AGAIN);
+            }
             let made = fs::openat(to, name, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW, mode)?;
             content(&source, &made)?;
         }

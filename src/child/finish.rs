@@ -59,8 +59,9 @@ pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail, 
 
 /// What applies to the process itself; last the privileges, because all else may need them.
 fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()> {
-    if let Some(name) = &process.keyring {
-        match sched::keyctl_join_session_keyring(name) {
+    if process.new_keyring {
+        // Without a name: one that another container of this user has made beforehand would be joined.
+        match sched::keyctl_join_session_keyring(None) {
             // A kernel without keys has no keyring to share either; a full quota is no reason not to start (runc, crun).
             Ok(_) | Err(Errno::NOSYS | Errno::DQUOT) => {}
             Err(errno) => return Err(at(Step::Keyring)(errno)),
@@ -98,7 +99,7 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
         process::prlimit(0, limit.resource, Some(&new))
             .map_err(nth(Step::Rlimit, usize::from(limit.index)))?;
     }
-    stdio_owner(process.uid)?;
+    stdio_owner(process)?;
     process::umask(process.umask);
     let inside = enter_cwd(&process.cwd, jail);
 
@@ -204,8 +205,10 @@ fn set_capabilities(sets: Capabilities, fds: Fds<'_>) -> Done<()> {
     Ok(())
 }
 
-/// A program that is not root must be able to open /dev/stdout again: pipes and terminals of stdio become its own.
-fn stdio_owner(uid: u32) -> Done<()> {
+/// A program that is not root must be able to open /dev/stdout again: pipes of stdio become its own, and so does its terminal. One
+/// that is the caller's stays the caller's: the host may have a user of that number, who could read what is typed there.
+fn stdio_owner(process: &Process) -> Done<()> {
+    let uid = process.uid;
     if uid == 0 {
         return Ok(());
     }
@@ -214,7 +217,7 @@ fn stdio_owner(uid: u32) -> Done<()> {
         let have = stat::fstat(stdio).map_err(at(Step::Stdio))?;
         let ours = match have.mode & fs::S_IFMT {
             fs::S_IFIFO => true,
-            fs::S_IFCHR => (136..144).contains(&have.rdev_major), // ptys (devices.txt)
+            fs::S_IFCHR => process.terminal.is_some(),
             _ => false,
         };
         if ours && have.uid != uid {

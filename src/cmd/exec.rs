@@ -193,11 +193,10 @@ fn plan(
     }
 
     let mut warnings = Vec::new();
-    let keyring = format!("_ses.{}", args.id);
     let passed = activation::passed(context, args.preserve_fds)?;
     let around = Surroundings {
         place: if file.is_some() { "--process" } else { "process" },
-        keyring: Some(&keyring),
+        new_keyring: true,
         preserve_fds: passed.descriptors,
         env: &passed.env,
     };

@@ -58,10 +58,16 @@ fn line(pid: i32) -> Option<String> {
     Some(format!("{:<8} {pid:>7} {:>7} {time} {command}\n", field("Uid:")?, field("PPid:")?))
 }
 
+/// How much of a file in /proc/PID is shown.
+const LONGEST: usize = 1 << 16;
+
 fn read(path: &str) -> Option<String> {
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut bytes = Vec::with_capacity(4096);
-    while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)).ok()? > 0 {
+    // A process can make its command line as long as its memory is.
+    while bytes.len() < LONGEST
+        && rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)).ok()? > 0
+    {
         bytes.reserve(4096);
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())

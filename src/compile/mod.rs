@@ -42,10 +42,9 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     let user_namespace = namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWUSER));
     let linux = &config.linux;
 
-    let keyring = format!("_ses.{}", request.id);
     let around = process::Surroundings {
         place: "config.json: process",
-        keyring: (!request.no_new_keyring).then_some(&*keyring),
+        new_keyring: !request.no_new_keyring,
         preserve_fds: request.preserve_fds,
         env: request.env,
     };

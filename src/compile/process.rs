@@ -66,8 +66,8 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub struct Surroundings<'a> {
     /// What stands before the JSON path in a message: `config.json: process` or the file of `exec --process`.
     pub place: &'a str,
-    /// Name of the session keyring to join, if any.
-    pub keyring: Option<&'a str>,
+    /// Whether it gets a session keyring of its own.
+    pub new_keyring: bool,
     /// Descriptors beyond the standard three that the program gets.
     pub preserve_fds: u32,
     /// Environment that the runtime adds (LISTEN_FDS, NOTIFY_SOCKET); wins over the configured one.
@@ -133,7 +133,7 @@ pub fn compile(
         oom_score_adj: process.oom_score_adj,
         apparmor: label(&process.apparmor_profile),
         selinux: label(&process.selinux_label),
-        keyring: around.keyring.map(cstring),
+        new_keyring: around.new_keyring,
         personality: None,
         scheduler: scheduler(process, place)?,
         io_priority: io_priority(process, place)?,

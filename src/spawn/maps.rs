@@ -3,10 +3,11 @@
 use super::write_file;
 use crate::error::{Error, Result};
 use crate::plan::Namespaces;
+use crate::sync::is_absent;
 use alloc::{ffi::CString, format};
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
-use syscalls::{Errno, OwnedFd, ns};
+use syscalls::{Errno, OwnedFd, ns, prctl};
 
 /// Writes what belongs to the new user namespace of a process: directly with privilege over the ids, else a single range of
 /// one's own directly, else by newuidmap and newgidmap (user_namespaces(7)).
@@ -78,15 +79,22 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
 
 /// A user namespace with these maps, which lives in a process that does nothing, just long enough to be opened.
 pub fn namespace_with(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
+    let own = process::getpid();
     let args = CloneArgs { flags: ns::CLONE_NEWUSER, exit_signal: SIGCHLD, ..CloneArgs::default() };
     let forked = match process::clone3(&args) {
-        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => process::clone(ns::CLONE_NEWUSER, false, SIGCHLD),
+        Err(errno) if is_absent(errno) => process::clone(ns::CLONE_NEWUSER, false, SIGCHLD),
         other => other,
     };
     match forked.map_err(Error::os(place))? {
-        Fork::Child => loop {
-            syscalls::signal::pause();
-        },
+        Fork::Child => {
+            // It does not outlive a runtime that is killed, even before it could say so.
+            if prctl::set_pdeathsig(process::SIGKILL).is_err() || process::getppid() != own {
+                process::exit_group(1);
+            }
+            loop {
+                syscalls::signal::pause();
+            }
+        }
         Fork::Parent { pid, .. } => {
             let opened = write_file(&format!("/proc/{pid}/uid_map"), uid_map, place)
                 .and_then(|()| write_file(&format!("/proc/{pid}/gid_map"), gid_map, place))

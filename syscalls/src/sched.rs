@@ -105,9 +105,11 @@ pub fn set_mempolicy(mode: u32, nodes: &[usize]) -> Result<()> {
     ret_unit(unsafe { sys!(k::__NR_set_mempolicy, mode, nodes, bits) })
 }
 
-/// keyctl(JOIN_SESSION_KEYRING): the serial number of the session keyring of that name, made if need be.
+/// keyctl(JOIN_SESSION_KEYRING): the serial number of the session keyring of that name, made if need be; without a name, of a new one.
+///
+/// A name is found wherever its maker has let this user search it: it may be anybody's of the same user namespace.
 /// `ENOSYS` in a kernel without keys, `EDQUOT` when the user has too many.
-pub fn keyctl_join_session_keyring(name: &CStr) -> Result<i32> {
+pub fn keyctl_join_session_keyring(name: Option<&CStr>) -> Result<i32> {
     const JOIN_SESSION_KEYRING: u32 = 1;
     // SAFETY: a string.
     ret_i32(unsafe { sys!(k::__NR_keyctl, JOIN_SESSION_KEYRING, name) })
@@ -198,11 +200,14 @@ mod tests {
             return;
         }
         holds_in_child(|| {
-            let key = keyctl_join_session_keyring(c"syscalls-test")?;
+            let unnamed = keyctl_join_session_keyring(None)?;
+            let key = keyctl_join_session_keyring(Some(c"syscalls-test"))?;
             keyctl_setperm(key, 0x3f13_0000)?;
             let mut buf = [0; 128];
             let text = keyctl_describe(key, &mut buf)?;
-            Ok(text.ends_with(b";syscalls-test") && text.windows(10).any(|w| w == b";3f130000;"))
+            Ok(key != unnamed
+                && text.ends_with(b";syscalls-test")
+                && text.windows(10).any(|w| w == b";3f130000;"))
         });
     }
 }
