@@ -37,12 +37,12 @@ pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
 }
 
 /// How many descriptors LISTEN_FDS says there are. They are for the process that LISTEN_PID names: what was inherited from a
-/// service that kept them for itself is nobody's to pass on. (Podman says 1: the container's first process.)
+/// service that kept them for itself is nobody's to pass on.
 fn listen_fds(context: &Context<'_>) -> u32 {
     let number = |name: &[u8]| context.env.var(name)?.to_str().ok()?.parse::<u32>().ok();
     let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     match number(b"LISTEN_PID") {
-        Some(pid) if pid == own || pid == 1 => number(b"LISTEN_FDS").unwrap_or(0),
+        Some(pid) if pid == own => number(b"LISTEN_FDS").unwrap_or(0),
         _ => 0,
     }
 }

@@ -276,7 +276,8 @@ fn a_failing_hook_stops_and_destroys_the_container() {
             .collect();
         expected.push("poststop");
         assert_eq!(hooks.order(), expected, "{kind}");
-        assert_eq!(bundle.root().join("ran").exists(), *kind == "poststart", "{kind}: the program");
+        // After poststart it may have come so far or not.
+        assert!(*kind == "poststart" || !bundle.root().join("ran").exists(), "{kind}: the program ran");
         context.call(&["state", &id]).go().says_missing();
         context.assert_clean();
 
