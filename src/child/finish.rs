@@ -93,7 +93,6 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
     if let Some(persona) = process.personality {
         process::personality(persona).map_err(at(Step::Personality))?;
     }
-    // Before the limits: where every descriptor is looked at, the caller's limit says how many there can be.
     for limit in &process.rlimits {
         let new = process::Rlimit { current: limit.soft, maximum: limit.hard };
         process::prlimit(0, limit.resource, Some(&new))
