@@ -3,18 +3,13 @@
 //! An error is made once, where it happens, and names the place in config.json or the flag; callers add nothing
 //! but a hint. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
 
-use alloc::{boxed::Box, format, string::String};
+use alloc::{format, string::String};
 use core::fmt;
-use core::ops::{Deref, DerefMut};
 use rustix::io::Errno;
 
-/// What went wrong, in one line. One pointer, so that a result that is no error costs a register.
+/// What went wrong, in one line.
 #[derive(Debug)]
-pub struct Error(Box<Failure>);
-
-/// What an [`Error`] says.
-#[derive(Debug)]
-pub struct Failure {
+pub struct Error {
     /// Where and what: `root.path "/x": open`.
     pub message: String,
     /// The kernel's answer, if it was the kernel that refused.
@@ -28,43 +23,25 @@ pub struct Failure {
 /// The runtime's result.
 pub type Result<T> = core::result::Result<T, Error>;
 
-impl Deref for Error {
-    type Target = Failure;
-    fn deref(&self) -> &Failure {
-        &self.0
-    }
-}
-
-impl DerefMut for Error {
-    fn deref_mut(&mut self) -> &mut Failure {
-        &mut self.0
-    }
-}
-
 impl Error {
     /// An error that no system call caused.
     pub fn new(message: impl Into<String>) -> Self {
-        Error::of(message.into(), None)
-    }
-
-    /// An error around the kernel's answer.
-    pub fn kernel(message: impl Into<String>, errno: Errno) -> Self {
-        Error::of(message.into(), Some(errno))
-    }
-
-    #[cold]
-    fn of(message: String, errno: Option<Errno>) -> Self {
-        Error(Box::new(Failure { message, errno, hint: "", status: 1 }))
+        Error { message: message.into(), errno: None, hint: "", status: 1 }
     }
 
     /// For `map_err`: the operation and its subject, quoted, around the errno that comes.
     pub fn sys<'a>(operation: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
-        move |errno| Error::kernel(format!("{operation} {subject:?}"), errno)
+        move |errno| Error {
+            message: format!("{operation} {subject:?}"),
+            errno: Some(errno),
+            hint: "",
+            status: 1,
+        }
     }
 
     /// The same for an operation that has no subject.
     pub fn os(operation: &str) -> impl FnOnce(Errno) -> Error + '_ {
-        move |errno| Error::kernel(operation, errno)
+        move |errno| Error { message: operation.into(), errno: Some(errno), hint: "", status: 1 }
     }
 
     /// The exit status to end with, where it is not 1.

@@ -87,6 +87,6 @@ pub fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
     match errno {
         Errno::CANCELED => Error::new(format!("{message}: failed")),
         Errno::TIMEDOUT => Error::new(format!("{message}: timed out, and was killed with its processes")),
-        errno => Error::kernel(message, errno),
+        errno => Error { message, errno: Some(errno), hint: "", status: 1 },
     }
 }

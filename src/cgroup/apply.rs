@@ -62,7 +62,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
                     Errno::OPNOTSUPP => "it is in threaded mode",
                     _ => "",
                 };
-                Error::kernel(message, errno).hint(hint)
+                Error { message, errno: Some(errno), hint, status: 1 }
             })?;
         }
     }
@@ -196,7 +196,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
         (Errno::BUSY, b"memory.limit_in_bytes") => "the present usage is above it",
         _ => "",
     };
-    Error::kernel(message, errno).hint(hint)
+    Error { message, errno: Some(errno), hint, status: 1 }
 }
 
 impl Undo<'_> {

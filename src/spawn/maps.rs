@@ -21,7 +21,7 @@ pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> 
     if direct && !privileged {
         // Before Linux 3.19 there is no such file, and none is needed.
         match write_file(&format!("/proc/{pid}/setgroups"), b"deny", "setgroups") {
-            Err(error) if error.errno == Some(Errno::NOENT) => {}
+            Err(Error { errno: Some(Errno::NOENT), .. }) => {}
             other => other?,
         }
     }

@@ -103,10 +103,9 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         _ => "",
     };
     match frame.step {
-        Step::CwdOutside | Step::DeviceOther => Error::new(message),
-        _ => Error::kernel(message, errno),
+        Step::CwdOutside | Step::DeviceOther => Error { message, errno: None, hint, status: 1 },
+        _ => Error { message, errno: Some(errno), hint, status: 1 },
     }
-    .hint(hint)
 }
 
 /// Says in the debug log what was done without, and what that costs: bits of `Absent`.
@@ -124,11 +123,16 @@ pub fn program_error(program: &str, errno: Errno) -> Error {
         Errno::NOENT if !program.contains('/') => {
             Error::new(format!("process.args[0] {program:?}: executable file not found in $PATH"))
         }
-        errno => Error::kernel(format!("process.args[0] {program:?}: exec"), errno).hint(match errno {
-            Errno::NOEXEC => "not a program for this machine, or a script without #!",
-            Errno::NOENT => "the program, or the interpreter it names, is not in the container",
-            _ => "",
-        }),
+        errno => Error {
+            message: format!("process.args[0] {program:?}: exec"),
+            errno: Some(errno),
+            hint: match errno {
+                Errno::NOEXEC => "not a program for this machine, or a script without #!",
+                Errno::NOENT => "the program, or the interpreter it names, is not in the container",
+                _ => "",
+            },
+            status: 1,
+        },
     }
 }
 

@@ -198,9 +198,8 @@ mod tests {
 
     #[test]
     fn what_is_no_profile_is_refused_by_the_name_of_its_file() {
-        let refusal = |json: &str| {
-            judge("p.json", json.as_bytes(), &Check::default(), false).unwrap_err().message.clone()
-        };
+        let refusal =
+            |json: &str| judge("p.json", json.as_bytes(), &Check::default(), false).unwrap_err().message;
         assert!(refusal("{").starts_with("p.json: "));
         assert!(refusal("{}").starts_with("p.json: defaultAction: "));
         assert!(refusal("{\"archMap\":[]}").contains("template"));
