@@ -13,10 +13,7 @@ use syscalls::{AsFd, Errno, OwnedFd, fd, net};
 
 /// Connects to a Unix socket of the caller's.
 pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
-    let failed = |errno| Error::sys(flag, &path.to_string_lossy())(errno);
-    let socket = net::socket(net::AF_UNIX, net::SOCK_STREAM, 0).map_err(failed)?;
-    net::connect_unix(socket.as_fd(), path.to_bytes()).map_err(failed)?;
-    Ok(socket)
+    net::connected(net::SOCK_STREAM, path.to_bytes()).map_err(Error::sys(flag, &path.to_string_lossy()))
 }
 
 /// Writes a pid beside the file and renames it: whoever sees the file sees all of it, and a name that somebody else may have put

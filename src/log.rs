@@ -18,7 +18,7 @@ use core::fmt::Display;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr, write};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use syscalls::net;
 
 /// The log of one call.
 #[derive(Debug, Default)]
@@ -146,14 +146,8 @@ impl Log {
 
 /// A socket connected to the system log: a datagram one everywhere but with some old daemons (syslog(3)).
 fn syslog() -> core::result::Result<OwnedFd, Errno> {
-    let address = SocketAddrUnix::new("/dev/log")?;
-    let try_as = |kind| {
-        let socket = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
-        connect(&socket, &address)?;
-        Ok(socket)
-    };
-    match try_as(SocketType::DGRAM) {
-        Err(Errno::PROTOTYPE) => try_as(SocketType::STREAM),
+    match net::connected(net::SOCK_DGRAM, b"/dev/log") {
+        Err(Errno::PROTOTYPE) => net::connected(net::SOCK_STREAM, b"/dev/log"),
         result => result,
     }
 }

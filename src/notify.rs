@@ -26,8 +26,7 @@ pub fn hand_over(
     };
     let listener = process::pidfd_getfd(pidfd.as_fd(), number)
         .map_err(Error::os("linux.seccomp: pidfd_getfd (Linux 5.6)"))?;
-    let socket = net::socket(net::AF_UNIX, net::SOCK_STREAM, 0).map_err(failed)?;
-    net::connect_unix(socket.as_fd(), path.as_bytes()).map_err(failed)?;
+    let socket = net::connected(net::SOCK_STREAM, path.as_bytes()).map_err(failed)?;
     // config-linux.md "The Container Process State".
     let mut json = Writer::default();
     json.object("");

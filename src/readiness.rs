@@ -63,8 +63,7 @@ impl Manager {
 
     /// Sends one message; the descriptor is gone from here when the manager has taken it.
     fn tell(&self, message: &str, descriptor: Option<OwnedFd>) -> syscalls::Result<()> {
-        let socket = net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0)?;
-        net::connect_unix(socket.as_fd(), &self.0)?;
+        let socket = net::connected(net::SOCK_DGRAM, &self.0)?;
         match descriptor {
             None => net::send(socket.as_fd(), message.as_bytes(), net::MSG_NOSIGNAL),
             Some(descriptor) => net::send_with_fds(

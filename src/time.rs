@@ -1,7 +1,7 @@
 //! The time of day as text. Read by the log and by the record of a container.
 
 use core::fmt;
-use rustix::time::{ClockId, clock_gettime};
+use syscalls::time;
 
 /// A moment of the time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +15,8 @@ pub struct Time {
 impl Time {
     /// The clock's time; a clock before 1970 reads as 1970.
     pub fn now() -> Time {
-        let now = clock_gettime(ClockId::Realtime);
-        Time {
-            seconds: u64::try_from(now.tv_sec).unwrap_or(0),
-            nanoseconds: u32::try_from(now.tv_nsec).unwrap_or(0),
-        }
+        let now = time::clock(time::CLOCK_REALTIME).unwrap_or_default();
+        Time { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() }
     }
 
     /// The same without a fraction.

@@ -8,7 +8,7 @@ use alloc::{format, string::String, vec::Vec};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use syscalls::{AsFd, net};
 
 /// How long systemd may take to answer.
 const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
@@ -229,11 +229,7 @@ impl Connection {
             Error::sys("connect to the message bus", path)(errno)
                 .hint("--cgroup-manager cgroupfs does without systemd")
         };
-        let socket =
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-                .map_err(failed)?;
-        let address = SocketAddrUnix::new(path).map_err(failed)?;
-        rustix::net::connect(&socket, &address).map_err(failed)?;
+        let socket = net::connected(net::SOCK_STREAM, path.as_bytes()).map_err(failed)?;
         let mut connection = Connection { socket, serial: 0, received: Vec::new(), signals: Vec::new() };
         // The user id in decimal, its digits in hexadecimal.
         let mut greeting = String::from("\0AUTH EXTERNAL ");
@@ -253,7 +249,7 @@ impl Connection {
 
     fn send(&self, mut bytes: &[u8]) -> rustix::io::Result<()> {
         while !bytes.is_empty() {
-            match rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+            match net::send(self.socket.as_fd(), bytes, net::MSG_NOSIGNAL) {
                 Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),

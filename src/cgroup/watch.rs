@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
+use syscalls::time;
 
 /// Without files that tell of a change (cgroup v1) the cgroup is looked at this often.
 const LOOK: Duration = Duration::from_millis(500);
@@ -36,8 +36,8 @@ pub struct Seen {
 }
 
 fn now() -> Duration {
-    let time = clock_gettime(ClockId::Monotonic);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    // A clock that every kernel has.
+    time::clock(time::CLOCK_MONOTONIC).unwrap_or_default()
 }
 
 impl<'c> Watch<'c> {

@@ -16,6 +16,7 @@
 //! | have another view of the machine | [`ns`], [`mount`] |
 //! | work on files | [`fs`], [`mod@stat`], [`fd`] |
 //! | talk | [`net`], [`tty`] |
+//! | know the time | [`time`] |
 //! | be limited | [`bpf`] (device rules), [`sched`] (and what else outlives exec) |
 //! | be a program without std's start | [`entry!`], [`Args`], [`Bump`] |
 //!
@@ -39,7 +40,7 @@
 //! - **Rights belong to threads.** The raw calls of [`ids`], [`caps`], [`prctl`] change the calling thread, where the C
 //!   library's would change all. A process that uses them has one thread.
 //! - **Bare numbers** ([`fd::adopt`], [`fd::close_raw`], [`fd::dup_to`]) are for descriptors that came from outside.
-//! - **32-bit times** are relative and short: no wrapper takes or gives a date, so none ends in 2038.
+//! - **32-bit times** are relative and short, so none ends in 2038: the one date, of [`time`], has 64 bits where the kernel can.
 //!
 //! # How far it is tested
 //!
@@ -86,6 +87,7 @@ pub mod signal;
 pub mod stat;
 #[cfg(test)]
 mod testing;
+pub mod time;
 pub mod tty;
 
 pub use bump::{Bump, SEALED_STATUS};

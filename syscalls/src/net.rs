@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use linux_raw_sys::general as k;
 use linux_raw_sys::ioctl as io;
 use linux_raw_sys::net as n;
-use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, Result};
 
 pub use linux_raw_sys::net::{AF_INET, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC};
@@ -72,6 +72,13 @@ pub fn connect_unix(socket: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
     let (addr, len) = address(path)?;
     // SAFETY: an address with its length.
     ret_unit(unsafe { sys!(k::__NR_connect, socket, &raw const addr, len) })
+}
+
+/// A unix socket of this kind (`SOCK_*`) that is connected: [`socket`] and [`connect_unix`] in one.
+pub fn connected(kind: u32, path: &[u8]) -> Result<OwnedFd> {
+    let socket = socket(AF_UNIX, kind, 0)?;
+    connect_unix(socket.as_fd(), path)?;
+    Ok(socket)
 }
 
 /// bind of a unix socket: a path, or an abstract name with a leading NUL.
