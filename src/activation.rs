@@ -1,7 +1,7 @@
 //! Descriptors that the caller passes to the program: by socket activation (sd_listen_fds(3)) and by `--preserve-fds`.
 
 use crate::cmd::Context;
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use alloc::{format, string::String, vec::Vec};
 use linux_raw_sys::general::FD_CLOEXEC;
 use syscalls::fd;
@@ -21,7 +21,7 @@ pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
     for number in 3..descriptors.saturating_add(3) {
         if !is_callers(number) {
             let why = if number < listen.saturating_add(3) { "LISTEN_FDS" } else { "--preserve-fds" };
-            return Err(Error::new(format!("{why}: file descriptor {number} is not open")));
+            return Err(error!("{why}: file descriptor {number} is not open"));
         }
     }
     let mut env = Vec::new();

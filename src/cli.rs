@@ -373,7 +373,7 @@ const FORMATS: &[(&str, Format)] = &[("table", Format::Table), ("json", Format::
 /// An error of usage, from its parts. Called in so many places that its copies would weigh kilobytes.
 #[inline(never)]
 fn usage(parts: &[&str]) -> Error {
-    Error::new(parts.concat())
+    Error::new(&parts.concat())
 }
 
 /// What was typed, as it can be shown on one line.

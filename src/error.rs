@@ -3,68 +3,123 @@
 //! An error is made once, where it happens, and names the place in config.json or the flag; callers add nothing
 //! but a hint. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
 
-use alloc::{format, string::String};
+use alloc::{boxed::Box, fmt::format, string::String};
 use core::fmt;
 use rustix::io::Errno;
 
-/// What went wrong, in one line.
+/// What went wrong, in one line. One word, so that a result costs a register to pass on; what it points to lives as long as the
+/// process, which an error is about to end, and is never freed.
+pub struct Error(&'static mut Body);
+
 #[derive(Debug)]
-pub struct Error {
+struct Body {
     /// Where and what: `root.path "/x": open`.
-    pub message: String,
+    message: &'static str,
     /// The kernel's answer, if it was the kernel that refused.
-    pub errno: Option<Errno>,
+    errno: Option<Errno>,
     /// What the person at the terminal can do about it; empty for none.
-    pub hint: &'static str,
+    hint: &'static str,
     /// The exit status that it stands for.
-    pub status: i32,
+    status: i32,
 }
 
 /// The runtime's result.
 pub type Result<T> = core::result::Result<T, Error>;
 
+/// `error!("…", …)`: an error that no system call caused, with a message as `format!` makes it.
+macro_rules! error {
+    ($($message:tt)*) => {
+        $crate::error::Error::say(format_args!($($message)*))
+    };
+}
+pub(crate) use error;
+
 impl Error {
     /// An error that no system call caused.
-    pub fn new(message: impl Into<String>) -> Self {
-        Error { message: message.into(), errno: None, hint: "", status: 1 }
+    #[cold]
+    pub fn new(message: &str) -> Self {
+        let message = String::from(message).leak();
+        Error(Box::leak(Box::new(Body { message, errno: None, hint: "", status: 1 })))
+    }
+
+    /// The same for a message with values in it; `error!` writes it shorter.
+    #[cold]
+    pub fn say(message: fmt::Arguments<'_>) -> Self {
+        Error::new(&format(message))
     }
 
     /// For `map_err`: the operation and its subject, quoted, around the errno that comes.
     pub fn sys<'a>(operation: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
-        move |errno| Error {
-            message: format!("{operation} {subject:?}"),
-            errno: Some(errno),
-            hint: "",
-            status: 1,
+        #[cold]
+        fn make(operation: &str, subject: &str, errno: Errno) -> Error {
+            error!("{operation} {subject:?}").errno(errno)
         }
+        move |errno| make(operation, subject, errno)
     }
 
     /// The same for an operation that has no subject.
     pub fn os(operation: &str) -> impl FnOnce(Errno) -> Error + '_ {
-        move |errno| Error { message: operation.into(), errno: Some(errno), hint: "", status: 1 }
+        #[cold]
+        fn make(operation: &str, errno: Errno) -> Error {
+            Error::new(operation).errno(errno)
+        }
+        move |errno| make(operation, errno)
     }
 
     /// The exit status to end with, where it is not 1.
-    pub fn status(mut self, status: i32) -> Self {
-        self.status = status;
+    pub fn status(self, status: i32) -> Self {
+        self.0.status = status;
         self
     }
 
     /// Adds a hint.
-    pub fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = hint;
+    pub fn hint(self, hint: &'static str) -> Self {
+        self.0.hint = hint;
         self
+    }
+
+    /// Adds the kernel's answer.
+    pub fn errno(self, errno: Errno) -> Self {
+        self.0.errno = Some(errno);
+        self
+    }
+
+    /// Adds what only the caller knows: the place, or what else the kernel says.
+    pub fn between(self, before: &str, after: &str) -> Self {
+        self.0.message = [before, self.0.message, after].concat().leak();
+        self
+    }
+
+    /// Where and what, without the kernel's answer.
+    pub fn message(&self) -> &'static str {
+        self.0.message
+    }
+
+    /// The kernel's answer, if it was the kernel that refused.
+    pub fn cause(&self) -> Option<Errno> {
+        self.0.errno
+    }
+
+    /// The exit status that it stands for.
+    pub fn exit_status(&self) -> i32 {
+        self.0.status
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        if let Some(errno) = self.errno {
+        f.write_str(self.0.message)?;
+        if let Some(errno) = self.0.errno {
             write!(f, ": {}", Text(errno))?;
         }
-        if !self.hint.is_empty() {
-            write!(f, " ({})", self.hint)?;
+        if !self.0.hint.is_empty() {
+            write!(f, " ({})", self.0.hint)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use crate::activation::is_callers;
 use crate::cmd::text;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::spawn::Child;
 use crate::store;
 use alloc::{format, string::ToString};
@@ -54,7 +54,7 @@ pub fn take(number: u32, flag: &str) -> Result<OwnedFd> {
     let own = || {
         if is_callers(number) { i32::try_from(number).ok().and_then(|raw| fd::adopt(raw).ok()) } else { None }
     };
-    own().ok_or_else(|| Error::new(format!("{flag}: file descriptor {number} is not open")))
+    own().ok_or_else(|| error!("{flag}: file descriptor {number} is not open"))
 }
 
 /// s6's readiness protocol: a newline on a descriptor, and its end.

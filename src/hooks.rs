@@ -5,7 +5,7 @@
 use crate::child::run_hook;
 use crate::compile;
 use crate::config::{Config, Hook};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::json::Writer;
 use crate::log::Log;
 use crate::store::{Record, Status, write_all};
@@ -85,8 +85,8 @@ fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
 pub fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
     let message = format!("hooks.{kind}[{index}] {path:?}");
     match errno {
-        Errno::CANCELED => Error::new(format!("{message}: failed")),
-        Errno::TIMEDOUT => Error::new(format!("{message}: timed out, and was killed with its processes")),
-        errno => Error { message, errno: Some(errno), hint: "", status: 1 },
+        Errno::CANCELED => error!("{message}: failed"),
+        Errno::TIMEDOUT => error!("{message}: timed out, and was killed with its processes"),
+        errno => Error::new(&message).errno(errno),
     }
 }

@@ -40,7 +40,7 @@ fn program(args: syscalls::Args) -> i32 {
         }
         Err(error) => {
             log.error(&error);
-            error.status
+            error.exit_status()
         }
     }
 }

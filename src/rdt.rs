@@ -6,7 +6,7 @@
 
 use crate::cgroup::host;
 use crate::config::{Config, IntelRdt};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use alloc::{format, string::String, vec::Vec};
@@ -82,7 +82,7 @@ fn group_in(root: String, asked: &IntelRdt<'_>, id: &str) -> Result<Group> {
 const NO_NAME: &str = "is not a name for a group";
 
 fn refuse(field: &str, why: &str) -> Error {
-    Error::new(format!("config.json: linux.intelRdt.{field}: {why}"))
+    error!("config.json: linux.intelRdt.{field}: {why}")
 }
 
 fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
@@ -225,11 +225,11 @@ impl Group {
     }
 
     /// Adds what the kernel says of the last command.
-    fn explain(&self, mut error: Error) -> Error {
-        if let Ok(status) = read(&format!("{}/info/last_cmd_status", self.root)) {
-            error.message.push_str(&format!(" ({})", status.trim()));
+    fn explain(&self, error: Error) -> Error {
+        match read(&format!("{}/info/last_cmd_status", self.root)) {
+            Ok(status) => error.between("", &format!(" ({})", status.trim())),
+            Err(_) => error,
         }
-        error
     }
 }
 

@@ -10,7 +10,7 @@ pub mod sources;
 
 use crate::child::Fds;
 use crate::compile::namespaces::NAMESPACES;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind};
 use alloc::{format, vec::Vec};
@@ -279,8 +279,8 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
             .map_err(Error::sys(&place, &path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),
-            Ok(_) => return Err(Error::new(format!("{place} {path:?}: is a namespace of another type"))),
-            Err(_) => return Err(Error::new(format!("{place} {path:?}: is not a namespace"))),
+            Ok(_) => return Err(error!("{place} {path:?}: is a namespace of another type")),
+            Err(_) => return Err(error!("{place} {path:?}: is not a namespace")),
         }
     }
     Ok(joins)
@@ -305,10 +305,10 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
         let there = rustix::fs::fstat(there)
             .map_err(Error::sys("look at a namespace", &join.path.to_string_lossy()))?;
         if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
-            return Err(Error::new(format!(
+            return Err(error!(
                 "config.json: {asked}: linux.namespaces[{}] is the host's own: it would change the host",
                 join.index
-            )));
+            ));
         }
     }
     Ok(())

@@ -13,7 +13,7 @@
 //! whether the container runs: that is derived from the process each time (`Record::status`).
 
 use crate::config::{Map, Str, object};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::json::Writer;
 use crate::readiness;
 use alloc::{
@@ -54,7 +54,7 @@ pub fn check_id(id: &str) -> Result<()> {
         _ => return Ok(()),
     };
     let short: String = id.chars().take(40).collect();
-    Err(Error::new(format!("container id {short:?}: {why}")))
+    Err(error!("container id {short:?}: {why}"))
 }
 
 /// The state root: `--root`.
@@ -92,10 +92,8 @@ impl Store {
         let owner = [0, rustix::process::geteuid().as_raw()].contains(&stat.st_uid);
         match owner && stat.st_mode & OTHERS_WRITE == 0 {
             true => Ok(Some(Store { directory, path: path.into() })),
-            false => Err(Error::new(format!(
-                "--root {path:?}: belongs to somebody else, or others may write to it"
-            ))
-            .hint("who could change what is in there could have any program run")),
+            false => Err(error!("--root {path:?}: belongs to somebody else, or others may write to it")
+                .hint("who could change what is in there could have any program run")),
         }
     }
 
@@ -103,7 +101,7 @@ impl Store {
     pub fn create(&self, id: &str) -> Result<Entry> {
         check_id(id)?;
         rustix::fs::mkdirat(&self.directory, id, Mode::RWXU).map_err(|errno| match errno {
-            Errno::EXIST => Error::new(format!("container with given ID already exists: {id:?}")),
+            Errno::EXIST => error!("container with given ID already exists: {id:?}"),
             errno => Error::sys("create the state directory", id)(errno),
         })?;
         let entry = self.entry(id)?.ok_or_else(|| missing(id))?;
@@ -428,7 +426,7 @@ fn pidfd_alive(pid: i32) -> bool {
 
 /// The error for an id that names no container.
 pub fn missing(id: &str) -> Error {
-    Error::new(format!("container does not exist: {id:?}"))
+    error!("container does not exist: {id:?}")
 }
 
 /// Makes a directory with its parents, 0700 for the last.

@@ -1,8 +1,8 @@
 //! Refusals that need the whole configuration, before any side effect. What one value must be, its compiler says.
 
 use crate::config::Config;
-use crate::error::{Error, Result};
-use alloc::{format, string::String};
+use crate::error::{Error, Result, error};
+use alloc::string::String;
 
 /// The versions of the runtime specification whose configurations are taken: every 1.x and its pre-releases, since unknown
 /// properties are ignored by its own rule (spec.md, SemVer).
@@ -15,12 +15,10 @@ pub fn validate(config: &Config<'_>) -> Result<()> {
         return Err(Error::new("config.json: ociVersion: is missing"));
     }
     if !is_semver(version) {
-        return Err(Error::new(format!("config.json: ociVersion {version:?}: is not a SemVer version")));
+        return Err(error!("config.json: ociVersion {version:?}: is not a SemVer version"));
     }
     if !version.starts_with(MAJOR) {
-        return Err(Error::new(format!(
-            "config.json: ociVersion {version:?}: only versions 1.x are supported"
-        )));
+        return Err(error!("config.json: ociVersion {version:?}: only versions 1.x are supported"));
     }
     for (name, _) in config.annotations.iter() {
         if name.is_empty() {

@@ -4,7 +4,7 @@
 use super::Cgroup;
 use super::dir::{DIRECTORY, Dir, number, read_file, write_file};
 use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::Mode;
@@ -48,9 +48,9 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
             write_file(&fd, c"cgroup.subtree_control", format!("+{name}").as_bytes()).map_err(|errno| {
                 let message = match errno {
                     Errno::NOENT | Errno::INVAL => {
-                        return Error::new(format!(
+                        return error!(
                             "linux.resources.{place}: no {name} controller in the cgroup {above:?}"
-                        ))
+                        )
                         .hint("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it");
                     }
                     _ => format!(
@@ -62,7 +62,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
                     Errno::OPNOTSUPP => "it is in threaded mode",
                     _ => "",
                 };
-                Error { message, errno: Some(errno), hint, status: 1 }
+                Error::new(&message).errno(errno).hint(hint)
             })?;
         }
     }
@@ -90,9 +90,9 @@ pub fn check(cgroup: &Cgroup, plan: &CgroupPlan) -> Result<()> {
     let read = |name: &CStr| cgroup.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok());
     let usage = read(c"memory.current").or_else(|| read(c"memory.usage_in_bytes"));
     match usage.and_then(|text| number(&text)) {
-        Some(usage) if usage >= floor => Err(Error::new(format!(
+        Some(usage) if usage >= floor => Err(error!(
             "linux.resources.memory: a limit of {floor} bytes is not above the present usage of {usage} bytes"
-        ))),
+        )),
         _ => Ok(()),
     }
 }
@@ -185,10 +185,8 @@ fn explain(write: &Write, errno: Errno) -> Error {
     let (place, file) = (&write.place, write.file.to_string_lossy());
     if errno == Errno::NOENT {
         let controller = write.controller().unwrap_or_default();
-        return Error::new(format!(
-            "linux.resources.{place}: the {controller} controller has no {file} here"
-        ))
-        .hint("it is not enabled, or the kernel was built without it");
+        return error!("linux.resources.{place}: the {controller} controller has no {file} here")
+            .hint("it is not enabled, or the kernel was built without it");
     }
     let value = String::from_utf8_lossy(&write.value);
     let message = format!("linux.resources.{place}: write {value:?} to {file}");
@@ -196,7 +194,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
         (Errno::BUSY, b"memory.limit_in_bytes") => "the present usage is above it",
         _ => "",
     };
-    Error { message, errno: Some(errno), hint, status: 1 }
+    Error::new(&message).errno(errno).hint(hint)
 }
 
 impl Undo<'_> {

@@ -10,7 +10,7 @@ use super::{Cgroup, apply, device};
 use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::config::resources::Resources;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
@@ -99,7 +99,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
             CgroupManager::Disabled => "cgroups are disabled by --cgroup-manager",
             _ => "no cgroup file system is mounted",
         };
-        return Err(Error::new(format!("linux.resources.{place}: no {name} controller")).hint(hint));
+        return Err(error!("linux.resources.{place}: no {name} controller").hint(hint));
     }
     let mut warning = None;
     if host.v2.is_none() && plan.devices.take().is_some() {
@@ -149,7 +149,7 @@ fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<
             .hint("--cgroup-manager cgroupfs does without systemd"));
     };
     if let Some(write) = plan.writes.iter().find(|write| write.v1) {
-        return Err(Error::new(format!("linux.resources.{}: is on a cgroup v1 hierarchy", write.place))
+        return Err(error!("linux.resources.{}: is on a cgroup v1 hierarchy", write.place)
             .hint("--cgroup-manager cgroupfs can set it"));
     }
     let scope = Scope::of(wanted.cgroups_path, wanted.id, !syscalls::ids::is_root())?;
@@ -179,9 +179,7 @@ fn relative(cgroups_path: &str) -> Result<String> {
     let mut clean = String::new();
     for part in cgroups_path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." || part.contains('\n') {
-            return Err(Error::new(format!(
-                "linux.cgroupsPath {cgroups_path:?}: must not hold \"..\" or a line break"
-            )));
+            return Err(error!("linux.cgroupsPath {cgroups_path:?}: must not hold \"..\" or a line break"));
         }
         if !clean.is_empty() {
             clean.push('/');
@@ -241,7 +239,7 @@ impl Prepared {
             Ok(()) => Ok(Some(cgroup)),
             Err(error) => {
                 cgroup.undo();
-                let denied = matches!(error.errno, Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
+                let denied = matches!(error.cause(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
                 match denied && !self.plan.asks() && !device::is_privileged() {
                     true => Ok(None),
                     false => Err(error),
@@ -290,8 +288,7 @@ impl Cgroup {
         let dir = Dir { fd, path: path.into(), v1: place.v1 };
         // A new directory below one that is frozen is frozen too; the default parent never is.
         if there || !place.is_default() {
-            let refuse =
-                |what: &str| Err(Error::new(format!("linux.cgroupsPath: the cgroup {path:?} {what}")));
+            let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {path:?} {what}"));
             if there && dir.is_populated().map_err(failed)? {
                 return refuse("already holds processes");
             }

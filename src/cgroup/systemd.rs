@@ -7,7 +7,7 @@
 
 use super::dbus::{BUS, Body, Connection, Object};
 use crate::compile::cgroup::Write;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use rustix::fd::OwnedFd;
 use syscalls::process::{Fork, SIGCHLD, WEXITED, WaitFor};
@@ -49,10 +49,8 @@ impl Scope {
             [""] => ("", "runlet", id),
             [slice, prefix, name] => (*slice, *prefix, *name),
             _ => {
-                return Err(Error::new(format!(
-                    "linux.cgroupsPath {cgroups_path:?}: must be slice:prefix:name"
-                ))
-                .hint("systemd is the cgroup manager"));
+                return Err(error!("linux.cgroupsPath {cgroups_path:?}: must be slice:prefix:name")
+                    .hint("systemd is the cgroup manager"));
             }
         };
         let slice = match (slice, user) {
@@ -67,12 +65,12 @@ impl Scope {
         // systemd.unit(5), "String Escaping for Inclusion in Unit Names".
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
         if name.is_empty() || unit.len() > 255 || !unit.bytes().all(plain) || !slice.bytes().all(plain) {
-            return Err(Error::new(format!("linux.cgroupsPath {cgroups_path:?}: is not the name of a unit")));
+            return Err(error!("linux.cgroupsPath {cgroups_path:?}: is not the name of a unit"));
         }
         let scope = Scope { user, slice: slice.into(), unit };
-        scope.path().ok_or_else(|| {
-            Error::new(format!("linux.cgroupsPath {cgroups_path:?}: is not the name of a slice"))
-        })?;
+        scope
+            .path()
+            .ok_or_else(|| error!("linux.cgroupsPath {cgroups_path:?}: is not the name of a slice"))?;
         Ok(scope)
     }
 
@@ -151,7 +149,7 @@ impl Scope {
         // No auxiliary units.
         body.array(8, |_| {});
         let answer = match connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body) {
-            Err(error) if error.message.contains("UnitExists") => {
+            Err(error) if error.message().contains("UnitExists") => {
                 // Left over from a container that failed.
                 let mut unit = Body::default();
                 unit.string(&self.unit);
@@ -163,7 +161,7 @@ impl Scope {
         let [job] = answer.strings().unwrap_or_default();
         match &*connection.job_result(job)? {
             "done" => Ok(placeholder),
-            result => Err(Error::new(format!("systemd: start of {}: {result}", self.unit))),
+            result => Err(error!("systemd: start of {}: {result}", self.unit)),
         }
     }
 
@@ -188,7 +186,7 @@ impl Scope {
         let mut body = Body::default();
         body.string(&self.unit).string("replace");
         match self.connect()?.call(&MANAGER, "StopUnit", "ss", &body) {
-            Err(error) if error.message.contains("NoSuchUnit") => Ok(()),
+            Err(error) if error.message().contains("NoSuchUnit") => Ok(()),
             other => other.map(drop),
         }
     }

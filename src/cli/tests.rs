@@ -105,7 +105,7 @@ fn odd_users_are_refused_and_never_root() {
         let args = ["exec", "-u", text, "web", "sh"].map(OsString::from);
         match parse(args.into_iter()).map(|read| read.command) {
             Ok(Command::Exec(exec)) => exec.user,
-            Err(failure) if failure.error.message.starts_with("--user: ") => None,
+            Err(failure) if failure.error.message().starts_with("--user: ") => None,
             other => panic!("{other:?}"),
         }
     };

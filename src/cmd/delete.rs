@@ -5,12 +5,11 @@ use super::start::Kept;
 use crate::args;
 use crate::cgroup::Cgroup;
 use crate::config::{self, Config};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::hooks;
 use crate::log::Log;
 use crate::rdt;
 use crate::store::{Entry, Record, Status, Store};
-use alloc::format;
 use syscalls::process;
 use syscalls::{AsFd, Errno, fd};
 
@@ -60,12 +59,8 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
             Status::Created | Status::Creating => end(context.log, record, cgroup.as_ref())?,
             _ if force => end(context.log, record, cgroup.as_ref())?,
             status => {
-                return Err(Error::new(format!(
-                    "container {:?} is {}, not stopped",
-                    entry.id,
-                    status.name()
-                ))
-                .hint("stop it first, or use delete --force"));
+                return Err(error!("container {:?} is {}, not stopped", entry.id, status.name())
+                    .hint("stop it first, or use delete --force"));
             }
         }
     }
@@ -114,7 +109,7 @@ fn end(log: &Log, record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
         loop {
             match fd::poll(&mut fds, Some(core::time::Duration::from_secs(10))) {
                 Err(Errno::INTR) => {}
-                Ok(0) => return Err(Error::new(format!("process {} does not end", record.pid))),
+                Ok(0) => return Err(error!("process {} does not end", record.pid)),
                 other => return other.map(drop).map_err(Error::os("wait for the container's process")),
             }
         }
@@ -125,5 +120,5 @@ fn end(log: &Log, record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
         }
         fd::poll(&mut [], Some(core::time::Duration::from_millis(10))).map_err(Error::os("wait"))?;
     }
-    Err(Error::new(format!("process {} does not end", record.pid)))
+    Err(error!("process {} does not end", record.pid))
 }

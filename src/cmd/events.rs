@@ -3,7 +3,7 @@
 use super::{Context, print};
 use crate::args;
 use crate::cgroup::{Cgroup, Watch};
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use crate::json::quote;
 use crate::store::{Record, Status};
 use alloc::format;
@@ -11,7 +11,7 @@ use core::time::Duration;
 
 /// `events`. Without `--stats` it goes on until the container ends.
 pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
-    let stopped = || Error::new(format!("container not running: {:?}", args.id));
+    let stopped = || error!("container not running: {:?}", args.id);
     let cgroup = {
         let entry = context.store(&args.id)?.find(&args.id)?;
         let json = entry.read()?.ok_or_else(stopped)?;
@@ -21,8 +21,7 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
         }
         entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?
     };
-    let cgroup =
-        cgroup.ok_or_else(|| Error::new(format!("container {:?} has no cgroup to count in", args.id)))?;
+    let cgroup = cgroup.ok_or_else(|| error!("container {:?} has no cgroup to count in", args.id))?;
     let id = quote(&args.id);
     let stats = || print(&format!("{{\"type\":\"stats\",\"id\":{id},\"data\":{}}}\n", cgroup.stats()));
     if args.stats {

@@ -8,7 +8,7 @@ use crate::cgroup::Cgroup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config, Str};
 use crate::console::OtherSide;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::handover::{send_pidfd, write_pid_file};
 use crate::log::Log;
 use crate::plan::{Join, Namespaces, Process};
@@ -37,8 +37,9 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         Status::Running | Status::Created => {}
         Status::Paused if args.ignore_paused => {}
         Status::Paused => {
-            return Err(Error::new(format!("container {:?} is paused", args.id))
-                .hint("resume it first, or use --ignore-paused"));
+            return Err(
+                error!("container {:?} is paused", args.id).hint("resume it first, or use --ignore-paused")
+            );
         }
         Status::Creating | Status::Stopped => return Err(not_running(&args.id)),
     }
@@ -100,7 +101,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let target = Target::open(context.log, &record, &kept.config)?;
     let child = match start(&target) {
         // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
-        Err(error) if error.errno == Some(Errno::INVAL) && target.by_pidfd => {
+        Err(error) if error.cause() == Some(Errno::INVAL) && target.by_pidfd => {
             start(&Target::open_each(context.log, &record, &kept.config)?)
         }
         other => other,
@@ -123,7 +124,7 @@ fn tell(args: &args::Exec, child: &Child) -> Result<()> {
 }
 
 fn not_running(id: &str) -> Error {
-    Error::new(format!("container not running: {id:?}"))
+    error!("container not running: {id:?}")
 }
 
 fn read_process(path: &core::ffi::CStr) -> Result<Vec<u8>> {
@@ -202,8 +203,7 @@ fn plan(
     };
     let mut process = compile::process::compile(&asked, around, &mut warnings)?;
     for name in &args.caps {
-        let bit = capabilities::bit(name)
-            .ok_or_else(|| Error::new(format!("--cap {name:?}: is not a capability")))?;
+        let bit = capabilities::bit(name).ok_or_else(|| error!("--cap {name:?}: is not a capability"))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).
         process.capabilities.bounding |= bit;
         process.capabilities.permitted |= bit;

@@ -18,7 +18,7 @@ pub mod update;
 pub mod version;
 
 use crate::args::Global;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::log::Log;
 use crate::store::Store;
 use alloc::{
@@ -67,7 +67,7 @@ impl Context<'_> {
 
 /// A path or word of the command line as text.
 pub fn text(value: &CStr, flag: &str) -> Result<String> {
-    value.to_str().map(ToString::to_string).map_err(|_| Error::new(format!("{flag}: is not UTF-8")))
+    value.to_str().map(ToString::to_string).map_err(|_| error!("{flag}: is not UTF-8"))
 }
 
 /// Writes a command's result to standard output.

@@ -2,13 +2,12 @@
 
 use super::Context;
 use crate::config::{self, Config, object};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::hooks;
 use crate::readiness::Proxy;
 use crate::spawn::render;
 use crate::store::{Entry, FIFO, Record, Status};
 use crate::sync::{FRAME, Frame, Step};
-use alloc::format;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -26,15 +25,13 @@ object!(Kept<'a> { "config" => config });
 pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
     let store = context.store(id)?;
     let entry = store.find_locked(id)?;
-    let json = entry.read()?.ok_or_else(|| Error::new(format!("container {id:?} is still being created")))?;
+    let json = entry.read()?.ok_or_else(|| error!("container {id:?} is still being created"))?;
     let record = Record::parse(&json)?;
     match record.status(&entry) {
         Status::Created => {}
         status => {
             let status = status.name();
-            return Err(Error::new(format!(
-                "cannot start container {id:?}: its status is {status}, not created"
-            )));
+            return Err(error!("cannot start container {id:?}: its status is {status}, not created"));
         }
     }
     let kept: Kept<'_> = config::parse("state.json", &json)?;

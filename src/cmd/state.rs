@@ -2,15 +2,15 @@
 
 use super::{Context, print};
 use crate::cgroup::Cgroup;
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use crate::json::Writer;
 use crate::store::{Entry, Record, Status};
-use alloc::{format, string::String};
+use alloc::string::String;
 
 /// `state`.
 pub fn state(context: &Context<'_>, id: &str) -> Result<()> {
     let entry = context.store(id)?.find(id)?;
-    let json = entry.read()?.ok_or_else(|| Error::new(format!("container {id:?} is still being created")))?;
+    let json = entry.read()?.ok_or_else(|| error!("container {id:?} is still being created"))?;
     let record = Record::parse(&json)?;
     let cgroup = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten());
     let mut json = Writer::default();

@@ -7,10 +7,10 @@ use crate::cgroup::Cgroup;
 use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
 use crate::config;
 use crate::config::resources::Resources;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::rdt;
 use crate::store::{self, Record, Status};
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
@@ -37,7 +37,7 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     flags(&mut resources, args);
 
     let entry = context.store(&args.id)?.find_locked(&args.id)?;
-    let stopped = || Error::new(format!("container not running: {:?}", args.id));
+    let stopped = || error!("container not running: {:?}", args.id);
     let json = entry.read()?.ok_or_else(stopped)?;
     let record = Record::parse(&json)?;
     if record.status(&entry) == Status::Stopped {
@@ -51,7 +51,7 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
             if let Some(write) = plan.writes.iter().find(|write| write.controller().is_some()) {
                 let name = write.controller().unwrap_or_default();
                 let place = &write.place;
-                return Err(Error::new(format!("linux.resources.{place}: no {name} controller"))
+                return Err(error!("linux.resources.{place}: no {name} controller")
                     .hint("the container has no cgroup"));
             }
         }
@@ -65,11 +65,11 @@ fn schemata(args: &args::Update, json: &[u8]) -> Result<()> {
     let asked = asked.into_iter().filter_map(|(schema, flag)| Some((schema.as_ref()?, flag)));
     for (schema, flag) in asked {
         if flag == "--mem-bw-schema" && !rdt::is_bandwidth(schema) {
-            return Err(Error::new(format!("{flag} {schema:?}: must be one line that starts with MB:")));
+            return Err(error!("{flag} {schema:?}: must be one line that starts with MB:"));
         }
         let kept: Kept<'_> = config::parse("state.json", json)?;
         let group = rdt::group(&kept.config, &args.id)?
-            .ok_or_else(|| Error::new(format!("{flag}: the container has no linux.intelRdt")))?;
+            .ok_or_else(|| error!("{flag}: the container has no linux.intelRdt"))?;
         group.write_schema(schema)?;
     }
     Ok(())

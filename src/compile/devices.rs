@@ -2,9 +2,9 @@
 
 use super::{cstring, inside};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use crate::plan::Device;
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use linux_raw_sys::general::{S_IFBLK, S_IFCHR, S_IFIFO};
 
 /// The default devices (config-linux.md "Default Devices"): path, major, minor.
@@ -22,8 +22,7 @@ pub fn devices(config: &Config<'_>) -> Result<Vec<Device>> {
     let configured = &config.linux.devices;
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
-        let refuse =
-            |why: &str| Error::new(format!("config.json: linux.devices[{index}] {:?}: {why}", &*device.path));
+        let refuse = |why: &str| error!("config.json: linux.devices[{index}] {:?}: {why}", &*device.path);
         if !device.path.starts_with('/') {
             return Err(refuse("path must be absolute"));
         }

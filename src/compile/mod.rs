@@ -14,9 +14,9 @@ pub mod seccomp;
 pub mod sysctl;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::plan::{Filter, Hook, Plan, Process};
-use alloc::{ffi::CString, format, string::String, vec::Vec};
+use alloc::{ffi::CString, string::String, vec::Vec};
 
 /// What `create` and `run` know besides config.json.
 #[derive(Debug, Clone, Copy)]
@@ -113,8 +113,7 @@ pub fn surroundings(config: &Config<'_>, allow_unknown_syscalls: bool, process: 
 pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<Vec<Hook>> {
     let mut plan = Vec::with_capacity(hooks.len());
     for (index, hook) in hooks.iter().enumerate() {
-        let refuse =
-            |field: &str, why: &str| Error::new(format!("config.json: hooks.{list}[{index}].{field}: {why}"));
+        let refuse = |field: &str, why: &str| error!("config.json: hooks.{list}[{index}].{field}: {why}");
         if !hook.path.starts_with('/') {
             return Err(refuse("path", "must be absolute"));
         }
@@ -140,10 +139,7 @@ fn paths(paths: &[crate::config::Str<'_>], list: &str) -> Result<Vec<CString>> {
     let mut plan = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') {
-            return Err(Error::new(format!(
-                "config.json: linux.{list}[{index}] {:?}: must be absolute",
-                &**path
-            )));
+            return Err(error!("config.json: linux.{list}[{index}] {:?}: must be absolute", &**path));
         }
         plan.push(inside(path));
     }
@@ -154,9 +150,7 @@ fn paths(paths: &[crate::config::Str<'_>], list: &str) -> Result<Vec<CString>> {
 fn name(name: Option<&str>, field: &str) -> Result<Option<Vec<u8>>> {
     match name {
         None | Some("") => Ok(None),
-        Some(name) if name.len() > 64 => {
-            Err(Error::new(format!("config.json: {field}: is longer than 64 bytes")))
-        }
+        Some(name) if name.len() > 64 => Err(error!("config.json: {field}: is longer than 64 bytes")),
         Some(name) => Ok(Some(name.as_bytes().into())),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::plan::{AttrChange, IdMap, Mount, MountKind, Root};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
@@ -35,9 +35,9 @@ pub fn root(config: &Config<'_>, bundle: &str, no_pivot: bool) -> Result<Root> {
     let propagation = match name {
         "" => MS_SLAVE | MS_REC,
         _ => options::propagation(name).ok_or_else(|| {
-            Error::new(format!(
+            error!(
                 "config.json: linux.rootfsPropagation {name:?}: is none of shared, slave, private, unbindable"
-            ))
+            )
         })?,
     };
     Ok(Root { path: below(bundle, &root.path), readonly: root.readonly, propagation, no_pivot })
@@ -92,8 +92,7 @@ fn compile(
     user_namespace: bool,
     warnings: &mut Vec<String>,
 ) -> Result<Mount> {
-    let refuse =
-        |why: &str| Error::new(format!("config.json: mounts[{index}] {:?}: {why}", &*mount.destination));
+    let refuse = |why: &str| error!("config.json: mounts[{index}] {:?}: {why}", &*mount.destination);
     if mount.destination.is_empty() {
         return Err(refuse("destination must not be empty"));
     }

@@ -2,9 +2,9 @@
 
 use super::cstring;
 use crate::config::{Config, IdMapping};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::plan::{Join, Namespaces};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::fmt::Write as _;
 use linux_raw_sys::general::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER,
@@ -32,9 +32,8 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
     let linux = &config.linux;
     let mut plan = Namespaces::default();
     for (index, namespace) in linux.namespaces.iter().enumerate() {
-        let refuse = |why: &str| {
-            Error::new(format!("config.json: linux.namespaces[{index}] {:?}: {why}", &*namespace.kind))
-        };
+        let refuse =
+            |why: &str| error!("config.json: linux.namespaces[{index}] {:?}: {why}", &*namespace.kind);
         let (_, kind, _) = NAMESPACES
             .iter()
             .find(|(name, ..)| *name == &*namespace.kind)
@@ -55,7 +54,7 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
 
     let user = u64::from(CLONE_NEWUSER);
     for (name, map) in [("uidMappings", &linux.uid_mappings), ("gidMappings", &linux.gid_mappings)] {
-        let refuse = |why: &str| Error::new(format!("config.json: linux.{name}: {why}"));
+        let refuse = |why: &str| error!("config.json: linux.{name}: {why}");
         match (map.is_empty(), plan.new & user != 0) {
             (true, true) => return Err(refuse("must be given for a new user namespace")),
             (false, false) if !plan.has(user) => {
@@ -72,7 +71,7 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
 
     let mut offsets = String::new();
     for (clock, offset) in linux.time_offsets.iter() {
-        let refuse = |why: &str| Error::new(format!("config.json: linux.timeOffsets.{}: {why}", &**clock));
+        let refuse = |why: &str| error!("config.json: linux.timeOffsets.{}: {why}", &**clock);
         if plan.new & u64::from(CLONE_NEWTIME) == 0 {
             return Err(refuse("needs a new time namespace in linux.namespaces"));
         }
@@ -91,9 +90,9 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
 
     let needs = |name: &str, kind: u32| match plan.has(u64::from(kind)) {
         true => Ok(()),
-        false => Err(Error::new(format!(
+        false => Err(error!(
             "config.json: {name}: needs a namespace of its own in linux.namespaces, or it would change the host's"
-        ))),
+        )),
     };
     if config.hostname.as_ref().is_some_and(|name| !name.is_empty()) {
         needs("hostname", CLONE_NEWUTS)?;

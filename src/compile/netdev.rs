@@ -2,9 +2,9 @@
 
 use super::cstring;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use crate::plan::{Namespaces, NetDevice};
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use linux_raw_sys::general::CLONE_NEWNET;
 
 /// The template that the kernel replaces by the first free number (config-linux.md "Network Devices").
@@ -23,7 +23,7 @@ pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<N
     let mut plan: Vec<NetDevice> = Vec::with_capacity(devices.len());
     let mut fixed = 0usize;
     for (name, device) in devices.iter() {
-        let refuse = |why: &str| Error::new(format!("config.json: linux.netDevices {:?}: {why}", &**name));
+        let refuse = |why: &str| error!("config.json: linux.netDevices {:?}: {why}", &**name);
         if !namespaces.has(u64::from(CLONE_NEWNET)) {
             return Err(refuse("needs a network namespace in linux.namespaces"));
         }
@@ -53,6 +53,7 @@ pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<N
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use alloc::format;
     use alloc::string::{String, ToString};
 
     /// The names inside, or the refusal.

@@ -2,7 +2,7 @@
 
 use super::{capabilities, cstring};
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
@@ -81,7 +81,7 @@ pub fn compile(
     warnings: &mut Vec<String>,
 ) -> Result<Process> {
     let place = around.place;
-    let refuse = |field: &str, why: &str| Error::new(format!("{place}.{field}: {why}"));
+    let refuse = |field: &str, why: &str| error!("{place}.{field}: {why}");
     let Some(program) = process.args.first().filter(|program| !program.is_empty()) else {
         return Err(refuse("args", "must name a program"));
     };
@@ -177,7 +177,7 @@ fn label(text: &str) -> Option<CString> {
 fn rlimits(process: &config::Process<'_>, place: &str) -> Result<Vec<Rlimit>> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
-        let refuse = |why: &str| Error::new(format!("{place}.rlimits[{index}] {:?}: {why}", &*limit.kind));
+        let refuse = |why: &str| error!("{place}.rlimits[{index}] {:?}: {why}", &*limit.kind);
         let (_, resource) = *RLIMITS
             .iter()
             .find(|(name, _)| *name == &*limit.kind)
@@ -196,7 +196,7 @@ fn rlimits(process: &config::Process<'_>, place: &str) -> Result<Vec<Rlimit>> {
 
 fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Scheduler>> {
     let Some(asked) = &process.scheduler else { return Ok(None) };
-    let refuse = |field: &str, why: &str| Error::new(format!("{place}.scheduler.{field}: {why}"));
+    let refuse = |field: &str, why: &str| error!("{place}.scheduler.{field}: {why}");
     let (name, policy) = *SCHEDULERS
         .iter()
         .find(|(name, _)| *name == &*asked.policy)
@@ -226,7 +226,7 @@ fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Schedu
 
 fn io_priority(process: &config::Process<'_>, place: &str) -> Result<Option<u32>> {
     let Some(asked) = &process.io_priority else { return Ok(None) };
-    let refuse = |field: &str, why: &str| Error::new(format!("{place}.ioPriority.{field}: {why}"));
+    let refuse = |field: &str, why: &str| error!("{place}.ioPriority.{field}: {why}");
     let (_, class) = *IO_CLASSES
         .iter()
         .find(|(name, _)| *name == &*asked.class)
@@ -245,7 +245,7 @@ fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<V
         return Ok(Vec::new());
     }
     bit_list(list).ok_or_else(|| {
-        Error::new(format!("{place}.execCPUAffinity.{field} {:?}: is not a CPU list such as 0-3,7", &**list))
+        error!("{place}.execCPUAffinity.{field} {:?}: is not a CPU list such as 0-3,7", &**list)
     })
 }
 
@@ -254,8 +254,7 @@ const DOMAINS: &[(&str, u32)] = &[("LINUX", 0x0000), ("LINUX32", 0x0008)];
 
 /// `linux.personality`. The specification has no flags yet.
 pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
-    let refuse =
-        |field: &str, what: &str| Error::new(format!("config.json: linux.personality.{field}: {what}"));
+    let refuse = |field: &str, what: &str| error!("config.json: linux.personality.{field}: {what}");
     if !asked.flags.is_empty() {
         return Err(refuse("flags", "none are defined by the specification"));
     }
@@ -285,8 +284,7 @@ pub const MEMORY_FLAGS: &[(&str, u32)] = &[
 
 /// `linux.memoryPolicy`.
 pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
-    let refuse =
-        |field: &str, what: &str| Error::new(format!("config.json: linux.memoryPolicy.{field}: {what}"));
+    let refuse = |field: &str, what: &str| error!("config.json: linux.memoryPolicy.{field}: {what}");
     let (_, mut mode) = *MEMORY_MODES
         .iter()
         .find(|(name, _)| *name == &*asked.mode)

@@ -3,7 +3,7 @@
 //! serde_json does the reading; what it reads goes into a [`Slot`], a place that knows what may stand in it. One visitor for
 //! all types, instead of the one for each type that derived code has, makes the runtime 200 KB smaller.
 
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use core::{fmt, ops::Deref};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -370,8 +370,8 @@ fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<()> {
         let words = text.split(" at line ").next().unwrap_or_default();
         let at = format!("line {} column {}", error.line(), error.column());
         match place.is_empty() {
-            true => Error::new(format!("{file}: {words} ({at})")),
-            false => Error::new(format!("{file}: {place}: {words} ({at})")),
+            true => error!("{file}: {words} ({at})"),
+            false => error!("{file}: {place}: {words} ({at})"),
         }
     })
 }

@@ -1,7 +1,7 @@
 //! Id maps: of a container's new user namespace, and of the throw-away ones that id-mapped mounts (`sources`) take theirs from.
 
 use super::write_file;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::plan::Namespaces;
 use crate::sync::is_absent;
 use alloc::{ffi::CString, format};
@@ -21,7 +21,7 @@ pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> 
     if direct && !privileged {
         // Before Linux 3.19 there is no such file, and none is needed.
         match write_file(&format!("/proc/{pid}/setgroups"), b"deny", "setgroups") {
-            Err(Error { errno: Some(Errno::NOENT), .. }) => {}
+            Err(error) if error.cause() == Some(Errno::NOENT) => {}
             other => other?,
         }
     }
@@ -68,7 +68,7 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
             }
             Fork::Parent { pid, .. } => match process::waitid(WaitFor::Pid(pid), WEXITED) {
                 Ok(Some((_, WaitStatus::Exited(0)))) => Ok(()),
-                _ => Err(Error::new(format!("{name}: did not allow the id mappings"))
+                _ => Err(error!("{name}: did not allow the id mappings")
                     .hint("see subuid(5) and subgid(5): the ranges must be listed for this user")),
             },
         };

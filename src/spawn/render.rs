@@ -1,6 +1,6 @@
 //! A child's failure in words: the place in config.json, what was tried, what the kernel said, and a hint where one helps.
 
-use crate::error::Error;
+use crate::error::{Error, error};
 use crate::hooks;
 use crate::log::Log;
 use crate::plan::{Plan, Process};
@@ -103,8 +103,8 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         _ => "",
     };
     match frame.step {
-        Step::CwdOutside | Step::DeviceOther => Error { message, errno: None, hint, status: 1 },
-        _ => Error { message, errno: Some(errno), hint, status: 1 },
+        Step::CwdOutside | Step::DeviceOther => Error::new(&message).hint(hint),
+        _ => Error::new(&message).errno(errno).hint(hint),
     }
 }
 
@@ -121,18 +121,13 @@ pub fn done_without(log: &Log, bits: u32) {
 pub fn program_error(program: &str, errno: Errno) -> Error {
     match errno {
         Errno::NOENT if !program.contains('/') => {
-            Error::new(format!("process.args[0] {program:?}: executable file not found in $PATH"))
+            error!("process.args[0] {program:?}: executable file not found in $PATH")
         }
-        errno => Error {
-            message: format!("process.args[0] {program:?}: exec"),
-            errno: Some(errno),
-            hint: match errno {
-                Errno::NOEXEC => "not a program for this machine, or a script without #!",
-                Errno::NOENT => "the program, or the interpreter it names, is not in the container",
-                _ => "",
-            },
-            status: 1,
-        },
+        errno => error!("process.args[0] {program:?}: exec").errno(errno).hint(match errno {
+            Errno::NOEXEC => "not a program for this machine, or a script without #!",
+            Errno::NOENT => "the program, or the interpreter it names, is not in the container",
+            _ => "",
+        }),
     }
 }
 

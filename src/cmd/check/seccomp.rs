@@ -7,7 +7,7 @@ use crate::args::{Check, Format};
 use crate::cmd::{print, text};
 use crate::compile::seccomp::{self, Call, Options, asm, table};
 use crate::config::{self, Config, object, seccomp::Seccomp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use crate::json::Writer;
 use crate::store::read_all;
 use alloc::{format, string::String, vec::Vec};
@@ -49,8 +49,7 @@ pub fn run(profile: &CStr, args: &Check, allow_unknown: bool) -> Result<()> {
 
 fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<String> {
     if config::parse::<Template<'_>>(name, json)?.arch_map.is_some() {
-        let error =
-            Error::new(format!("{name}: is a template, from which a profile is made for each container"));
+        let error = error!("{name}: is a template, from which a profile is made for each container");
         return Err(error.hint("check the config.json that Docker or Podman writes"));
     }
     let config: Config<'_> = config::parse(name, json)?;
@@ -146,7 +145,7 @@ fn answers(
         }
     }
     match answers.is_empty() {
-        true => Err(Error::new(format!("--syscall {call:?}: no system call of this machine"))),
+        true => Err(error!("--syscall {call:?}: no system call of this machine")),
         false => Ok(answers),
     }
 }
@@ -199,12 +198,12 @@ mod tests {
     #[test]
     fn what_is_no_profile_is_refused_by_the_name_of_its_file() {
         let refusal =
-            |json: &str| judge("p.json", json.as_bytes(), &Check::default(), false).unwrap_err().message;
+            |json: &str| judge("p.json", json.as_bytes(), &Check::default(), false).unwrap_err().message();
         assert!(refusal("{").starts_with("p.json: "));
         assert!(refusal("{}").starts_with("p.json: defaultAction: "));
         assert!(refusal("{\"archMap\":[]}").contains("template"));
         let args = Check { syscall: Some("nosuch".into()), ..Check::default() };
         let error = judge("p.json", DOCKER.as_bytes(), &args, false).unwrap_err();
-        assert!(error.message.contains("\"nosuch\""));
+        assert!(error.message().contains("\"nosuch\""));
     }
 }

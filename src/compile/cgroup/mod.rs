@@ -15,7 +15,7 @@ mod tests;
 
 use super::device;
 use crate::config::resources::{HugepageLimit, Network, Resources};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use alloc::{borrow::Cow, ffi::CString, format, string::String, vec::Vec};
 
 /// A set of controllers, one bit for each line of [`CONTROLLERS`].
@@ -225,7 +225,7 @@ struct Compiler {
 
 /// A refusal that names the property.
 fn refuse(place: &str, what: &str) -> Error {
-    Error::new(format!("linux.resources.{place}: {what}"))
+    error!("linux.resources.{place}: {what}")
 }
 
 /// A refusal of a property that cgroup v2 has no counterpart for.
@@ -269,9 +269,8 @@ impl Compiler {
     }
 
     fn devices(&mut self, resources: &Resources<'_>, v1: bool) -> Result<()> {
-        let devices = device::fold(&resources.devices).map_err(|invalid| {
-            Error::new(format!("linux.resources.devices[{}].{}", invalid.index, invalid.what))
-        })?;
+        let devices = device::fold(&resources.devices)
+            .map_err(|invalid| error!("linux.resources.devices[{}].{}", invalid.index, invalid.what))?;
         if v1 {
             self.v1 = true;
             let exceptions = devices.exceptions().ok_or_else(|| {

@@ -24,7 +24,7 @@ mod tests;
 mod tree;
 
 use crate::config::seccomp::{Arg, Seccomp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use alloc::{format, vec::Vec};
 pub use asm::Call;
 use graph::{Graph, Id, Test, Word};
@@ -166,10 +166,7 @@ pub fn compile<'a>(
     machine: &Machine,
     options: Options,
 ) -> Result<Filter<'a>> {
-    inner(profile, machine, options).map_err(|mut error| {
-        error.message = format!("{place}{}", error.message);
-        error
-    })
+    inner(profile, machine, options).map_err(|error| error.between(place, ""))
 }
 
 fn inner<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> Result<Filter<'a>> {
@@ -193,7 +190,7 @@ fn inner<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> R
 
 /// An error of one property; [`compile`] says of what.
 fn error(place: &str, message: &str) -> Error {
-    Error::new(format!("{place}: {message}"))
+    error!("{place}: {message}")
 }
 
 /// The `SECCOMP_RET_*` value of an action.

@@ -194,7 +194,7 @@ fn compare(seed: u64, cases: usize) -> usize {
         let profile = profile(&mut random, machine);
         let filter = match compile("linux.seccomp.", &profile, machine, options) {
             Ok(filter) => filter,
-            Err(error) if error.message.ends_with("needs more than 4096 instructions") => continue,
+            Err(error) if error.message().ends_with("needs more than 4096 instructions") => continue,
             Err(error) => panic!("{error}: {profile:?}"),
         };
         programs += 1;
