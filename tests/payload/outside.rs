@@ -2,7 +2,7 @@
 //!
 //! - `world [PRIVATE]`: a private mount namespace, held until standard input closes; prints `ready`.
 //! - `enter PID CMD…`: joins that mount namespace and execs CMD.
-//! - `shim ERRNO NAME,… CMD…`: takes system calls away by a seccomp filter, execs CMD.
+//! - `shim ERRNO NAME[:ARGUMENT=VALUE],… CMD…`: takes system calls away by a seccomp filter, execs CMD.
 //! - `kill-at N CMD…`: runs CMD and kills it at entry of its Nth system call (counted from its exec). Exit status 0 when the command ended before.
 //! - `kill-tree-at N CMD…`: the same, counting and killing over the command and everything it forks.
 //! - `leak-fd N PATH CMD…`: execs CMD with PATH open (no close-on-exec) as descriptor N.
@@ -111,29 +111,26 @@ fn shim(errno: &str, names: &str, command: &[&str]) -> i32 {
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
-    let numbers: Vec<i32> = names
-        .split(',')
-        .map(|name| {
-            sys::TAKEN
-                .iter()
-                .find(|(known, _)| *known == name)
-                .unwrap_or_else(|| panic!("unknown call {name}"))
-                .1
-        })
-        .collect();
     let errno = sys::errno_value(errno).unwrap_or_else(|| panic!("unknown errno {errno}"));
-    let mut program = vec![
-        Instruction { code: LOAD, yes: 0, no: 0, value: 4 },
-        Instruction { code: EQUAL, yes: 1, no: 0, value: nr::AUDIT_ARCH },
-        Instruction { code: RETURN, yes: 0, no: 0, value: 0x7fff_0000 },
-        Instruction { code: LOAD, yes: 0, no: 0, value: 0 },
-    ];
-    for (index, number) in numbers.iter().enumerate() {
-        let left = numbers.len() - index;
-        program.push(Instruction { code: EQUAL, yes: left as u8, no: 0, value: *number as u32 });
+    let load = |value| Instruction { code: LOAD, yes: 0, no: 0, value };
+    let give = |value| Instruction { code: RETURN, yes: 0, no: 0, value };
+    let mut program =
+        vec![load(4), Instruction { code: EQUAL, yes: 1, no: 0, value: nr::AUDIT_ARCH }, give(0x7fff_0000)];
+    for rule in names.split(',') {
+        let (name, argument) = rule.split_once(':').map_or((rule, None), |(name, rest)| (name, Some(rest)));
+        let known = sys::TAKEN.iter().find(|(known, _)| *known == name);
+        let number = known.unwrap_or_else(|| panic!("unknown call {name}")).1;
+        let rest = if argument.is_some() { 3 } else { 1 };
+        program.extend([load(0), Instruction { code: EQUAL, yes: 0, no: rest, value: number as u32 }]);
+        if let Some((at, value)) = argument.and_then(|argument| argument.split_once('=')) {
+            // The lower half of an argument of struct seccomp_data on a little-endian machine.
+            let at: u32 = at.parse().expect("the argument's place");
+            let value = value.parse().expect("the argument's value");
+            program.extend([load(16 + 8 * at), Instruction { code: EQUAL, yes: 0, no: 1, value }]);
+        }
+        program.push(give(0x0005_0000 | errno as u32));
     }
-    program.push(Instruction { code: RETURN, yes: 0, no: 0, value: 0x7fff_0000 });
-    program.push(Instruction { code: RETURN, yes: 0, no: 0, value: 0x0005_0000 | errno as u32 });
+    program.push(give(0x7fff_0000));
     let filter = Program { length: program.len() as u16, filter: program.as_ptr() };
     // SECCOMP_SET_MODE_FILTER without no_new_privs: the caller is root, and the container's own setting must not change. An
     // ordinary user has no other way than no_new_privs.

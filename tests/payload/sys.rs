@@ -98,6 +98,7 @@ pub const TAKEN: &[(&str, i32)] = &[
     ("memfd_create", nr::MEMFD_CREATE),
     ("bpf", nr::BPF),
     ("keyctl", nr::KEYCTL),
+    ("setns", nr::SETNS),
 ];
 
 const ERRNOS: &[(&str, Errno)] = &[
