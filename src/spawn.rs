@@ -44,6 +44,8 @@ pub struct Setup<'a> {
     pub wait_hooks: bool,
     /// Signals are blocked here and must not be in the program.
     pub unblock: bool,
+    /// A pid namespace is not entered before everything else is done, by a process that the child makes.
+    pub late_pid: bool,
 }
 
 /// A child at work.
@@ -54,6 +56,8 @@ pub struct Child {
     pub in_cgroup: bool,
     /// What was done without to make it: bits of [`Absent`].
     pub without: u32,
+    /// It is not the process yet that becomes the program, and says when that is there.
+    in_between: bool,
     frames: OwnedFd,
     go: Option<OwnedFd>,
 }
@@ -100,7 +104,8 @@ pub fn spawn(
         // id maps of such a child: there the child does it itself, when it has them.
         syscalls::prctl::set_dumpable(false).map_err(Error::os("prctl(PR_SET_DUMPABLE)"))?;
     }
-    let mut without = close_all_but(task.process().preserve_fds.saturating_add(3))?;
+    let highest = close_all_but(task.process().preserve_fds.saturating_add(3))?;
+    let mut without = if highest.is_some() { Absent::CloseRange.bit() } else { 0 };
     let (frames, frames_end) = fd::pipe(0).map_err(Error::os("pipe"))?;
     // A child that asks nothing needs no answers.
     let (go_end, go) = match setup.wait_maps
@@ -132,6 +137,8 @@ pub fn spawn(
         late_cgroup: setup.joins_late && task.namespaces().new & ns::CLONE_NEWCGROUP != 0,
         wait_hooks: setup.wait_hooks,
         unblock: setup.unblock,
+        late_pid: setup.late_pid,
+        highest: highest.unwrap_or(0).saturating_add(FEW),
     };
 
     let namespaces = task.namespaces();
@@ -142,7 +149,10 @@ pub fn spawn(
     }
     // Pid and time namespaces are entered by this process for its children, and left again afterwards.
     let mut left = Vec::new();
-    if !through && let Some(at) = namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID) {
+    if !through
+        && !setup.late_pid
+        && let Some(at) = namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID)
+    {
         left.push(leave(c"/proc/self/ns/pid", ns::CLONE_NEWPID)?);
         if let Some(namespace) = joins.get(at) {
             ns::setns(namespace.as_fd(), ns::CLONE_NEWPID)
@@ -183,7 +193,8 @@ pub fn spawn(
         }
         Fork::Parent { pid, pidfd } => {
             return_to(&left)?;
-            let mut child = Child { pid, pidfd, in_cgroup, without, frames, go };
+            let in_between = setup.late_pid;
+            let mut child = Child { pid, pidfd, in_cgroup, without, in_between, frames, go };
             if through {
                 child.land(task.process())?;
             }
@@ -219,15 +230,23 @@ fn is_absent(errno: Errno) -> bool {
     sync::is_absent(errno) || matches!(errno, Errno::TOOBIG | Errno::BADF)
 }
 
-/// Everything from this number on is closed by exec, the caller's descriptors too (R4), also for hooks: what the runtime opens
-/// is so from the beginning. The result is what was done without.
-fn close_all_but(first: u32) -> Result<u32> {
+/// More descriptors than runtime and child open from here on.
+const FEW: u32 = 256;
+
+/// Everything from this number on is closed by exec, the caller's descriptors too (R4): what the runtime opens is so from the
+/// beginning. The result is the highest one, where each had to be looked at.
+fn close_all_but(first: u32) -> Result<Option<u32>> {
     if fd::close_range_cloexec(first, u32::MAX).is_ok() {
-        return Ok(0);
+        return Ok(None);
     }
     let failed = |errno| Error::os("close descriptors that are not the container's")(errno);
-    let close = |number: u32| match fd::set_cloexec(number.cast_signed(), true) {
-        Ok(()) | Err(Errno::BADF) => Ok(()),
+    let mut highest = first;
+    let mut close = |number: u32| match fd::set_cloexec(number.cast_signed(), true) {
+        Ok(()) => {
+            highest = highest.max(number);
+            Ok(())
+        }
+        Err(Errno::BADF) => Ok(()),
         Err(errno) => Err(failed(errno)),
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -246,7 +265,7 @@ fn close_all_but(first: u32) -> Result<u32> {
         // Without /proc each number is tried, up to the limit that most kernels have for it (fs.nr_open).
         Err(_) => (first..1 << 20).try_for_each(close)?,
     }
-    Ok(Absent::CloseRange.bit())
+    Ok(Some(highest))
 }
 
 /// Opens a namespace of this process, to come back to.
@@ -380,12 +399,28 @@ impl Child {
         fd::write(go.as_fd(), &[1]).map(drop).map_err(Error::os("write to the container's process"))
     }
 
+    /// The process that the child has made is there, and takes its place.
+    pub fn replaced_by(&mut self, pid: i32) -> Result<()> {
+        self.wait()?;
+        self.pid = pid;
+        self.in_between = false;
+        self.pidfd = process::pidfd_open(pid, 0).ok();
+        Ok(())
+    }
+
+    /// Whether its end is not the program's beginning.
+    pub fn is_in_between(&self) -> bool {
+        self.in_between
+    }
+
     /// Ends the child, with everything in its pid namespace, and waits for it.
     pub fn kill(&self) {
         // It may have ended by itself, and its parent may be another: nothing to do then, and nothing to report.
         if process::kill(self.pid, process::SIGKILL).is_ok() {
             self.wait().ok();
         }
+        // A process that it has made and could not tell of any more ends by itself.
+        while self.in_between && process::waitid(WaitFor::Any, WEXITED).is_ok() {}
     }
 
     /// Waits for the child's end.

@@ -104,6 +104,29 @@ impl Cgroup {
         }
     }
 
+    /// The same, but of the cgroup2 the part below where a process of the container is now. A cgroup that gives controllers to those
+    /// below it takes no process itself (cgroups(7) "no internal processes"), and an init that manages cgroups makes its own one.
+    pub fn follow(mut self, pid: i32) -> Result<Cgroup> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let text = rustix::fs::open(format!("/proc/{pid}/cgroup"), flags, Mode::empty())
+            .and_then(|file| read_to_end(&file))
+            .map_err(Error::os("read the cgroup of the container's process"))?;
+        let text = core::str::from_utf8(&text).unwrap_or_default();
+        let place = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+        for dir in self.dirs.iter_mut().filter(|dir| !dir.v1) {
+            // The paths have the part in common that is below the mount.
+            let mut tails = dir.path.match_indices('/').filter_map(|(at, _)| dir.path.get(at..));
+            let below = tails.find_map(|tail| place.strip_prefix(tail).filter(|rest| rest.starts_with('/')));
+            if let Some(below) = below {
+                let path = format!("{}{below}", dir.path);
+                let fd = rustix::fs::open(&*path, DIRECTORY, Mode::empty())
+                    .map_err(Error::sys("open the cgroup of the container's process", &path))?;
+                *dir = Dir { fd, path, v1: false };
+            }
+        }
+        Ok(self)
+    }
+
     /// Whether a process must also (or, without a cgroup2, only) be moved in with [`Cgroup::join`] after its birth.
     pub fn needs_join(&self) -> bool {
         self.dirs.iter().any(|dir| dir.v1)

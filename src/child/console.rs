@@ -43,7 +43,10 @@ pub fn make(terminal: Terminal, jail: &Jail, dev: Option<BorrowedFd<'_>>, fds: F
     for stdio in 0..3 {
         syscalls::fd::dup_to(slave, stdio, 0).map_err(at(Step::Stdio))?;
     }
-    tty::set_controlling(slave).map_err(at(Step::Stdio))
+    match fds.late_pid {
+        true => Ok(()), // the session is that of the process to come
+        false => tty::set_controlling(slave).map_err(at(Step::Stdio)),
+    }
 }
 
 /// Binds the slave on /dev/console, made if it is missing and never a link (CVE-2025-52565).

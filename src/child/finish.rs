@@ -1,7 +1,7 @@
 //! The tail that init and exec share: from the finished surroundings to the program.
 
 use super::resolve::Jail;
-use super::{Done, Fail, Fds, ask, at, nth, tell, warn};
+use super::{Done, Fail, Fds, ask, at, give_up, nth, tell, warn};
 use crate::plan::{Capabilities, Hook, Process};
 use crate::sync::{Frame, Kind, Step, is_absent};
 use core::ffi::CStr;
@@ -14,47 +14,54 @@ use syscalls::{AsFd, CStrArray, CWD, Errno, fd, leak, prctl, sched, seccomp, sta
 /// CAP_SYS_ADMIN: a filter without no_new_privs needs it (seccomp(2)).
 const SYS_ADMIN: u64 = 1 << 21;
 
-/// Everything from here to the program, for a process that has these ids. Comes back only with what failed.
-pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail, ids: Start) -> Fail {
+/// Everything from here to the program, for a process that has these ids.
+pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail, ids: Start) -> ! {
     let mut home = [0u8; 512];
     let home = match process.wants_home {
         true => find_home(&mut home, process.uid, jail),
         false => None,
     };
-    if let Err(fail) = prepare(process, fds, jail, ids) {
-        return fail;
-    }
-    if jail.without() != 0 {
-        let value = jail.without().cast_signed();
-        let without = Frame { kind: Kind::Without, step: Step::Exec, index: 0, value };
-        if let Err(fail) = tell(without, fds) {
-            return fail;
+    let prepared = prepare(process, fds, jail, ids).and_then(|()| match jail.without() {
+        0 => Ok(()),
+        bits => {
+            tell(Frame { kind: Kind::Without, step: Step::Exec, index: 0, value: bits.cast_signed() }, fds)
         }
+    });
+    if let Err(fail) = prepared {
+        give_up(fail, fds);
     }
+    let fds = match fds.late_pid {
+        true => enter_pid_namespace(process, fds),
+        false => fds,
+    };
+    if let Err(fail) = wait_for_start(hooks, fds) {
+        give_up(fail, fds);
+    }
+    let Process { args, env, candidates, .. } = process;
+    let fail = match home {
+        Some(home) => env.with_one_more(home, |env| execute(candidates, args, env)),
+        None => execute(candidates, args, env),
+    };
+    give_up(fail, fds)
+}
+
+/// The barrier of `create`, and what comes between it and the program.
+fn wait_for_start(hooks: &[Hook], fds: Fds<'_>) -> Done<()> {
     if let Some(fifo) = fds.fifo {
-        let ready = Frame { kind: Kind::Ready, step: Step::Wait, index: 0, value: 0 };
-        if let Err(fail) = tell(ready, fds) {
-            return fail;
-        }
+        tell(Frame { kind: Kind::Ready, step: Step::Wait, index: 0, value: 0 }, fds)?;
         loop {
             match fd::read(fifo, &mut [0]) {
                 Ok(1) => break,
                 Err(Errno::INTR) => {}
-                Ok(_) => return at(Step::Wait)(Errno::PIPE),
-                Err(errno) => return at(Step::Wait)(errno),
+                Ok(_) => return Err(at(Step::Wait)(Errno::PIPE)),
+                Err(errno) => return Err(at(Step::Wait)(errno)),
             }
         }
     }
     for (index, hook) in hooks.iter().enumerate() {
-        if let Err(errno) = super::hook::run(hook, fds.state) {
-            return nth(Step::StartContainer, index)(errno);
-        }
+        super::hook::run(hook, fds.state).map_err(nth(Step::StartContainer, index))?;
     }
-    let Process { args, env, candidates, .. } = process;
-    match home {
-        Some(home) => env.with_one_more(home, |env| execute(candidates, args, env)),
-        None => execute(candidates, args, env),
-    }
+    Ok(())
 }
 
 /// What applies to the process itself; last the privileges, because all else may need them.
@@ -146,10 +153,80 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
         install_filter(process, fds)?;
     }
     set_capabilities(process.capabilities, fds)?;
-    if process.no_new_privileges && process.seccomp.is_some() {
-        install_filter(process, fds)?;
+    if !comes_after_clone(process, fds) {
+        install_last(process, fds)?;
     }
     Ok(())
+}
+
+/// A filter that needs no privilege comes after all else, and after the clone as well if there is one to come, which a profile may
+/// deny. One with a listener does not: the descriptors are gone by then.
+fn comes_after_clone(process: &Process, fds: Fds<'_>) -> bool {
+    let listens = |filter: &crate::plan::Filter| filter.flags & seccomp::NEW_LISTENER != 0;
+    fds.late_pid && !process.seccomp.as_ref().is_some_and(listens)
+}
+
+fn install_last(process: &Process, fds: Fds<'_>) -> Done<()> {
+    match process.no_new_privileges {
+        true => install_filter(process, fds),
+        false => Ok(()), // done while there was privilege
+    }
+}
+
+/// The pid namespace that was joined, for its children, is entered by a child that is no more than the program will be: it has the
+/// program's rights and no descriptor but those promised to it and the one for frames. Whoever in there may trace every process
+/// (CAP_SYS_PTRACE) sees nothing of the host. Comes back in the child.
+fn enter_pid_namespace<'a>(process: &Process, fds: Fds<'a>) -> Fds<'a> {
+    let own = match close_all_but_frames(process.preserve_fds, fds) {
+        Ok(own) => own,
+        Err(fail) => give_up(fail, fds),
+    };
+    let done = match process::clone(process::CLONE_PARENT, false, 0) {
+        Ok(process::Fork::Parent { pid, .. }) => {
+            let told = tell(Frame { kind: Kind::Pid, step: Step::Clone, index: 0, value: pid }, own);
+            process::exit_group(if told.is_ok() { 0 } else { 1 })
+        }
+        Ok(process::Fork::Child) => begin_session(process, own),
+        Err(errno) => Err(at(Step::Clone)(errno)),
+    };
+    match done {
+        Ok(()) => own,
+        Err(fail) => give_up(fail, own),
+    }
+}
+
+/// A copy of the frames' descriptor stands just above the promised ones, and then all others are closed.
+fn close_all_but_frames(preserve: u32, fds: Fds<'_>) -> Done<Fds<'_>> {
+    let failed = || at(Step::Clone);
+    let number = preserve.saturating_add(3);
+    let last = number.cast_signed();
+    if syscalls::AsRawFd::as_raw_fd(&fds.frames) != last {
+        fd::dup_to(fds.frames, last, fs::O_CLOEXEC).map_err(failed())?;
+    }
+    let frames = fd::inherited(last).map_err(failed())?;
+    let above = number.saturating_add(1);
+    if fd::close_range(above, u32::MAX).is_err() {
+        for number in above..=fds.highest {
+            match fd::close_raw(number.cast_signed()) {
+                Ok(()) | Err(Errno::BADF) => {}
+                Err(errno) => return Err(failed()(errno)),
+            }
+        }
+    }
+    Ok(Fds { frames, go: None, joins: &[], root: None, proc: None, console: None, state: None, ..fds })
+}
+
+/// What a process does only for itself.
+fn begin_session(process: &Process, fds: Fds<'_>) -> Done<()> {
+    process::setsid().map_err(at(Step::Session))?;
+    if process.terminal.is_some() {
+        let terminal = fd::inherited(0).map_err(at(Step::Stdio))?;
+        syscalls::tty::set_controlling(terminal).map_err(at(Step::Stdio))?;
+    }
+    match comes_after_clone(process, fds) {
+        true => install_last(process, fds),
+        false => Ok(()),
+    }
 }
 
 fn install_filter(process: &Process, fds: Fds<'_>) -> Done<()> {

@@ -53,6 +53,10 @@ pub struct Fds<'a> {
     pub wait_hooks: bool,
     /// Whether the parent blocks signals, which the program must not inherit.
     pub unblock: bool,
+    /// Whether a joined pid namespace is entered last of all, by a process that has nothing of the host any more.
+    pub late_pid: bool,
+    /// No descriptor is numbered higher than about this, where close_range(2) is missing.
+    pub highest: u32,
 }
 
 /// What went wrong: the step, which element of its list, and the kernel's answer.
@@ -76,14 +80,13 @@ pub(crate) fn nth(step: Step, index: usize) -> impl FnOnce(Errno) -> Fail {
 
 /// Makes the container and becomes its program.
 pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
-    let fail = match create(plan, fds) {
+    match create(plan, fds) {
         Ok(jail) => {
             let ids = ids_in(&plan.namespaces);
             finish::finish(&mut plan.process, &plan.start_container, fds, &jail, ids)
         }
-        Err(fail) => fail,
-    };
-    give_up(fail, fds)
+        Err(fail) => give_up(fail, fds),
+    }
 }
 
 /// Joins what has to be joined first, and clones the container's first process as a child of the runtime.
@@ -112,11 +115,10 @@ fn land(namespaces: &Namespaces, new: u64, fds: Fds<'_>) -> Done<Fork> {
 
 /// Joins a container and becomes a program in it.
 pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fds<'_>) -> ! {
-    let fail = match join(namespaces, process, fds) {
+    match join(namespaces, process, fds) {
         Ok(jail) => finish::finish(process, &[], fds, &jail, ids_in(namespaces)),
-        Err(fail) => fail,
-    };
-    give_up(fail, fds)
+        Err(fail) => give_up(fail, fds),
+    }
 }
 
 /// The container, in the order that a reviewer reads: namespaces, mounts, devices, root, what is hidden.
@@ -175,8 +177,8 @@ fn ids_in(namespaces: &Namespaces) -> ids::Start {
 
 /// Namespaces: joined ones first, then the id maps of a new user namespace.
 fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
-    // A pid namespace is the parent's to join: it takes effect for its children only.
-    join_all(namespaces, false, fds)?;
+    // A pid namespace takes effect for children only: it is the parent's to join, unless it is to come last.
+    join_all(namespaces, fds.late_pid, fds)?;
     if fds.wait_maps {
         ask(Frame { kind: Kind::Maps, step: Step::Maps, index: 0, value: 0 }, fds)?;
     }
@@ -244,7 +246,7 @@ fn frame(kind: Kind, step: Step, index: usize, errno: Errno) -> Frame {
 }
 
 /// Reports and ends. After `start` the report goes into the fifo, where `start` looks for it.
-fn give_up(fail: Fail, fds: Fds<'_>) -> ! {
+pub(crate) fn give_up(fail: Fail, fds: Fds<'_>) -> ! {
     let frame = frame(Kind::Failure, fail.step, fail.index, fail.errno);
     let to = match (fail.step, fds.fifo) {
         (Step::StartContainer | Step::Exec, Some(fifo)) => fifo,

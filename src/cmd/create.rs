@@ -250,6 +250,7 @@ impl<'b> Draft<'b> {
             joins_late: cgroup.is_some_and(Cgroup::needs_join),
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
+            late_pid: false,
         };
         let child = self.child.insert(spawn::spawn(Task::Init(plan), joins, &sources, &setup)?);
         let record = self.record.insert(record(args, bundle, config, plan, child.pid, cgroup));
@@ -259,7 +260,7 @@ impl<'b> Draft<'b> {
 
     /// Answers the process until the container is there.
     fn converse(&mut self, context: &Context<'_>, design: &Design<'b>, state: Option<OwnedFd>) -> Result<()> {
-        let (Some(child), Some(record)) = (&self.child, &self.record) else { return Ok(()) };
+        let (Some(child), Some(record)) = (&mut self.child, &self.record) else { return Ok(()) };
         let mut parent = Conversation {
             log: context.log,
             config: &design.config,

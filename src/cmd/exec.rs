@@ -64,33 +64,34 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             .map_err(Error::os("process.execCPUAffinity.initial: sched_setaffinity"))?;
     }
 
-    let mut start = |target: &Target| -> Result<Child> {
-        let joins_late = cgroup.as_ref().is_some_and(Cgroup::needs_join);
+    let mut start = |target: &Target, cgroup: Option<&Cgroup>| -> Result<Child> {
+        let joins_late = cgroup.is_some_and(Cgroup::needs_join);
         let setup = Setup {
-            cgroup: cgroup.as_ref().and_then(Cgroup::cgroup2),
+            cgroup: cgroup.and_then(Cgroup::cgroup2),
             root: target.root.as_ref().map(AsFd::as_fd),
             console: terminal.there(),
             joins_late,
             wait_maps: joins_late || process.oom_score_adj.is_some() || rdt.is_some(),
             unblock: foreground,
+            late_pid: late_pid(&kept.config),
             ..Setup::default()
         };
         let task = Task::Exec(&target.namespaces, &mut process);
-        let child = spawn::spawn(task, &target.joins, &[], &setup)?;
+        let mut child = spawn::spawn(task, &target.joins, &[], &setup)?;
         let mut parent = Conversation {
             log: context.log,
             config: &kept.config,
             record: &record,
             plan: None,
             process: &process,
-            cgroup: cgroup.as_ref(),
+            cgroup,
             moves: &mut None,
             rdt: rdt.as_ref(),
             privileged: !context.is_rootless(),
             state: None,
             barrier: false,
         };
-        match parent.hold(&child).and_then(|()| tell(args, &child)) {
+        match parent.hold(&mut child).and_then(|()| tell(args, &child)) {
             Ok(()) => Ok(child),
             Err(error) => {
                 child.kill();
@@ -98,18 +99,37 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             }
         }
     };
-    let target = Target::open(context.log, &record, &kept.config)?;
-    let child = match start(&target) {
-        // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
-        Err(error) if error.cause() == Some(Errno::INVAL) && target.by_pidfd => {
-            start(&Target::open_each(context.log, &record, &kept.config)?)
+    let (mut target, mut cgroup) = (Target::open(context.log, &record, &kept.config)?, cgroup);
+    let mut follows = args.cgroup.is_empty();
+    let child = loop {
+        match start(&target, cgroup.as_ref()) {
+            // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
+            Err(error) if error.cause() == Some(Errno::INVAL) && target.by_pidfd => {
+                target = Target::open_each(context.log, &record, &kept.config)?;
+            }
+            Err(error) if error.cause() == Some(Errno::BUSY) && follows => {
+                follows = false;
+                cgroup = cgroup.map(|cgroup| cgroup.follow(record.pid)).transpose()?;
+            }
+            other => break other?,
         }
-        other => other,
-    }?;
+    };
     if args.detach {
         return Ok(0);
     }
     supervise::supervise(child.pid, terminal.arrive()?, None).map(supervise::exit_status)
+}
+
+/// Whether the pid namespace has to be entered last. Without privilege it can be joined only from inside the user namespace. And a
+/// container that shares the runtime's user namespace may hold CAP_SYS_PTRACE in it, by its configuration or (in a pid namespace of
+/// several containers) by that of another: before such eyes the process must be no more than its program (R4, CVE-2016-9962).
+fn late_pid(config: &Config<'_>) -> bool {
+    let namespace = |kind: &str| config.linux.namespaces.iter().find(|namespace| &*namespace.kind == kind);
+    let Some(pid) = namespace("pid") else { return false };
+    let capabilities = config.process.as_ref().and_then(|process| process.capabilities.as_ref());
+    let traces = |name: &Str<'_>| capabilities::bit(name) == capabilities::bit("CAP_SYS_PTRACE");
+    let tracer = capabilities.is_some_and(|sets| sets.bounding.iter().chain(&sets.permitted).any(traces));
+    !syscalls::ids::is_root() || namespace("user").is_none() && (tracer || !pid.path.is_empty())
 }
 
 /// What the caller asked to be told of the process.

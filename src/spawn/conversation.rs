@@ -41,12 +41,12 @@ pub struct Conversation<'a, 'b> {
 
 impl Conversation<'_, '_> {
     /// Answers frames until the child is ready, or has become its program.
-    pub fn hold(&mut self, child: &Child) -> Result<()> {
+    pub fn hold(&mut self, child: &mut Child) -> Result<()> {
         done_without(self.log, child.without);
         loop {
             let frame = match child.next()? {
                 Event::Frame(frame) => frame,
-                Event::Closed if self.barrier => {
+                Event::Closed if self.barrier || child.is_in_between() => {
                     return Err(Error::new("the container's process ended while it was being made")
                         .hint("killed, perhaps for want of memory"));
                 }
@@ -70,6 +70,7 @@ impl Conversation<'_, '_> {
                     notify::hand_over(self.config, self.record, status, child, frame.value)?;
                     child.go()?;
                 }
+                (Kind::Pid, None) if child.is_in_between() => child.replaced_by(frame.value)?,
                 (Kind::Pid, _) | (Kind::Ready | Kind::Hooks, None) => {
                     return Err(Error::new("the container's process speaks nonsense"));
                 }

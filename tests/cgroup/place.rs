@@ -1,7 +1,7 @@
 //! Where the cgroup is, who may be in it, and that it goes.
 
 use crate::harness::json;
-use crate::{context, directories, has_v2, paused_program};
+use crate::{context, directories, has_v2, not_on, on_v2, paused_program, skip_test};
 use std::fs;
 
 #[test]
@@ -152,7 +152,7 @@ fn a_writable_cgroup_belongs_to_the_containers_user() {
     use std::os::unix::fs::MetadataExt;
     let context = context!();
     if !has_v2() {
-        crate::skip_test!("needs cgroup2");
+        skip_test!("needs cgroup2");
     }
     for (option, owner) in [("rw", 4321), ("ro", 0)] {
         let mut bundle = context.bundle(&["pause"]);
@@ -169,4 +169,54 @@ fn a_writable_cgroup_belongs_to_the_containers_user() {
         context.delete_force(&id).ok();
     }
     context.assert_clean();
+}
+
+/// How deep cgroups lie inside each other is for the container to say: neither descriptors nor stack may depend on it.
+#[test]
+fn cgroups_deeper_than_descriptors_go_with_the_container() {
+    let context = context!();
+    not_on!(Crun, "it holds each of them open");
+    let (id, cgroup) = paused_program(&context, json!({}));
+    for directory in directories(&cgroup) {
+        fs::create_dir_all(directory.join("d/".repeat(600))).unwrap();
+    }
+    let few = ["/bin/sh", "-c", "ulimit -n 100; exec \"$@\"", "sh"];
+    context.call(&["ps", "-f", "json", &id]).through(&few).go().ok();
+    context.call(&["delete", "--force", &id]).through(&few).go().ok();
+    assert!(directories(&cgroup).is_empty());
+}
+
+/// A cgroup that gives controllers to those below it takes no process itself (cgroups(7)): an init that manages cgroups, as systemd
+/// does, moves into one of its own first, and exec goes there.
+#[test]
+fn exec_follows_an_init_that_manages_cgroups() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 makes a cgroup beside it");
+    if !has_v2() {
+        skip_test!("needs cgroup2");
+    }
+    let Some((controller, resources)) = [
+        ("hugetlb", json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": 4_194_304 }] })),
+        ("pids", json!({ "pids": { "limit": 50 } })),
+        ("memory", json!({ "memory": { "limit": 67_108_864 } })),
+    ]
+    .into_iter()
+    .find(|(controller, _)| on_v2(controller)) else {
+        skip_test!("no controller on the cgroup2");
+    };
+    let (id, cgroup) = paused_program(&context, resources);
+    let directory =
+        directories(&cgroup).into_iter().find(|path| path.join("cgroup.controllers").exists()).unwrap();
+    fs::create_dir(directory.join("init")).unwrap();
+    fs::write(directory.join("init/cgroup.procs"), context.pid(&id).to_string()).unwrap();
+    fs::write(directory.join("cgroup.subtree_control"), format!("+{controller}")).unwrap();
+    let exec = |through: &[&str]| {
+        let words = ["exec", &id, "/bin/payload", "read", "/proc/self/cgroup"];
+        context.call(&words).through(through).go().ok().seen().text("read /proc/self/cgroup")
+    };
+    for through in [&[][..], &["payload", "shim", "ENOSYS", "clone3"]] {
+        let text = exec(through);
+        assert!(text.lines().any(|line| line == "0::/init"), "{through:?}: {text}");
+    }
+    context.delete_force(&id).ok();
 }

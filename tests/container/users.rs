@@ -44,6 +44,43 @@ fn an_ordinary_user_runs_a_container() {
     assert!(is_runlet());
 }
 
+/// The whole life of a container, as an ordinary user: its pid namespace is entered from inside its user namespace.
+#[test]
+fn an_ordinary_user_joins_his_container() {
+    let context = context!();
+    not_on!(Runc, "its default configuration needs a session bus or a delegated cgroup");
+    not_on!(Crun, "its default configuration needs a delegated cgroup");
+    let mut bundle = context.bundle(&["pause"]);
+    let (uid, gid) = (23_456, 23_457);
+    let id_map = |host: u32| json!([{ "containerID": 0, "hostID": host, "size": 1 }]);
+    bundle.namespace("user", None).without_namespace("cgroup");
+    bundle.set("/linux/uidMappings", id_map(uid)).set("/linux/gidMappings", id_map(gid));
+    bundle.unset("/linux/cgroupsPath").remove_mount("/dev/mqueue").remove_mount("/sys");
+    let directory = bundle.path();
+    host::open_path(&context.dir);
+    host::chown_tree(&bundle.dir, uid, gid);
+    let root = context.outside("user-state");
+    host::chown_tree(&root, uid, gid);
+    let root = root.to_string_lossy().into_owned();
+    let binary = context.outside("bin").join("runlet");
+    fs::copy(&context.runtime, &binary).unwrap();
+    let id = context.id();
+    let call = |words: &[&str]| {
+        let words: Vec<&str> = ["--root", &root].into_iter().chain(words.iter().copied()).collect();
+        crate::harness::Call::at(&context, &binary, &words).through(&["payload", "as", "23456", "23457"]).go()
+    };
+    call(&["create", "--bundle", &directory, &id]).ok();
+    call(&["start", &id]).ok();
+    call(&["exec", &id, "/bin/payload", "exit", "5"]).status(5);
+    let seen = call(&["exec", &id, "/bin/payload", "report"]).ok().seen();
+    let (pid, sid) = (&seen.report()["pid"], &seen.report()["sid"]);
+    assert!(pid.as_u64().unwrap() > 1 && pid == sid, "pid {pid}, session {sid}");
+    assert_eq!(seen.report()["status"]["Uid"], "0\t0\t0\t0");
+    call(&["exec", &id, "nothing"]).status(255).says("executable file not found");
+    call(&["kill", &id, "KILL"]).ok();
+    call(&["delete", "--force", &id]).ok();
+}
+
 /// What cannot be had without root is an error or a warning that names it, never silently absent.
 #[test]
 fn an_ordinary_user_is_told_what_he_cannot_have() {

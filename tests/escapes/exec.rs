@@ -10,7 +10,12 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "exec-is-not-traceable",
         class: "CVE-2016-9962, LXC 2016-8649",
-        run: exec_is_not_traceable,
+        run: |trial| exec_is_not_traceable(trial, false),
+    },
+    Check {
+        name: "exec-into-a-tracer",
+        class: "CVE-2016-9962 (CAP_SYS_PTRACE)",
+        run: |trial| exec_is_not_traceable(trial, true),
     },
     Check { name: "exec-cwd-is-a-descriptor", class: "CVE-2024-21626 (exec)", run: exec_cwd_is_a_descriptor },
     Check { name: "exec-runs-the-runtime", class: "CVE-2019-5736 (exec)", run: exec_runs_the_runtime },
@@ -41,8 +46,9 @@ fn execs(trial: &Trial) -> u32 {
     if trial.peer { wanted / 10 } else { wanted }
 }
 
-/// Container root looks through fd, cwd and root of every process while the caller's directories ride along with exec.
-fn exec_is_not_traceable(trial: &Trial) -> Verdict {
+/// Container root looks through fd, cwd and root of every process while the caller's directories ride along with exec. A `tracer` may
+/// do so with every process that it sees, so that it must see none before it has become the program.
+fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
     let outside = trial.outside("outside");
     let scanner = trial.context.bundle(&["scan", "60000"]);
     let id = trial.context.id();
@@ -79,7 +85,10 @@ fn exec_is_not_traceable(trial: &Trial) -> Verdict {
         trial.context.delete_force(&id).ok();
     }
 
-    let scanner = trial.context.bundle(&["scan", "8000", ",", "pause"]);
+    let mut scanner = trial.context.bundle(&["scan", "8000", ",", "pause"]);
+    if tracer {
+        scanner.capabilities(&["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"]);
+    }
     let id = trial.context.id();
     let output = trial.context.create(&scanner, &id).ok();
     trial.context.start(&id).ok();
