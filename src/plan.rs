@@ -14,6 +14,8 @@ pub struct Plan {
     pub root: Root,
     pub mounts: Vec<Mount>,
     pub devices: Vec<Device>,
+    /// /dev is a bind: what lies in it is the caller's, and nothing is made there that was not asked for.
+    pub dev_is_bound: bool,
     pub net_devices: Vec<NetDevice>,
     pub masked: Vec<CString>,
     pub readonly: Vec<CString>,
@@ -91,6 +93,10 @@ pub struct Mount {
     pub idmap: Option<IdMap>,
     /// A tmpfs that starts as a copy of what it covers.
     pub copy_up: bool,
+    /// A tmpfs whose data ends with [`MODE_BELOW`].
+    pub mode_below: bool,
+    /// A tmpfs that is made read-only when all that is to be in it is.
+    pub late_readonly: bool,
     /// The last component of the source, or of the destination, must not be a symbolic link.
     pub source_nofollow: bool,
     pub target_nofollow: bool,
@@ -103,6 +109,12 @@ impl Mount {
     /// In place of an index: a mount that the runtime adds, for the program's NOTIFY_SOCKET.
     pub const OWN: u16 = u16::MAX;
 
+    /// Whether something is mounted, rather than a mount changed or a link made.
+    pub fn is_mounted(&self) -> bool {
+        use MountKind::*;
+        matches!(self.kind, Filesystem | Cgroup | Bind | TreeBind)
+    }
+
     /// Its place in config.json, for a message.
     pub fn place(&self) -> String {
         match self.index {
@@ -111,6 +123,9 @@ impl Mount {
         }
     }
 }
+
+/// Stands for the mode of the directory that a tmpfs covers, whose four digits the child puts in.
+pub const MODE_BELOW: &str = "mode=0000";
 
 /// What is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +137,8 @@ pub enum MountKind {
     /// A bind of one mount, or of a tree.
     Bind,
     TreeBind,
-    /// The symbolic link at the source is made again at the destination (`copy-symlink`).
+    /// The symbolic link whose text is the source is made at the destination (`copy-symlink`). Before the source was looked at it is
+    /// the path of what may be a link, or else is bound.
     CopySymlink,
     /// New flags for what is mounted there: of the mount, or (without `bind`) of the superblock.
     BindRemount,
@@ -165,6 +181,15 @@ pub struct Device {
     pub gid: u32,
     /// Place in linux.devices; None for one of the default devices.
     pub index: Option<u16>,
+}
+
+impl Device {
+    /// Whether a device of linux.devices is a block device; None for a fifo, and for the default ones, which are always granted.
+    pub fn is_block(&self) -> Option<bool> {
+        use linux_raw_sys::general::{S_IFBLK, S_IFIFO, S_IFMT};
+        let kind = self.mode & S_IFMT;
+        (self.index.is_some() && kind != S_IFIFO).then_some(kind == S_IFBLK)
+    }
 }
 
 /// A network device of the host that is moved into the container's network namespace.

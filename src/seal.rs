@@ -49,7 +49,10 @@ pub fn seal(args: Args, log: &Log) -> Result<()> {
             log.debug(
                 &"open_tree, mount_setattr (Linux 5.12) are missing or denied: the runtime runs from a copy of itself in memory",
             );
-            copy(exe.as_fd()).map_err(Error::os("seal the runtime's binary"))?
+            copy(exe.as_fd()).map_err(|errno| {
+                let hint = "on a read-only file system it needs no seal";
+                Error::os("seal the runtime's binary")(errno).hint(hint)
+            })?
         }
     };
     let argv: CStrArray = core::iter::once(SEALED).chain(args.args().skip(1)).map(Into::into).collect();

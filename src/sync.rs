@@ -168,6 +168,7 @@ steps! {
     RootPropagation = "set the propagation",
     Sysctl = "write",
     Readonly = "make read-only",
+    MaskDevice = "is not the null device, which masks are made of",
     Masked = "mask",
     Keyring = "join a session keyring",
     Label = "set the security label",

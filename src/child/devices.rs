@@ -51,7 +51,8 @@ pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: Fds<'_>) ->
         let name = c_path(&mut buffer, name).map_err(nth(Step::Device, index))?;
         make(device, index, directory, name, jail)?;
     }
-    for (index, (text, name)) in LINKS.iter().enumerate() {
+    let links = if plan.dev_is_bound { &[][..] } else { &LINKS };
+    for (index, (text, name)) in links.iter().enumerate() {
         match fs::symlinkat(text, dev, name) {
             Ok(()) | Err(Errno::EXIST) => {}
             // A read-only /dev that was mounted from the host has its own.

@@ -54,6 +54,7 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
         let source = fds.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
         let plain = mount.kind == MountKind::Filesystem
             && !mount.copy_up
+            && !mount.mode_below
             && mount.propagation == 0
             && mount.tree_attr.is_empty();
         if let (true, Some(own)) = (plain, own)
@@ -67,7 +68,7 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
             }
-            new(mount, index, name)?;
+            new(mount, index, name, &mount.data)?;
             continue;
         }
         is_here = false;
@@ -111,8 +112,8 @@ fn is_used(plan: &Plan, index: usize, mount: &Mount) -> bool {
 }
 
 /// A new file system on a name in the working directory.
-fn new(mount: &Mount, index: usize, name: &CStr) -> Done<()> {
-    let data = (!mount.data.is_empty()).then_some(mount.data.as_c_str());
+fn new(mount: &Mount, index: usize, name: &CStr, data: &CStr) -> Done<()> {
+    let data = (!data.is_empty()).then_some(data);
     mount::mount(Some(&mount.source), name, Some(&mount.fstype), mount.flags, data)
         .map_err(nth(Step::Mount, index))
 }
@@ -130,9 +131,14 @@ fn existing(mount: &Mount, index: usize, jail: &Jail) -> Done<BorrowedFd<'static
 }
 
 fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
+    let mut buffer = [0; 4096];
+    let data = match mount.mode_below {
+        true => data_with_mode(mount, jail, &mut buffer).map_err(nth(Step::MountTarget, index))?,
+        false => &mount.data,
+    };
     let target = destination(mount, jail).map_err(nth(Step::MountTarget, index))?;
     fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
-    new(mount, index, c".")?;
+    new(mount, index, c".", data)?;
     if mount.copy_up {
         // `target` is the directory below the new mount: its content is what the tmpfs starts with.
         let top = existing(mount, index, jail)?;
@@ -144,6 +150,22 @@ fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
         propagate(mount, top, index, jail)?;
     }
     Ok(())
+}
+
+/// The data of a tmpfs with the mode of the directory that it is going to cover (runc and crun do so), or where there is none with
+/// the kernel's own choice.
+fn data_with_mode<'b>(mount: &Mount, jail: &Jail, buffer: &'b mut [u8]) -> syscalls::Result<&'b CStr> {
+    let mode = match jail.open(&mount.target, fs::O_DIRECTORY, links(mount)) {
+        Ok(below) => stat::fstat(below)?.mode,
+        Err(Errno::NOENT) => 0o1777,
+        Err(errno) => return Err(errno),
+    };
+    let stem = mount.data.to_bytes().strip_suffix(b"0000").unwrap_or_default();
+    let digits = [9, 6, 3, 0].map(|shift| b'0' | (mode >> shift & 7) as u8);
+    let (data, rest) = buffer.split_at_mut_checked(stem.len()).ok_or(Errno::NAMETOOLONG)?;
+    data.copy_from_slice(stem);
+    super::resolve::c_path(rest, &digits)?;
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
 }
 
 /// The directory for a new file system, made where it is missing.
@@ -366,23 +388,18 @@ fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> syscalls::Result<()> {
 }
 
 fn copy_symlink(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
-    let mut text = [0; 4096];
-    let text = match fs::readlinkat(CWD, &mount.source, &mut text) {
-        Ok(text) => text,
-        Err(Errno::INVAL) => return bind(mount, index, jail, None), // not a link: an ordinary bind
-        Err(errno) => return Err(nth(Step::MountSource, index)(errno)),
-    };
-    let mut content = [0; 4097];
-    let content = super::resolve::c_path(&mut content, text).map_err(nth(Step::MountSource, index))?;
     let mut buffer = [0; 256];
     let (directory, name) = jail
         .parent(&mount.target, true, Links::Follow, &mut buffer)
         .map_err(nth(Step::MountTarget, index))?;
-    match fs::symlinkat(content, directory, name) {
+    match fs::symlinkat(&mount.source, directory, name) {
         Err(Errno::EXIST) => {
             let mut have = [0; 4096];
             let have = fs::readlinkat(directory, name, &mut have).map_err(nth(Step::MountCreate, index))?;
-            if have == text { Ok(()) } else { Err(nth(Step::MountCreate, index)(Errno::EXIST)) }
+            match have == mount.source.to_bytes() {
+                true => Ok(()),
+                false => Err(nth(Step::MountCreate, index)(Errno::EXIST)),
+            }
         }
         other => other.map_err(nth(Step::MountCreate, index)),
     }
@@ -434,9 +451,14 @@ fn early(propagation: u32) -> u32 {
     }
 }
 
-/// Makes unbindable what is to be.
-pub fn make_unbindable(plan: &Plan, jail: &Jail) -> Done<()> {
+/// Makes read-only and unbindable what is to be so in the end.
+pub fn finish_all(plan: &Plan, jail: &Jail) -> Done<()> {
     for (index, mount) in plan.mounts.iter().enumerate() {
+        if mount.late_readonly {
+            let flags = mount.flags | mount::MS_RDONLY;
+            change_or_remount(existing(mount, index, jail)?, super::root::READONLY, flags, 0, jail)
+                .map_err(nth(Step::MountAttr, index))?;
+        }
         if mount.propagation & mount::MS_UNBINDABLE != 0 {
             mount_again(existing(mount, index, jail)?, mount.propagation, jail)
                 .map_err(nth(Step::MountPropagation, index))?;

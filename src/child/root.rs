@@ -1,7 +1,7 @@
 //! The root: attached, pivoted to, and then what is hidden or read-only in it.
 
 use super::mounts::{
-    Own, attach as attach_tree, attach_at, change, change_or_remount, kept_flags, make_unbindable,
+    Own, attach as attach_tree, attach_at, change, change_or_remount, finish_all, kept_flags,
 };
 use super::procfs::{Place, Procfs};
 use super::resolve::{Jail, Links, same_file};
@@ -18,7 +18,7 @@ use syscalls::{BorrowedFd, CWD, Errno, leak, stat};
 
 /// Read-only, of statfs(2)'s flags.
 const ST_RDONLY: u32 = 1;
-const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
+pub const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
 
 /// Makes the rootfs a mount of its own, in a mount namespace that nothing leaves, and opens it.
 ///
@@ -132,7 +132,7 @@ pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>) -> Done<()> {
         change_or_remount(jail.root, READONLY, MS_RDONLY, 0, jail).map_err(at(Step::RootReadonly))?;
     }
     // Last: nothing can be made from an unbindable mount any more.
-    make_unbindable(plan, jail)?;
+    finish_all(plan, jail)?;
     if plan.root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
         mount::mount(None, c"/", None, plan.root.propagation, None).map_err(at(Step::RootPropagation))?;
     }
@@ -208,12 +208,12 @@ fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>
     }
     let null = match own {
         Some(own) => (own.top, c"null"),
-        None => (jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::Masked))?, c""),
+        None => (jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::MaskDevice))?, c""),
     };
     let flags = fs::AT_EMPTY_PATH | fs::AT_SYMLINK_NOFOLLOW;
-    let kind = stat::fstatat(null.0, null.1, flags).map_err(at(Step::Masked))?;
+    let kind = stat::fstatat(null.0, null.1, flags).map_err(at(Step::MaskDevice))?;
     if (kind.mode & fs::S_IFMT, kind.rdev_major, kind.rdev_minor) != (fs::S_IFCHR, 1, 3) {
-        return Err(at(Step::Masked)(Errno::NODEV));
+        return Err(at(Step::MaskDevice)(Errno::NODEV));
     }
     for (index, path) in plan.masked.iter().enumerate() {
         mask(path, jail, proc, null).map_err(nth(Step::Masked, index))?;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
-use crate::plan::{MountKind, Plan};
+use crate::plan::{Device, MountKind, Plan};
 use crate::rdt;
 use crate::readiness::{self, Manager, Proxy};
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
@@ -156,6 +156,9 @@ fn think<'b>(
         id: &args.id,
         may_mknod: plan.process.capabilities.bounding & MKNOD != 0 && !plan.namespaces.has(ns::CLONE_NEWUSER),
     };
+    // The program that guards the devices is there before the nodes are made.
+    let node = |device: &Device| Some((device.is_block()?, device.major, device.minor));
+    config.linux.resources.nodes = plan.devices.iter().filter_map(node).collect();
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
     let rdt = rdt::prepare(&config, &args.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;

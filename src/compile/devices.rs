@@ -17,8 +17,9 @@ pub const DEFAULTS: &[(&str, u32, u32)] = &[
     ("dev/tty", 5, 0),
 ];
 
-/// The configured devices, and those default ones that are not among them.
-pub fn devices(config: &Config<'_>) -> Result<Vec<Device>> {
+/// The configured devices, and those default ones that are not among them. Where /dev is bound there are none by default, as with
+/// runc and crun: they would be made in a directory of the host.
+pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<Vec<Device>> {
     let configured = &config.linux.devices;
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
@@ -60,7 +61,8 @@ pub fn devices(config: &Config<'_>) -> Result<Vec<Device>> {
             index: Some(u16::try_from(index).unwrap_or(u16::MAX)),
         });
     }
-    for (path, major, minor) in DEFAULTS {
+    let defaults = if dev_is_bound { &[][..] } else { DEFAULTS };
+    for (path, major, minor) in defaults {
         let path = cstring(path);
         if !devices.iter().any(|other| other.path == path) {
             devices.push(Device {

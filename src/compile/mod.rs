@@ -15,7 +15,7 @@ pub mod sysctl;
 
 use crate::config::Config;
 use crate::error::{Error, Result, error};
-use crate::plan::{Filter, Hook, Plan, Process};
+use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use alloc::{ffi::CString, string::String, vec::Vec};
 
 /// What `create` and `run` know besides config.json.
@@ -56,6 +56,9 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     if let Some(directory) = request.notify {
         mounts.push(mounts::notify(directory, config)?);
     }
+    mounts::late_readonly(&mut mounts);
+    let dev = mounts.iter().rev().find(|mount| mount.target.to_bytes() == b"dev" && mount.is_mounted());
+    let dev_is_bound = dev.is_some_and(|dev| matches!(dev.kind, MountKind::Bind | MountKind::TreeBind));
     // Without a cgroup namespace of its own a container sees the host's whole tree: only one that may do everything anyway may
     // write there (CVE-2022-0492, CVE-2023-25809).
     let privileged = process.capabilities.bounding >> linux_raw_sys::general::CAP_SYS_ADMIN & 1 == 1;
@@ -75,7 +78,8 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     Ok(Plan {
         root: mounts::root(config, request.bundle, request.no_pivot)?,
         mounts,
-        devices: devices::devices(config)?,
+        devices: devices::devices(config, dev_is_bound)?,
+        dev_is_bound,
         net_devices: netdev::net_devices(config, &namespaces)?,
         masked: paths(&linux.masked_paths, "maskedPaths")?,
         readonly: paths(&linux.readonly_paths, "readonlyPaths")?,

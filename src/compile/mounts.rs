@@ -3,11 +3,11 @@
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
 use crate::error::{Error, Result, error};
-use crate::plan::{AttrChange, IdMap, Mount, MountKind, Root};
+use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Root};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
-    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_RDONLY, MS_REC,
-    MS_SLAVE,
+    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_NOATIME, MS_RDONLY,
+    MS_REC, MS_RELATIME, MS_SLAVE, MS_STRICTATIME,
 };
 
 /// Files below /proc that lxcfs and its like replace; all other destinations there are refused (CVE-2019-16884: a mount
@@ -64,6 +64,36 @@ pub fn mounts(
     Ok(mounts)
 }
 
+/// A tmpfs in which more is going to be made, by a mount further down, by the devices or from what it covers, is made read-only
+/// when that is done. One that is covered as a whole is not seen.
+pub fn late_readonly(mounts: &mut [Mount]) {
+    let mut rest = mounts;
+    while let [mount, later @ ..] = rest {
+        let path = mount.target.to_bytes();
+        let within = |outer: &[u8], path: &[u8]| {
+            outer == b"."
+                || path.strip_prefix(outer).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
+        };
+        let covers = |other: &Mount| other.is_mounted() && within(other.target.to_bytes(), path);
+        let covered = later.iter().any(covers);
+        let used = mount.copy_up
+            || path == b"dev"
+            || later
+                .iter()
+                .any(|other| within(path, other.target.to_bytes()) && other.target != mount.target);
+        if mount.kind == MountKind::Filesystem
+            && mount.fstype.to_bytes() == b"tmpfs"
+            && mount.flags & MS_RDONLY != 0
+            && used
+            && !covered
+        {
+            mount.flags &= !MS_RDONLY;
+            mount.late_readonly = true;
+        }
+        rest = later;
+    }
+}
+
 /// The bind through which the program reaches its NOTIFY_SOCKET.
 pub fn notify(directory: &str, config: &Config<'_>) -> Result<Mount> {
     let mount = config::Mount {
@@ -103,10 +133,7 @@ fn compile(
             Some(effect) => seen.apply(effect),
             None if option.is_empty() => {}
             None => {
-                if !seen.data.is_empty() {
-                    seen.data.push(',');
-                }
-                seen.data.push_str(option);
+                seen.add_data(option);
                 if option.starts_with("context=") && !config.linux.mount_label.is_empty() {
                     return Err(refuse(&format!(
                         "options[{place}]: linux.mountLabel already gives the context"
@@ -136,11 +163,15 @@ fn compile(
     if binds && mount.source.is_empty() {
         return Err(refuse("source must be given for a bind"));
     }
-    if kind == MountKind::CopySymlink && seen.copy_up {
+    let tmpfs = kind == MountKind::Filesystem && fstype == "tmpfs";
+    if seen.copy_up && !tmpfs {
         return Err(refuse("tmpcopyup is for tmpfs"));
     }
-    if seen.copy_up && !(kind == MountKind::Filesystem && fstype == "tmpfs") {
-        return Err(refuse("tmpcopyup is for tmpfs"));
+    if (seen.copy_symlink || seen.source_nofollow) && !binds {
+        return Err(refuse("copy-symlink and src-nofollow are for binds"));
+    }
+    if seen.copy_symlink && (seen.source_nofollow || seen.target_nofollow) {
+        return Err(refuse("copy-symlink goes without src-nofollow and dest-nofollow"));
     }
     if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
         return Err(refuse(&format!(
@@ -173,10 +204,13 @@ fn compile(
         && kind == MountKind::Filesystem
         && !matches!(fstype, "proc" | "sysfs")
     {
-        if !seen.data.is_empty() {
-            seen.data.push(',');
-        }
-        seen.data.push_str(&format!("context=\"{}\"", &*config.linux.mount_label));
+        seen.add_data(&format!("context=\"{}\"", &*config.linux.mount_label));
+    }
+
+    // A tmpfs takes the place of a directory, and so its mode, which the child puts in.
+    let mode_below = tmpfs && !seen.data.split(',').any(|option| option.starts_with("mode="));
+    if mode_below {
+        seen.add_data(MODE_BELOW);
     }
 
     // A link named /proc or /sys would let the image choose what the masks cover (CVE-2019-19921).
@@ -199,6 +233,8 @@ fn compile(
         propagation: seen.propagation,
         idmap,
         copy_up: seen.copy_up,
+        mode_below,
+        late_readonly: false,
         source_nofollow: seen.source_nofollow,
         no_symlinks,
         target_nofollow: seen.target_nofollow,
@@ -257,10 +293,20 @@ struct Seen {
 }
 
 impl Seen {
+    fn add_data(&mut self, option: &str) {
+        if !self.data.is_empty() {
+            self.data.push(',');
+        }
+        self.data.push_str(option);
+    }
+
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::None => {}
             Effect::Set(flag, attr) => {
+                if flag & ATIMES != 0 {
+                    self.flags &= !ATIMES;
+                }
                 self.flags |= flag;
                 set(&mut self.attr, attr, attr == 0);
             }
@@ -285,6 +331,9 @@ impl Seen {
         }
     }
 }
+
+/// One of them holds, the last.
+const ATIMES: u32 = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
 
 /// The access time attributes are values of one field, which mount_setattr(2) wants cleared before it is set.
 const ATIME: u64 = MOUNT_ATTR__ATIME as u64;

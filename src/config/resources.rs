@@ -29,6 +29,9 @@ pub struct Resources<'a> {
     pub rdma: Map<'a, Rdma>,
     /// cgroup v2 files and the values to write to them, verbatim.
     pub unified: Map<'a, Str<'a>>,
+    /// No property: the nodes that create is to make, whether or not they may be used (config-linux.md "Devices"). Block or not,
+    /// major, minor.
+    pub nodes: Vec<(bool, u32, u32)>,
 }
 
 object!(Resources<'a> { "devices" => devices, "memory" => memory, "cpu" => cpu, "pids" => pids, "blockIO" => block_io, "hugepageLimits" => hugepage_limits, "network" => network, "rdma" => rdma, "unified" => unified });

@@ -51,6 +51,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             Some(place) => format!("linux.devices[{place}] {}", quoted(&device.path)),
             None => format!("default device {}", quoted(&device.path)),
         }),
+        (Step::MaskDevice, _) => Some("/dev/null".into()),
         (Step::Masked, Some(plan)) => {
             plan.masked.get(index).map(|path| format!("linux.maskedPaths[{index}] {}", quoted(path)))
         }

@@ -7,10 +7,13 @@ use crate::plan::{Mount, MountKind, Plan};
 use crate::sync::is_absent;
 use alloc::{format, vec::Vec};
 use syscalls::mount::{self, MountAttr};
-use syscalls::{AsFd, CWD, OwnedFd, fs, ns};
+use syscalls::{AsFd, CWD, Errno, OwnedFd, fs, ns};
 
 /// Detached copies of them, by the mount's place in the Plan; no list at all for a Plan that needs none.
-pub fn open(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+pub fn open(plan: &mut Plan) -> Result<Vec<Option<OwnedFd>>> {
+    for mount in plan.mounts.iter_mut().filter(|mount| mount.kind == MountKind::CopySymlink) {
+        read_link(mount)?;
+    }
     let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && syscalls::ids::is_root();
     let needed = |mount: &Mount| {
         mount.idmap.is_some() || new_user && matches!(mount.kind, MountKind::Bind | MountKind::TreeBind)
@@ -18,8 +21,22 @@ pub fn open(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
     if !plan.mounts.iter().any(needed) {
         return Ok(Vec::new());
     }
+    let plan = &*plan;
     let one = |mount| if needed(mount) { detach(plan, mount) } else { Ok(None) };
     plan.mounts.iter().map(one).collect()
+}
+
+/// From the path of a link to its text. What is no link is bound.
+fn read_link(mount: &mut Mount) -> Result<()> {
+    match rustix::fs::readlink(&*mount.source, Vec::new()) {
+        Ok(text) => mount.source = text,
+        Err(Errno::INVAL) => mount.kind = MountKind::Bind,
+        Err(errno) => {
+            let place = format!("{}.source", mount.place());
+            return Err(Error::sys(&place, &mount.source.to_string_lossy())(errno));
+        }
+    }
+    Ok(())
 }
 
 /// One of them, with its ids mapped if that was asked for. None where the kernel cannot detach mounts and nothing else was asked.

@@ -116,7 +116,8 @@ fn devices_are_made_without_a_mount_on_dev() {
     seen.out("write /dev/null x");
 }
 
-/// A /dev that the bundle binds is the caller's: what is there stays as it is.
+/// A /dev that the bundle binds is the caller's, with runc and crun too: what is there stays as it is, and nothing is made in it but
+/// what the configuration asks for by name.
 #[test]
 fn what_lies_in_a_bound_dev_is_left_alone() {
     let context = context!();
@@ -128,7 +129,128 @@ fn what_lies_in_a_bound_dev_is_left_alone() {
         bundle.remove_mount(path);
     }
     bundle.bind(&outside, "/dev", &["rw"]);
-    context.run(&bundle);
+    bundle.unset("/linux/maskedPaths");
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.out("ls /dev"), &json!(["fd", "keep"]));
     assert_eq!(fs::read_to_string(outside.join("keep")).unwrap(), "mine");
     assert_eq!(fs::read_link(outside.join("fd")).unwrap().to_string_lossy(), "elsewhere");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 2, "nothing was made in the host's directory");
+    not_on!(Runc, "it makes no device there at all, and masks nothing");
+    not_on!(Crun, "it makes no device there at all");
+    bundle.set("/linux/devices", json!([{ "path": "/dev/mine", "type": "p" }]));
+    assert_eq!(context.observe(&bundle).out("ls /dev"), &json!(["fd", "keep", "mine"]));
+    // A file is masked by the null device, and there is none.
+    bundle.set("/linux/maskedPaths", json!(["/proc/keys"]));
+    context.run(&bundle).fails().says("/dev/null: is not the null device, which masks are made of");
+    // The host's own has everything.
+    bundle.unset("/linux/devices");
+    bundle.remove_mount("/dev");
+    bundle.mount("/dev", "bind", "/dev", &["rbind", "rslave"]);
+    bundle.args(&["stat", "/dev/null"]);
+    assert_eq!(context.observe(&bundle).out("stat /dev/null")["type"], "char");
+}
+
+/// "You can also control access to devices with cgroups": a node is made whether or not the rules let it be used, and although the host
+/// has none of it. What no list names is not made, from inside either.
+#[test]
+fn a_node_is_made_whether_or_not_it_may_be_used() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 binds the host's node, which is not there");
+    let verbs = [
+        "stat",
+        "/dev/mine",
+        ",",
+        "stat",
+        "/dev/block",
+        ",",
+        "open",
+        "/dev/tunnel",
+        ",",
+        "mknod",
+        "/tmp/other",
+        "c",
+        "1",
+        "11",
+    ];
+    let mut bundle = context.bundle(&verbs);
+    bundle.set(
+        "/linux/devices",
+        json!([
+            { "path": "/dev/mine", "type": "c", "major": 241, "minor": 77, "fileMode": 0o600 },
+            { "path": "/dev/block", "type": "b", "major": 7, "minor": 301 },
+            { "path": "/dev/tunnel", "type": "c", "major": 10, "minor": 200 }
+        ]),
+    );
+    for rules in [json!([]), json!([{ "allow": false, "access": "rwm" }])] {
+        bundle.set("/linux/resources", json!({ "devices": rules }));
+        let seen = context.observe(&bundle);
+        let mine = seen.out("stat /dev/mine");
+        assert_eq!((mine["type"].as_str(), mine["mode"].as_str()), (Some("char"), Some("600")));
+        assert_eq!((mine["major"].as_u64(), mine["minor"].as_u64()), (Some(241), Some(77)));
+        assert_eq!(seen.out("stat /dev/block")["type"], "block");
+        assert_eq!(seen.errno("open /dev/tunnel"), "EPERM");
+        assert_eq!(seen.errno("mknod /tmp/other c 1 11"), "EPERM");
+    }
+    // With the right to it the driver is asked, if there is one.
+    bundle.set(
+        "/linux/resources",
+        json!({ "devices": [{ "allow": true, "type": "c", "major": 10, "minor": 200, "access": "r" }] }),
+    );
+    assert_ne!(context.observe(&bundle).errno("open /dev/tunnel"), "EPERM");
+}
+
+/// A user namespace may make no device node: the host's is bound, and where it has none that is an error with its place.
+#[test]
+fn where_nodes_cannot_be_made_the_hosts_are_bound() {
+    let context = context!();
+    let verbs = [
+        "stat",
+        "/dev/null",
+        ",",
+        "write",
+        "/dev/null",
+        "x",
+        ",",
+        "stat",
+        "/dev/kmsg",
+        ",",
+        "stat",
+        "/dev/mine",
+        ",",
+        "report",
+    ];
+    let mut bundle = context.bundle(&verbs);
+    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    bundle.namespace("user", None);
+    bundle.set("/linux/uidMappings", mappings.clone());
+    bundle.set("/linux/gidMappings", mappings);
+    bundle.set(
+        "/linux/devices",
+        json!([
+            { "path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11 },
+            { "path": "/dev/mine", "type": "p", "fileMode": 0o622, "uid": 7, "gid": 8 }
+        ]),
+    );
+    crate::harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
+    crate::harness::host::open_path(&context.dir);
+    let seen = context.observe(&bundle);
+    for (path, minor) in [("/dev/null", 3), ("/dev/kmsg", 11)] {
+        let device = seen.out(&format!("stat {path}"));
+        assert_eq!(
+            (device["type"].as_str(), device["minor"].as_u64()),
+            (Some("char"), Some(minor)),
+            "{path}"
+        );
+        assert!(seen.mounts().find(path).is_some(), "{path} is a mount");
+    }
+    seen.out("write /dev/null x");
+    let mine = seen.out("stat /dev/mine");
+    assert_eq!((mine["type"].as_str(), mine["mode"].as_str()), (Some("fifo"), Some("622")));
+    assert_eq!((mine["uid"].as_u64(), mine["gid"].as_u64()), (Some(7), Some(8)));
+    not_on!(Runc, "its message has no place");
+    not_on!(Crun, "its message has no place");
+    bundle.set("/linux/devices", json!([{ "path": "/dev/nowhere", "type": "c", "major": 241, "minor": 77 }]));
+    context.run(&bundle).fails().says("linux.devices[0] \"/dev/nowhere\": bind mount from the host: ENOENT");
+    bundle.set("/linux/devices", json!([{ "path": "/dev/zero", "type": "c", "major": 1, "minor": 11 }]));
+    context.run(&bundle).fails().says("linux.devices[0] \"/dev/zero\": exists and is another file");
 }

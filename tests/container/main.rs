@@ -13,6 +13,7 @@ mod harness;
 
 mod devices;
 mod limits;
+mod links;
 mod mount_options;
 mod mounts;
 mod namespaces;
@@ -22,4 +23,5 @@ mod propagation;
 mod rdt;
 mod refusals;
 mod seccomp;
+mod tmpfs;
 mod users;

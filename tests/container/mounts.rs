@@ -1,6 +1,6 @@
 //! config.md "mounts": order, kinds, sources, destinations.
 
-use crate::harness::{is_runlet, json};
+use crate::harness::json;
 use crate::{context, not_on, skip_test};
 use std::fs;
 
@@ -266,72 +266,4 @@ fn an_overlay_can_be_mounted() {
     let seen = context.observe(&bundle);
     assert_eq!(seen.text("read /o/file"), "lower");
     assert!(base.join("upper/new").exists());
-}
-
-/// runc's extension "tmpcopyup": a tmpfs that starts with what the image has there.
-#[test]
-fn tmpcopyup_copies_what_was_there() {
-    let context = context!();
-    not_on!(Runc, "its copy needs a writable host path");
-    let mut bundle = context.bundle(&[
-        "read",
-        "/data/sub/file",
-        ",",
-        "create",
-        "/data/new",
-        "x",
-        ",",
-        "readlink",
-        "/data/link",
-        ",",
-        "stat",
-        "/data/sub",
-    ]);
-    let data = bundle.root().join("data");
-    fs::create_dir_all(data.join("sub")).unwrap();
-    fs::set_permissions(data.join("sub"), std::os::unix::fs::PermissionsExt::from_mode(0o750)).unwrap();
-    fs::write(data.join("sub/file"), "content").unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", data.join("link")).unwrap();
-    bundle.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup"]);
-    let seen = context.observe(&bundle);
-    assert_eq!(seen.text("read /data/sub/file"), "content");
-    assert_eq!(seen.text("readlink /data/link"), "/etc/passwd");
-    assert_eq!(seen.out("stat /data/sub")["mode"], "750");
-    assert!(!data.join("new").exists(), "the image is unchanged");
-}
-
-/// crun's options, which its callers use: the source or destination is a symbolic link.
-#[test]
-fn options_about_symbolic_links() {
-    let context = context!();
-    if !is_runlet() {
-        skip_test!("crun 1.8 has a part of them");
-    }
-    let source = context.outside("source");
-    fs::write(source.join("file"), "content").unwrap();
-    std::os::unix::fs::symlink("file", source.join("link")).unwrap();
-    let mut bundle = context.bundle(&["readlink", "/copied"]);
-    bundle.bind(source.join("link"), "/copied", &["copy-symlink"]);
-    assert_eq!(context.observe(&bundle).text("readlink /copied"), "file");
-
-    let mut bundle = context.bundle(&["read", "/plain"]);
-    bundle.bind(source.join("link"), "/plain", &[]);
-    assert_eq!(context.observe(&bundle).text("read /plain"), "content", "without it the link is followed");
-
-    let mut bundle = context.bundle(&["readlink", "/taken"]);
-    bundle.bind(source.join("link"), "/taken", &["src-nofollow"]);
-    let output = context.run(&bundle);
-    if output.code == 0 {
-        assert_eq!(output.seen().text("readlink /taken"), "file", "the link itself is bound");
-    }
-
-    // The destination is a link in the image: what it names is not touched.
-    let mut bundle = context.bundle(&["read", "/etc/target", ",", "readlink", "/etc/link"]);
-    fs::write(bundle.root().join("etc/target"), "untouched").unwrap();
-    std::os::unix::fs::symlink("target", bundle.root().join("etc/link")).unwrap();
-    bundle.bind(source.join("file"), "/etc/link", &["dest-nofollow"]);
-    let output = context.run(&bundle);
-    if output.code == 0 || output.code == 3 {
-        assert_eq!(output.seen().text("read /etc/target"), "untouched");
-    }
 }

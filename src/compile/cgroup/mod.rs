@@ -269,7 +269,7 @@ impl Compiler {
     }
 
     fn devices(&mut self, resources: &Resources<'_>, v1: bool) -> Result<()> {
-        let devices = device::fold(&resources.devices)
+        let devices = device::fold(&resources.devices, &resources.nodes)
             .map_err(|invalid| error!("linux.resources.devices[{}].{}", invalid.index, invalid.what))?;
         if v1 {
             self.v1 = true;

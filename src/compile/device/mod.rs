@@ -91,14 +91,19 @@ pub struct Devices {
     char: Table,
 }
 
-/// Folds the rules of config.json, with deny-all before and the default devices after them.
-pub fn fold(rules: &[DeviceRule<'_>]) -> Result<Devices, Invalid> {
+/// Folds the rules of config.json, with deny-all before and the default devices after them. `nodes` may be made in any case: block
+/// or not, major, minor.
+pub fn fold(rules: &[DeviceRule<'_>], nodes: &[(bool, u32, u32)]) -> Result<Devices, Invalid> {
     let mut checked = Vec::with_capacity(rules.len().saturating_add(DEFAULTS.len()));
     for (index, rule) in rules.iter().enumerate() {
         checked.push(check(rule).map_err(|what| Invalid { index, what })?);
     }
     let default = |(major, minor)| Rule { allow: true, kinds: CHAR, major: Some(major), minor, access: ALL };
     checked.extend(DEFAULTS.map(default));
+    for (block, major, minor) in nodes {
+        let kinds = if *block { BLOCK } else { CHAR };
+        checked.push(Rule { allow: true, kinds, major: Some(*major), minor: Some(*minor), access: MKNOD });
+    }
     Ok(Devices { block: table(&checked, BLOCK), char: table(&checked, CHAR) })
 }
 
