@@ -1,4 +1,4 @@
-//! JSON as the runtime writes it: indented by tabs, in the order in which it is told.
+//! JSON as the runtime writes it: indented by tabs or on one line, in the order in which it is told.
 //!
 //! Owns quoting and punctuation. Read by people and by programs; what is read is parsed by serde (`config`).
 
@@ -10,9 +10,15 @@ use alloc::string::String;
 pub struct Writer {
     text: String,
     depth: usize,
+    one_line: bool,
 }
 
 impl Writer {
+    /// Everything on one line, as a stream of records has it.
+    pub fn line() -> Self {
+        Writer { one_line: true, ..Writer::default() }
+    }
+
     /// Starts an object: the document, an element of an array (both with the name `""`) or a property.
     pub fn object(&mut self, name: &str) {
         self.open(name, '{');
@@ -45,6 +51,11 @@ impl Writer {
 
     /// A number.
     pub fn number(&mut self, name: &str, value: i64) {
+        self.raw(name, &format!("{value}"));
+    }
+
+    /// A number that is not negative.
+    pub fn unsigned(&mut self, name: &str, value: u64) {
         self.raw(name, &format!("{value}"));
     }
 
@@ -84,7 +95,7 @@ impl Writer {
     fn close(&mut self, bracket: char) {
         self.depth = self.depth.saturating_sub(1);
         if !self.text.ends_with(['{', '[']) {
-            self.line();
+            self.new_line();
         }
         self.text.push(bracket);
     }
@@ -97,14 +108,17 @@ impl Writer {
         if !self.text.ends_with(['{', '[']) {
             self.text.push(',');
         }
-        self.line();
+        self.new_line();
         if !name.is_empty() {
             self.text.push_str(&quote(name));
-            self.text.push_str(": ");
+            self.text.push_str(if self.one_line { ":" } else { ": " });
         }
     }
 
-    fn line(&mut self) {
+    fn new_line(&mut self) {
+        if self.one_line {
+            return;
+        }
         self.text.push('\n');
         for _ in 0..self.depth {
             self.text.push('\t');

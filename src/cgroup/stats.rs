@@ -3,330 +3,273 @@
 
 use super::Cgroup;
 use super::dir::{key, number, read_file};
-use alloc::{ffi::CString, format, string::String, vec::Vec};
-use core::ffi::CStr;
-use core::fmt::Write;
+use crate::json::Writer;
+use alloc::string::String;
 
 /// Nanoseconds of a clock tick in cpuacct.stat: USER_HZ is 100 on every architecture that Linux has left.
 const TICK: u64 = 10_000_000;
 const UNLIMITED: u64 = u64::MAX;
 
-/// A JSON object being written.
-struct Object(String);
-
-impl Object {
-    fn new() -> Self {
-        Object(String::from("{"))
-    }
-
-    fn name(&mut self, name: &str) -> &mut Self {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
-        // Names are ours or the kernel's: plain words.
-        self.0.extend(["\"", name, "\":"]);
-        self
-    }
-
-    fn number(&mut self, name: &str, value: u64) -> &mut Self {
-        self.name(name);
-        // Writing to a String does not fail.
-        write!(self.0, "{value}").unwrap_or_default();
-        self
-    }
-
-    fn raw(&mut self, name: &str, json: &str) -> &mut Self {
-        self.name(name).0.push_str(json);
-        self
-    }
-
-    fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
+/// Where the operations on block devices are counted: of cgroup v1 the files, of io.stat the fields with runc's words for them.
+struct Counted {
+    name: &'static str,
+    v1: [&'static str; 2],
+    fields: [(&'static str, &'static str); 3],
 }
 
-/// A list from its parts.
-fn list(parts: &[String]) -> String {
-    format!("[{}]", parts.join(","))
-}
+const BLOCK_IO: [Counted; 2] = [
+    Counted {
+        name: "ioServiceBytesRecursive",
+        v1: ["blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"],
+        fields: [("rbytes", "Read"), ("wbytes", "Write"), ("dbytes", "Discard")],
+    },
+    Counted {
+        name: "ioServicedRecursive",
+        v1: ["blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced"],
+        fields: [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")],
+    },
+];
 
-/// Use and limit of memory or swap.
-#[derive(Default)]
-struct Entry {
-    limit: u64,
-    usage: u64,
-    max: u64,
-    failures: u64,
-}
-
-impl Entry {
-    fn json(&self) -> String {
-        let mut object = Object::new();
-        object.number("limit", self.limit).number("usage", self.usage);
-        object.number("max", self.max).number("failcnt", self.failures);
-        object.end()
-    }
-}
+/// The sizes of huge pages that Linux's architectures have.
+const HUGE_PAGES: [&str; 15] = [
+    "16KB", "64KB", "256KB", "512KB", "1MB", "2MB", "4MB", "8MB", "16MB", "32MB", "256MB", "512MB", "1GB",
+    "2GB", "16GB",
+];
 
 impl Cgroup {
-    /// The `data` of a stats event.
-    pub fn stats(&self) -> String {
-        let mut data = Object::new();
-        data.raw("cpu", &self.cpu()).raw("cpuset", &self.cpuset()).raw("memory", &self.memory());
-        data.raw("pids", &self.pids()).raw("blkio", &self.block_io()).raw("hugetlb", &self.hugetlb());
-        data.raw("intel_rdt", "{}").raw("network_interfaces", "null");
-        data.end()
+    /// Writes the `data` of a stats event.
+    pub fn stats(&self, out: &mut Writer) {
+        out.object("data");
+        self.cpu(out);
+        self.cpuset(out);
+        self.memory(out);
+        out.object("pids");
+        let counted = || self.processes().map_or(0, |pids| pids.len() as u64);
+        out.unsigned("current", self.find(&["pids.current"]).unwrap_or_else(counted));
+        // 0 stands for no limit here.
+        out.unsigned("limit", self.find(&["pids.max"]).filter(|limit| *limit != UNLIMITED).unwrap_or(0));
+        out.end_object();
+        self.block_io(out);
+        self.hugetlb(out);
+        out.object("intel_rdt");
+        out.end_object();
+        out.verbatim("network_interfaces", "null");
+        out.end_object();
     }
 
-    fn text(&self, name: &CStr) -> Option<Vec<u8>> {
-        self.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok())
+    /// A file's text, its name in parts; empty where there is none.
+    fn text(&self, v1: Option<bool>, name: &[&str]) -> String {
+        let name = crate::compile::cstring(&name.concat());
+        let dirs = self.dirs.iter().filter(|dir| v1.is_none_or(|v1| dir.v1 == v1));
+        let text = dirs.filter_map(|dir| read_file(&dir.fd, &name).ok()).next().unwrap_or_default();
+        String::from_utf8(text).unwrap_or_default()
     }
 
-    fn text_in(&self, v1: bool, name: &CStr) -> Option<Vec<u8>> {
-        self.dirs.iter().filter(|dir| dir.v1 == v1).find_map(|dir| read_file(&dir.fd, name).ok())
+    /// The number in a file; None where there is no file.
+    fn find(&self, name: &[&str]) -> Option<u64> {
+        let text = self.text(None, name);
+        if text.starts_with("max") { Some(UNLIMITED) } else { number(text.as_bytes()) }
     }
 
-    fn number(&self, name: &CStr) -> Option<u64> {
-        let text = self.text(name)?;
-        match text.starts_with(b"max") {
-            true => Some(UNLIMITED),
-            false => number(&text),
-        }
+    fn count(&self, name: &[&str]) -> u64 {
+        self.find(name).unwrap_or(0)
     }
 
-    fn cpu(&self) -> String {
+    fn cpu(&self, out: &mut Writer) {
         // A cgroup2 has the times without any controller; the throttling is counted where the controller is.
-        let times = self.text_in(false, c"cpu.stat").unwrap_or_default();
-        let throttles = self.text_in(true, c"cpu.stat");
-        let throttles = throttles.as_ref().unwrap_or(&times);
-        let of = |name| key(throttles, name).unwrap_or(0);
-        let micro = |name| key(&times, name).unwrap_or(0).saturating_mul(1000);
-        let mut usage = Object::new();
-        let mut throttling = Object::new();
-        if let Some(total) = self.number(c"cpuacct.usage") {
-            let ticks = self.text(c"cpuacct.stat").unwrap_or_default();
-            let nano = |name| key(&ticks, name).unwrap_or(0).saturating_mul(TICK);
-            usage.number("total", total).number("kernel", nano("system")).number("user", nano("user"));
-            let each = self.text(c"cpuacct.usage_percpu").unwrap_or_default();
-            let each = core::str::from_utf8(&each).unwrap_or_default();
-            let each: Vec<String> = each.split_ascii_whitespace().map(String::from).collect();
-            usage.raw("percpu", &list(&each));
+        let times = self.text(Some(false), &["cpu.stat"]);
+        let throttles = self.text(Some(true), &["cpu.stat"]);
+        let throttles = if throttles.is_empty() { &times } else { &throttles };
+        out.object("cpu");
+        out.object("usage");
+        if let Some(total) = self.find(&["cpuacct.usage"]) {
+            let ticks = self.text(None, &["cpuacct.stat"]);
+            out.unsigned("total", total);
+            out.unsigned("kernel", of(&ticks, "system", TICK));
+            out.unsigned("user", of(&ticks, "user", TICK));
+            out.array("percpu");
+            for each in self.text(None, &["cpuacct.usage_percpu"]).split_ascii_whitespace() {
+                out.verbatim("", each);
+            }
+            out.end_array();
         } else {
-            usage.number("total", micro("usage_usec"));
-            usage.number("kernel", micro("system_usec")).number("user", micro("user_usec"));
+            for (name, field) in [("total", "usage_usec"), ("kernel", "system_usec"), ("user", "user_usec")] {
+                out.unsigned(name, of(&times, field, 1000));
+            }
         }
+        out.end_object();
+        out.object("throttling");
         // Nanoseconds on cgroup v1.
-        throttling
-            .number("throttledTime", of("throttled_time").max(of("throttled_usec").saturating_mul(1000)));
-        throttling.number("periods", of("nr_periods")).number("throttledPeriods", of("nr_throttled"));
-        let mut cpu = Object::new();
-        cpu.raw("usage", &usage.end()).raw("throttling", &throttling.end());
-        if let Some(pressure) = self.pressure(c"cpu.pressure") {
-            cpu.raw("psi", &pressure);
-        }
-        cpu.end()
+        let time = of(throttles, "throttled_time", 1).max(of(throttles, "throttled_usec", 1000));
+        out.unsigned("throttledTime", time);
+        out.unsigned("periods", of(throttles, "nr_periods", 1));
+        out.unsigned("throttledPeriods", of(throttles, "nr_throttled", 1));
+        out.end_object();
+        self.pressure("cpu.pressure", out);
+        out.end_object();
     }
 
     /// Pressure stall information: `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`.
-    fn pressure(&self, name: &CStr) -> Option<String> {
-        let text = self.text(name)?;
-        let text = core::str::from_utf8(&text).ok()?;
-        let mut all = Object::new();
+    fn pressure(&self, file: &str, out: &mut Writer) {
+        let text = self.text(None, &[file]);
+        if text.is_empty() {
+            return;
+        }
+        out.object("psi");
         for line in text.lines() {
-            let (kind, fields) = line.split_once(' ')?;
-            let mut one = Object::new();
-            for (name, value) in fields.split(' ').filter_map(|field| field.split_once('=')) {
-                one.raw(name, value);
+            let mut words = line.split(' ');
+            out.object(words.next().unwrap_or_default());
+            for (name, value) in words.filter_map(|field| field.split_once('=')) {
+                out.verbatim(name, value);
             }
-            all.raw(kind, &one.end());
+            out.end_object();
         }
-        Some(all.end())
+        out.end_object();
     }
 
-    fn cpuset(&self) -> String {
-        let mut cpuset = Object::new();
-        let cpus = self.text(c"cpuset.cpus.effective").or_else(|| self.text(c"cpuset.effective_cpus"));
-        let mems = self.text(c"cpuset.mems.effective").or_else(|| self.text(c"cpuset.effective_mems"));
-        for (name, text) in [("cpus", cpus), ("mems", mems)] {
-            let text = text.unwrap_or_default();
-            let numbers = ranges(core::str::from_utf8(&text).unwrap_or_default());
-            if !numbers.is_empty() {
-                cpuset.raw(name, &list(&numbers));
+    fn cpuset(&self, out: &mut Writer) {
+        out.object("cpuset");
+        for name in ["cpus", "mems"] {
+            let mut text = self.text(None, &["cpuset.", name, ".effective"]);
+            if text.is_empty() {
+                text = self.text(None, &["cpuset.effective_", name]);
             }
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            out.array(name);
+            ranges(&text, &mut |number| out.unsigned("", number.into()));
+            out.end_array();
         }
-        cpuset.end()
+        out.end_object();
     }
 
-    fn memory(&self) -> String {
-        let stat = self.text(c"memory.stat").unwrap_or_default();
-        let mut memory = Object::new();
-        let or_zero = |value: Option<u64>| value.unwrap_or(0);
-        let mut raw = Object::new();
-        for line in core::str::from_utf8(&stat).unwrap_or_default().lines() {
-            if let Some((name, value)) =
-                line.split_once(' ').filter(|(_, value)| value.parse::<u64>().is_ok())
-            {
-                raw.raw(name, value);
+    fn memory(&self, out: &mut Writer) {
+        let stat = self.text(None, &["memory.stat"]);
+        let v1 = self.find(&["memory.usage_in_bytes"]).is_some();
+        out.object("memory");
+        out.unsigned("cache", of(&stat, if v1 { "cache" } else { "file" }, 1));
+        let mut part = |name: &str, numbers: [u64; 4]| {
+            out.object(name);
+            for (name, number) in ["limit", "usage", "max", "failcnt"].iter().zip(numbers) {
+                out.unsigned(name, number);
             }
-        }
-        if self.text(c"memory.usage_in_bytes").is_some() {
-            let part = |limit, usage, max, failures| Entry {
-                limit: or_zero(self.number(limit)),
-                usage: or_zero(self.number(usage)),
-                max: or_zero(self.number(max)),
-                failures: or_zero(self.number(failures)),
-            };
-            let usage = part(
-                c"memory.limit_in_bytes",
-                c"memory.usage_in_bytes",
-                c"memory.max_usage_in_bytes",
-                c"memory.failcnt",
-            );
-            let swap = part(
-                c"memory.memsw.limit_in_bytes",
-                c"memory.memsw.usage_in_bytes",
-                c"memory.memsw.max_usage_in_bytes",
-                c"memory.memsw.failcnt",
-            );
-            let kernel = part(
-                c"memory.kmem.limit_in_bytes",
-                c"memory.kmem.usage_in_bytes",
-                c"memory.kmem.max_usage_in_bytes",
-                c"memory.kmem.failcnt",
-            );
-            let tcp = part(
-                c"memory.kmem.tcp.limit_in_bytes",
-                c"memory.kmem.tcp.usage_in_bytes",
-                c"memory.kmem.tcp.max_usage_in_bytes",
-                c"memory.kmem.tcp.failcnt",
-            );
-            memory.number("cache", or_zero(key(&stat, "cache")));
-            memory.raw("usage", &usage.json()).raw("swap", &swap.json());
-            memory.raw("kernel", &kernel.json()).raw("kernelTCP", &tcp.json());
+            out.end_object();
+        };
+        if v1 {
+            for (name, files) in [
+                ("usage", "memory"),
+                ("swap", "memory.memsw"),
+                ("kernel", "memory.kmem"),
+                ("kernelTCP", "memory.kmem.tcp"),
+            ] {
+                let of = |file| self.count(&[files, file]);
+                part(
+                    name,
+                    [of(".limit_in_bytes"), of(".usage_in_bytes"), of(".max_usage_in_bytes"), of(".failcnt")],
+                );
+            }
         } else {
-            let events = self.text(c"memory.events").unwrap_or_default();
-            let usage = Entry {
-                limit: or_zero(self.number(c"memory.max")),
-                usage: or_zero(self.number(c"memory.current")),
-                max: or_zero(self.number(c"memory.peak")),
-                failures: or_zero(key(&events, "max")),
-            };
+            let (limit, usage) = (self.count(&["memory.max"]), self.count(&["memory.current"]));
+            let failures = of(&self.text(None, &["memory.events"]), "max", 1);
+            part("usage", [limit, usage, self.count(&["memory.peak"]), failures]);
             // As cgroup v1 counted it: memory and swap together.
-            let together = |swap: Option<u64>, memory| swap.map_or(0, |swap| swap.saturating_add(memory));
-            let swap = Entry {
-                limit: together(self.number(c"memory.swap.max"), usage.limit),
-                usage: together(self.number(c"memory.swap.current"), usage.usage),
-                ..Entry::default()
-            };
-            memory.number("cache", or_zero(key(&stat, "file")));
-            memory.raw("usage", &usage.json()).raw("swap", &swap.json());
-            memory.raw("kernel", &Entry::default().json()).raw("kernelTCP", &Entry::default().json());
+            let together =
+                |swap: &str, memory| self.find(&[swap]).map_or(0, |swap| swap.saturating_add(memory));
+            part("swap", [together("memory.swap.max", limit), together("memory.swap.current", usage), 0, 0]);
+            part("kernel", [0; 4]);
+            part("kernelTCP", [0; 4]);
         }
-        memory.raw("raw", &raw.end());
-        if let Some(pressure) = self.pressure(c"memory.pressure") {
-            memory.raw("psi", &pressure);
-        }
-        memory.end()
-    }
-
-    fn pids(&self) -> String {
-        let mut pids = Object::new();
-        let counted = || self.processes().map_or(0, |pids| pids.len() as u64);
-        pids.number("current", self.number(c"pids.current").unwrap_or_else(counted));
-        // 0 stands for no limit here.
-        pids.number("limit", self.number(c"pids.max").filter(|limit| *limit != UNLIMITED).unwrap_or(0));
-        pids.end()
-    }
-
-    fn block_io(&self) -> String {
-        let mut bytes: Vec<String> = Vec::new();
-        let mut operations: Vec<String> = Vec::new();
-        // cgroup2: `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6`.
-        let stat = self.text(c"io.stat").unwrap_or_default();
-        for line in core::str::from_utf8(&stat).unwrap_or_default().lines() {
-            let mut fields = line.split(' ');
-            let device = fields.next().unwrap_or_default();
-            for (name, value) in fields.filter_map(|field| field.split_once('=')) {
-                let (list, operation) = match name {
-                    "rbytes" => (&mut bytes, "Read"),
-                    "wbytes" => (&mut bytes, "Write"),
-                    "dbytes" => (&mut bytes, "Discard"),
-                    "rios" => (&mut operations, "Read"),
-                    "wios" => (&mut operations, "Write"),
-                    "dios" => (&mut operations, "Discard"),
-                    _ => continue,
-                };
-                list.extend(block_entry(device, operation, value));
+        out.object("raw");
+        for (name, value) in stat.lines().filter_map(|line| line.split_once(' ')) {
+            if number(value.as_bytes()).is_some() {
+                out.verbatim(name, value);
             }
         }
-        // cgroup v1: `8:0 Read 1`, with a total at the end.
-        for (files, list) in [
-            ([c"blkio.throttle.io_service_bytes_recursive", c"blkio.throttle.io_service_bytes"], &mut bytes),
-            ([c"blkio.throttle.io_serviced_recursive", c"blkio.throttle.io_serviced"], &mut operations),
-        ] {
-            let text = files.iter().find_map(|name| self.text(name)).unwrap_or_default();
-            for line in core::str::from_utf8(&text).unwrap_or_default().lines() {
-                let mut fields = line.split(' ');
-                if let (Some(device), Some(operation), Some(value)) =
-                    (fields.next(), fields.next(), fields.next())
-                {
-                    list.extend(block_entry(device, operation, value));
+        out.end_object();
+        self.pressure("memory.pressure", out);
+        out.end_object();
+    }
+
+    fn block_io(&self, out: &mut Writer) {
+        // cgroup2: `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6`. cgroup v1: `8:0 Read 1`, with a total at the end.
+        let v2 = self.text(None, &["io.stat"]);
+        out.object("blkio");
+        for counted in &BLOCK_IO {
+            let v1 = counted.v1.iter().map(|file| self.text(None, &[file])).find(|text| !text.is_empty());
+            let v1 = v1.unwrap_or_default();
+            if v1.is_empty() && v2.is_empty() {
+                continue;
+            }
+            out.array(counted.name);
+            for line in v2.lines() {
+                let mut words = line.split(' ');
+                let device = words.next().unwrap_or_default();
+                for (field, value) in words.filter_map(|word| word.split_once('=')) {
+                    if let Some((_, operation)) = counted.fields.iter().find(|(name, _)| *name == field) {
+                        block_entry(device, operation, value, out);
+                    }
                 }
             }
-        }
-        let mut io = Object::new();
-        for (name, entries) in [("ioServiceBytesRecursive", bytes), ("ioServicedRecursive", operations)] {
-            if !entries.is_empty() {
-                io.raw(name, &list(&entries));
+            for line in v1.lines() {
+                let mut words = line.split(' ');
+                if let (Some(device), Some(operation), Some(value)) =
+                    (words.next(), words.next(), words.next())
+                {
+                    block_entry(device, operation, value, out);
+                }
             }
+            out.end_array();
         }
-        if let Some(pressure) = self.pressure(c"io.pressure") {
-            io.raw("psi", &pressure);
-        }
-        io.end()
+        self.pressure("io.pressure", out);
+        out.end_object();
     }
 
-    fn hugetlb(&self) -> String {
-        let mut all = Object::new();
-        // The sizes that Linux's architectures have.
-        for size in [
-            "16KB", "64KB", "256KB", "512KB", "1MB", "2MB", "4MB", "8MB", "16MB", "32MB", "256MB", "512MB",
-            "1GB", "2GB", "16GB",
-        ] {
-            let file = |name: &str| CString::new(format!("hugetlb.{size}.{name}")).unwrap_or_default();
-            let read = |names: [&str; 3]| names.iter().find_map(|name| self.number(&file(name)));
-            let Some(usage) = read(["rsvd.current", "current", "usage_in_bytes"]) else { continue };
-            let events = self.text(&file("events")).unwrap_or_default();
-            let failures = key(&events, "max").or_else(|| self.number(&file("failcnt"))).unwrap_or(0);
-            let mut one = Object::new();
-            one.number("usage", usage).number("failcnt", failures);
-            one.number("max", self.number(&file("max_usage_in_bytes")).unwrap_or(0));
-            all.raw(size, &one.end());
+    fn hugetlb(&self, out: &mut Writer) {
+        out.object("hugetlb");
+        for size in HUGE_PAGES {
+            let of = |file| self.find(&["hugetlb.", size, file]);
+            let usage = [".rsvd.current", ".current", ".usage_in_bytes"].into_iter().find_map(of);
+            let Some(usage) = usage else { continue };
+            let events = self.text(None, &["hugetlb.", size, ".events"]);
+            let failures = key(events.as_bytes(), "max").or_else(|| of(".failcnt")).unwrap_or(0);
+            out.object(size);
+            out.unsigned("usage", usage);
+            out.unsigned("failcnt", failures);
+            out.unsigned("max", of(".max_usage_in_bytes").unwrap_or(0));
+            out.end_object();
         }
-        all.end()
+        out.end_object();
     }
+}
+
+/// The number behind a key in a unit of so many; 0 without the key.
+fn of(text: &str, name: &str, unit: u64) -> u64 {
+    key(text.as_bytes(), name).unwrap_or(0).saturating_mul(unit)
 }
 
 /// One count of a device.
-fn block_entry(device: &str, operation: &str, value: &str) -> Option<String> {
-    let (major, minor) = device.split_once(':')?;
-    let mut entry = Object::new();
-    entry.number("major", major.parse().ok()?).number("minor", minor.parse().ok()?);
-    entry.raw("op", &format!("\"{operation}\"")).number("value", value.parse().ok()?);
-    Some(entry.end())
+fn block_entry(device: &str, operation: &str, value: &str, out: &mut Writer) {
+    let Some((major, minor)) = device.split_once(':') else { return };
+    let numbers = [major, minor, value].map(|text| number(text.as_bytes()));
+    if let [Some(major), Some(minor), Some(value)] = numbers {
+        out.object("");
+        out.unsigned("major", major);
+        out.unsigned("minor", minor);
+        out.string("op", operation);
+        out.unsigned("value", value);
+        out.end_object();
+    }
 }
 
 /// `0-2,7` as single numbers.
-fn ranges(text: &str) -> Vec<String> {
-    let mut numbers = Vec::new();
-    for part in text.trim().split(',') {
+fn ranges(text: &str, each: &mut dyn FnMut(u16)) {
+    for part in text.trim_ascii().split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
-            numbers.extend((first..=last).map(|number| format!("{number}")));
+            (first..=last).for_each(&mut *each);
         }
     }
-    numbers
 }
 
 #[cfg(test)]
@@ -334,23 +277,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_and_lists_are_json() {
-        let mut inner = Object::new();
-        inner.number("a", 1).number("b", u64::MAX);
-        let mut outer = Object::new();
-        outer.raw("inner", &inner.end()).raw("list", &list(&ranges("0-2,7\n")));
-        assert_eq!(outer.end(), "{\"inner\":{\"a\":1,\"b\":18446744073709551615},\"list\":[0,1,2,7]}");
-        assert_eq!(Object::new().end(), "{}");
-        assert_eq!(list(&ranges("")), "[]");
+    fn processors_are_listed_one_by_one() {
+        let mut numbers = alloc::vec::Vec::new();
+        ranges("0-2,7\n", &mut |number| numbers.push(number));
+        assert_eq!(numbers, [0, 1, 2, 7]);
+        ranges("\n", &mut |number| numbers.push(number));
+        assert_eq!(numbers.len(), 4);
     }
 
     #[test]
     fn a_device_line_that_is_not_one_is_left_out() {
-        assert_eq!(
-            block_entry("8:16", "Read", "5").as_deref(),
-            Some("{\"major\":8,\"minor\":16,\"op\":\"Read\",\"value\":5}")
-        );
-        assert_eq!(block_entry("Total", "5", "5"), None);
-        assert_eq!(block_entry("8:0", "Total", "x"), None);
+        let entry = |device, operation, value| {
+            let mut out = Writer::line();
+            out.array("");
+            block_entry(device, operation, value, &mut out);
+            out.end_array();
+            out.finish()
+        };
+        assert_eq!(entry("8:16", "Read", "5"), "[{\"major\":8,\"minor\":16,\"op\":\"Read\",\"value\":5}]\n");
+        assert_eq!(entry("Total", "5", "5"), "[]\n");
+        assert_eq!(entry("8:0", "Total", "x"), "[]\n");
     }
 }

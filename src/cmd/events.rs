@@ -4,9 +4,8 @@ use super::{Context, print};
 use crate::args;
 use crate::cgroup::{Cgroup, Watch};
 use crate::error::{Result, error};
-use crate::json::quote;
+use crate::json::Writer;
 use crate::store::{Record, Status};
-use alloc::format;
 use core::time::Duration;
 
 /// `events`. Without `--stats` it goes on until the container ends.
@@ -22,23 +21,32 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
         entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?
     };
     let cgroup = cgroup.ok_or_else(|| error!("container {:?} has no cgroup to count in", args.id))?;
-    let id = quote(&args.id);
-    let stats = || print(&format!("{{\"type\":\"stats\",\"id\":{id},\"data\":{}}}\n", cgroup.stats()));
+    let record = |kind: &str, stats: Option<&Cgroup>| {
+        let mut out = Writer::line();
+        out.object("");
+        out.string("type", kind);
+        out.string("id", &args.id);
+        if let Some(cgroup) = stats {
+            cgroup.stats(&mut out);
+        }
+        out.end_object();
+        print(&out.finish())
+    };
     if args.stats {
-        return stats();
+        return record("stats", Some(&cgroup));
     }
     let mut watch = Watch::new(&cgroup)?;
     let interval = Duration::from_millis(args.interval_ms);
     loop {
         let seen = watch.wait(interval)?;
         for _ in 0..seen.out_of_memory {
-            print(&format!("{{\"type\":\"oom\",\"id\":{id}}}\n"))?;
+            record("oom", None)?;
         }
         if seen.ended {
             return Ok(());
         }
         if seen.is_due {
-            stats()?;
+            record("stats", Some(&cgroup))?;
         }
     }
 }
