@@ -141,6 +141,7 @@ steps! {
     Root = "enter the container's root",
     Session = "setsid",
     Dumpable = "prctl(PR_SET_DUMPABLE)",
+    Loopback = "set up the loopback device",
     Hostname = "sethostname",
     Domainname = "setdomainname",
     Propagation = "make the mounts private",

@@ -22,7 +22,7 @@ use resolve::Jail;
 pub use hook::run as run_hook;
 pub use resolve::PROC_MAGIC;
 use syscalls::process::Fork;
-use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, ns, prctl, process, signal};
+use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, net, ns, prctl, process, signal};
 
 /// What the child got from its parent besides the Plan.
 #[derive(Clone, Copy)]
@@ -124,6 +124,9 @@ pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fd
 /// The container, in the order that a reviewer reads: namespaces, mounts, devices, root, what is hidden.
 fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     enter(&plan.namespaces, fds)?;
+    if plan.namespaces.new & ns::CLONE_NEWNET != 0 {
+        loopback().map_err(at(Step::Loopback))?;
+    }
     if let Some(name) = &plan.hostname {
         ns::sethostname(name).map_err(at(Step::Hostname))?;
     }
@@ -148,6 +151,13 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     let jail = root::pivot(&plan.root, jail)?;
     root::protect(plan, &jail, own)?;
     Ok(jail)
+}
+
+/// 127.0.0.1 works in a new network namespace without anybody's help, as callers know it of runc and crun.
+fn loopback() -> syscalls::Result<()> {
+    const IFF_UP: u16 = 1;
+    let socket = syscalls::leak(net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0)?);
+    net::set_interface_flags(socket, c"lo", IFF_UP)
 }
 
 /// Joins namespaces. With privilege over the host all others can be joined as they are, and could perhaps not be from inside the

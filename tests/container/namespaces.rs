@@ -43,6 +43,20 @@ fn listed_namespaces_are_new_and_absent_ones_inherited() {
     }
 }
 
+/// As callers know it of runc and crun: 127.0.0.1 works in a new network namespace. In a joined one nothing is changed.
+#[test]
+fn the_loopback_device_is_up_in_a_new_network_namespace() {
+    let context = context!();
+    let bundle = context.bundle(&["link-get", "lo"]);
+    assert_eq!(context.observe(&bundle).out("link-get lo")["up"], 1);
+    let payload = crate::harness::payload::path().to_string_lossy().into_owned();
+    let holder = [payload.as_str(), "unshare", "network", ",", "pause"];
+    let holder = crate::harness::Helper::start(&mut context.in_world(&holder), "unshare");
+    let mut bundle = bundle;
+    bundle.namespace("network", Some(&format!("/proc/{}/ns/net", holder.pid())));
+    assert_eq!(context.observe(&bundle).out("link-get lo")["up"], 0);
+}
+
 /// "path": the namespace of another process is joined.
 #[test]
 fn a_namespace_by_path_is_joined() {
