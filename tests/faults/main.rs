@@ -209,7 +209,7 @@ fn a_read_only_state_directory_is_an_error_that_leaves_nothing() {
     let place = state.to_string_lossy().into_owned();
     let program = payload::path().to_string_lossy().into_owned();
     let mounted =
-        context.in_world(&[&program, "mount", "tmpfs", &place, "tmpfs", "ro", ""]).output().unwrap();
+        context.in_world(&[&program, "mount", "tmpfs", &place, "tmpfs", "ro", "mode=700"]).output().unwrap();
     assert!(mounted.status.success());
     let bundle = context.bundle(&["pause"]);
     let id = context.id();

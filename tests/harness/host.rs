@@ -51,14 +51,50 @@ fn find(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len()).any(|window| window == word)
 }
 
+/// Each with its command line and the namespaces that it keeps alive.
 pub fn processes(tag: &str, world: u32) -> Vec<String> {
     pids(tag, world)
         .into_iter()
         .map(|pid| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            format!("process {pid}: {}", String::from_utf8_lossy(&line).replace('\0', " "))
+            let kept = namespaces(pid);
+            let kept = if kept.is_empty() { String::new() } else { format!(" (in {})", kept.join(" ")) };
+            format!("process {pid}: {}{kept}", String::from_utf8_lossy(&line).replace('\0', " "))
         })
         .collect()
+}
+
+/// The namespaces of a process that are not this one's, as lsns shows them: `net:[4026532208]`.
+fn namespaces(pid: u32) -> Vec<String> {
+    let link = |pid: &str, kind: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
+    ["mnt", "pid", "net", "ipc", "uts", "user", "cgroup", "time"]
+        .iter()
+        .filter_map(|kind| Some((link(&pid.to_string(), kind)?, link("self", kind)?)))
+        .filter(|(there, own)| there != own)
+        .map(|(there, _)| there.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Files of the test that somebody has open, works in or runs, whoever he is: the runtime is gone, and the helpers of the test
+/// (which run the test program itself) are its own.
+pub fn open_files(tag: &str, world: u32) -> Vec<String> {
+    let own = std::process::id();
+    let mut found = Vec::new();
+    for pid in numbered("/proc").into_iter().filter(|pid| *pid != own && *pid != world) {
+        let base = format!("/proc/{pid}");
+        if fs::read_link(format!("{base}/exe")).is_ok_and(|exe| exe == super::payload::path()) {
+            continue;
+        }
+        let fds = fs::read_dir(format!("{base}/fd")).into_iter().flatten().flatten();
+        let names = ["cwd", "root", "exe"].iter().map(|name| PathBuf::from(format!("{base}/{name}")));
+        for place in names.chain(fds.map(|entry| entry.path())) {
+            let target = fs::read_link(&place).unwrap_or_default().to_string_lossy().into_owned();
+            if target.contains(tag) {
+                found.push(format!("open file: {} -> {target}", place.display()));
+            }
+        }
+    }
+    found
 }
 
 pub fn end_processes(tag: &str, world: u32) {
