@@ -51,6 +51,8 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
     let mut process = process::compile(process, around, &mut warnings)?;
     surroundings(config, request.allow_unknown_syscalls, &mut process)?;
+    // "This setting is not applicable to the container's init process" (config.md "execCPUAffinity").
+    (process.affinity_initial, process.affinity_final) = (Vec::new(), Vec::new());
 
     let mut mounts = mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?;
     if let Some(directory) = request.notify {

@@ -22,6 +22,7 @@ mod process;
 mod propagation;
 mod rdt;
 mod refusals;
+mod scheduling;
 mod seccomp;
 mod tmpfs;
 mod users;
