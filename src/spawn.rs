@@ -1,6 +1,6 @@
 //! The parent's half: everything the child needs is made, the child is cloned, and its frames are answered.
 //!
-//! Called by `create`, `run` and `exec` with a finished Plan. Owns the pipes; the `conversation` over them is drawn in `sync`, and
+//! Called by `create`, `run` and `exec` with a finished Plan. Owns the socket between the two; the `conversation` over it is drawn in `sync`, and
 //! what a failure means in words is `render`'s.
 
 pub mod conversation;
@@ -17,7 +17,7 @@ use alloc::{format, vec::Vec};
 use rustix::fd::AsRawFd;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
-use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, ns};
+use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, net, ns};
 
 /// What the clone is given besides the Plan; each opened before it.
 #[derive(Default, Clone, Copy)]
@@ -37,6 +37,8 @@ pub struct Setup<'a> {
     pub lock: Option<BorrowedFd<'a>>,
     /// Whether the child is to wait until the parent has written its Record and what else it has to do first.
     pub wait_maps: bool,
+    /// Whether the device rules of its cgroup are loaded while it is at work already.
+    pub wait_rules: bool,
     /// Whether it is moved into a cgroup after its birth, which goes with `wait_maps`: a cgroup namespace is made then, for its
     /// root is where its maker is.
     pub joins_late: bool,
@@ -54,12 +56,13 @@ pub struct Child {
     pub pidfd: Option<OwnedFd>,
     /// Whether it was born in the cgroup; otherwise it is to be moved there.
     pub in_cgroup: bool,
+    /// Whether it waits for `go` until its device rules are in force.
+    pub waits_for_rules: bool,
     /// What was done without to make it: bits of [`Absent`].
     pub without: u32,
     /// It is not the process yet that becomes the program, and says when that is there.
     in_between: bool,
-    frames: OwnedFd,
-    go: Option<OwnedFd>,
+    socket: OwnedFd,
 }
 
 /// What the child did next.
@@ -106,15 +109,7 @@ pub fn spawn(
     }
     let highest = close_all_but(task.process().preserve_fds.saturating_add(3))?;
     let mut without = if highest.is_some() { Absent::CloseRange.bit() } else { 0 };
-    let (frames, frames_end) = fd::pipe(0).map_err(Error::os("pipe"))?;
-    // A child that asks nothing needs no answers.
-    let (go_end, go) = match setup.wait_maps
-        || setup.wait_hooks
-        || task.process().seccomp.as_ref().is_some_and(has_listener)
-    {
-        true => fd::pipe(0).map(|(end, go)| (Some(end), Some(go))).map_err(Error::os("pipe"))?,
-        false => (None, None),
-    };
+    let (socket, parent) = net::socketpair(net::SOCK_STREAM).map_err(Error::os("socketpair"))?;
     let proc = match needs_proc(&task) {
         true => {
             let (proc, own) = open_proc()?;
@@ -124,8 +119,7 @@ pub fn spawn(
         false => None,
     };
     let fds = Fds {
-        frames: frames_end.as_fd(),
-        go: go_end.as_ref().map(AsFd::as_fd),
+        parent: parent.as_fd(),
         joins,
         root: setup.root,
         fifo: setup.fifo,
@@ -134,12 +128,15 @@ pub fn spawn(
         console: setup.console,
         state: setup.state,
         wait_maps: setup.wait_maps,
+        wait_rules: setup.wait_rules && !setup.wait_maps,
         late_cgroup: setup.joins_late && task.namespaces().new & ns::CLONE_NEWCGROUP != 0,
         wait_hooks: setup.wait_hooks,
         unblock: setup.unblock,
         late_pid: setup.late_pid,
         highest: highest.unwrap_or(0).saturating_add(FEW),
     };
+
+    let waits_for_rules = fds.wait_rules;
 
     let namespaces = task.namespaces();
     let through = needs_trampoline(namespaces);
@@ -180,8 +177,8 @@ pub fn spawn(
     };
     match forked.map_err(Error::os("clone3: make the container's namespaces"))? {
         Fork::Child => {
-            // The parent's ends, so that each side sees when the other is gone.
-            drop((frames, go));
+            // The parent's end, so that each side sees when the other is gone.
+            drop(socket);
             if let Some(lock) = setup.lock {
                 fd::close_raw(lock.as_raw_fd()).unwrap_or_default();
             }
@@ -194,7 +191,7 @@ pub fn spawn(
         Fork::Parent { pid, pidfd } => {
             return_to(&left)?;
             let in_between = setup.late_pid;
-            let mut child = Child { pid, pidfd, in_cgroup, without, in_between, frames, go };
+            let mut child = Child { pid, pidfd, in_cgroup, waits_for_rules, without, in_between, socket };
             if through {
                 child.land(task.process())?;
             }
@@ -333,10 +330,6 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
     Ok(())
 }
 
-fn has_listener(filter: &crate::plan::Filter) -> bool {
-    filter.flags & syscalls::seccomp::NEW_LISTENER != 0
-}
-
 fn needs_proc(task: &Task<'_>) -> bool {
     let process = task.process();
     let sysctls = matches!(task, Task::Init(plan) if !plan.sysctls.is_empty());
@@ -365,8 +358,9 @@ impl Child {
     pub fn next(&self) -> Result<Event> {
         let mut bytes = [0; FRAME];
         loop {
-            match fd::read(self.frames.as_fd(), &mut bytes) {
-                Ok(0) => return Ok(Event::Closed),
+            match fd::read(self.socket.as_fd(), &mut bytes) {
+                // With an answer that it has not read.
+                Ok(0) | Err(Errno::CONNRESET) => return Ok(Event::Closed),
                 Ok(FRAME) => {
                     let frame = Frame::decode(bytes);
                     return frame
@@ -395,8 +389,11 @@ impl Child {
 
     /// Lets the child go on.
     pub fn go(&self) -> Result<()> {
-        let Some(go) = &self.go else { return Err(Error::new("the container's process speaks nonsense")) };
-        fd::write(go.as_fd(), &[1]).map(drop).map_err(Error::os("write to the container's process"))
+        match net::send(self.socket.as_fd(), &[1], net::MSG_NOSIGNAL) {
+            // It has ended, and what it had to say about that is still to be read.
+            Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
+            Err(errno) => Err(Error::os("write to the container's process")(errno)),
+        }
     }
 
     /// The process that the child has made is there, and takes its place.

@@ -36,8 +36,8 @@ const RDT: &core::ffi::CStr = c"rdt";
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
-/// The permission of everybody to write.
-const OTHERS_WRITE: u32 = 0o002;
+/// Stands for a state root that is not the caller's alone. No call on a directory answers this.
+const NOT_OURS: Errno = Errno::XDEV;
 
 /// Longest container id: it has to be a file name and a cgroup name.
 const MAX_ID: usize = 255;
@@ -57,9 +57,12 @@ pub fn check_id(id: &str) -> Result<()> {
     Err(error!("container id {short:?}: {why}"))
 }
 
-/// The state root: `--root`.
+/// The state root: `--root`. It is looked at when something in it is.
+///
+/// What is in there decides what is run (hooks) and killed: one that somebody else may write to is refused, and so is a link in
+/// /tmp, where anybody may have put it. There a directory of one's own stays what it is (the sticky bit); elsewhere the directory is
+/// judged in which the container's own really is.
 pub struct Store {
-    directory: OwnedFd,
     path: String,
 }
 
@@ -70,41 +73,28 @@ pub struct Entry {
 }
 
 impl Store {
-    /// Opens the state root, making it (0700) with its parents if `make` says so. None where there is none.
-    ///
-    /// What is in there decides what is run (hooks) and killed: one that somebody else may write to is refused, and so is a link in
-    /// /tmp, where anybody may have put it.
-    pub fn open(path: &str, make: bool) -> Result<Option<Store>> {
-        let flags =
-            if path.starts_with("/tmp/") { DIRECTORY } else { DIRECTORY.difference(OFlags::NOFOLLOW) };
-        let open = || rustix::fs::open(path, flags, Mode::empty());
-        let directory = match open() {
-            Err(Errno::NOENT) if make => {
-                make_directories(path)?;
-                open()
-            }
-            Err(Errno::NOENT) => return Ok(None),
-            other => other,
-        };
-        let failed = |errno| Error::sys("--root: open", path)(errno);
-        let directory = directory.map_err(failed)?;
-        let stat = rustix::fs::fstat(&directory).map_err(failed)?;
-        let owner = [0, rustix::process::geteuid().as_raw()].contains(&stat.st_uid);
-        match owner && stat.st_mode & OTHERS_WRITE == 0 {
-            true => Ok(Some(Store { directory, path: path.into() })),
-            false => Err(error!("--root {path:?}: belongs to somebody else, or others may write to it")
-                .hint("who could change what is in there could have any program run")),
-        }
+    /// The state root at a path.
+    pub fn new(path: String) -> Store {
+        Store { path }
     }
 
-    /// Makes a container's directory and locks it. Of two at once exactly one wins.
+    /// Makes a container's directory and locks it; the root (0700) with its parents, too, if need be. Of two at once exactly one wins.
     pub fn create(&self, id: &str) -> Result<Entry> {
         check_id(id)?;
-        rustix::fs::mkdirat(&self.directory, id, Mode::RWXU).map_err(|errno| match errno {
+        let path = self.entry_path(id);
+        let make = || rustix::fs::mkdir(&*path, Mode::RWXU);
+        let made = match self.in_tmp().and_then(|()| make()) {
+            Err(Errno::NOENT) => {
+                make_directories(&self.path)?;
+                self.in_tmp().and_then(|()| make())
+            }
+            other => other,
+        };
+        made.map_err(|errno| match errno {
             Errno::EXIST => error!("container with given ID already exists: {id:?}"),
-            errno => Error::sys("create the state directory", id)(errno),
+            errno => self.failed(errno),
         })?;
-        let entry = self.entry(id)?.ok_or_else(|| missing(id))?;
+        let entry = self.find(id).inspect_err(|_| rustix::fs::rmdir(&*path).unwrap_or_default())?;
         entry.lock()?;
         Ok(entry)
     }
@@ -112,39 +102,67 @@ impl Store {
     /// Opens a container's directory without a lock.
     pub fn find(&self, id: &str) -> Result<Entry> {
         check_id(id)?;
-        self.entry(id)?.ok_or_else(|| missing(id))
+        let opened = self.in_tmp().and_then(|()| {
+            let directory = rustix::fs::open(self.entry_path(id), DIRECTORY, Mode::empty())?;
+            match self.is_in_tmp() {
+                true => {}
+                false => judge(&rustix::fs::statat(&directory, c"..", AtFlags::empty())?)?,
+            }
+            Ok(Entry { directory, id: id.into() })
+        });
+        opened.map_err(|errno| match errno {
+            Errno::NOENT => missing(id),
+            errno => self.failed(errno),
+        })
+    }
+
+    fn is_in_tmp(&self) -> bool {
+        self.path.starts_with("/tmp/")
+    }
+
+    fn in_tmp(&self) -> rustix::io::Result<()> {
+        match self.is_in_tmp() {
+            true => judge(&rustix::fs::lstat(&*self.path)?),
+            false => Ok(()),
+        }
+    }
+
+    fn failed(&self, errno: Errno) -> Error {
+        match errno {
+            NOT_OURS => error!("--root {:?}: belongs to somebody else, or others may write to it", self.path)
+                .hint("who could change what is in there could have any program run"),
+            errno => Error::sys("--root: open", &self.path)(errno),
+        }
     }
 
     /// Opens and locks it; a container deleted while waiting for the lock does not exist.
     pub fn find_locked(&self, id: &str) -> Result<Entry> {
         let entry = self.find(id)?;
-        entry.lock()?;
-        match rustix::fs::fstat(&entry.directory) {
-            Ok(stat) if stat.st_nlink > 0 => Ok(entry),
-            _ => Err(missing(id)),
-        }
-    }
-
-    fn entry(&self, id: &str) -> Result<Option<Entry>> {
-        match rustix::fs::openat(&self.directory, id, DIRECTORY, Mode::empty()) {
-            Ok(directory) => Ok(Some(Entry { directory, id: id.into() })),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(Error::sys("open the state directory", id)(errno)),
+        match entry.lock_again()? {
+            true => Ok(entry),
+            false => Err(missing(id)),
         }
     }
 
     /// Whether there is a directory for this id.
     pub fn has(&self, id: &str) -> bool {
-        rustix::fs::statat(&self.directory, id, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+        rustix::fs::lstat(self.entry_path(id)).is_ok()
     }
 
-    /// The ids of all containers, in no order.
+    /// The ids of all containers, in no order; none where there is no root.
     pub fn list(&self) -> Result<Vec<String>> {
+        let failed = |errno| self.failed(errno);
+        let follow = if self.is_in_tmp() { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let directory = match rustix::fs::open(&*self.path, DIRECTORY.difference(follow), Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        judge(&rustix::fs::fstat(&directory).map_err(failed)?).map_err(failed)?;
         let mut ids = Vec::new();
         let mut buffer = Vec::with_capacity(8192);
-        let mut entries = rustix::fs::RawDir::new(&self.directory, buffer.spare_capacity_mut());
+        let mut entries = rustix::fs::RawDir::new(&directory, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = entry.map_err(Error::sys("--root: list", &self.path))?;
+            let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_str().unwrap_or_default();
             if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) && check_id(name).is_ok()
             {
@@ -156,26 +174,28 @@ impl Store {
 
     /// Removes a container's directory with everything in it. The entry is locked by the caller.
     pub fn remove(&self, entry: &Entry) -> Result<()> {
-        for name in [FIFO, FIFO_NEW, CGROUP, RECORD_NEW, RECORD] {
-            match rustix::fs::unlinkat(&entry.directory, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => {
-                    return Err(Error::sys("remove from the state directory", &name.to_string_lossy())(
-                        errno,
-                    ));
-                }
-            }
-        }
-        let remove = || match rustix::fs::unlinkat(&self.directory, &*entry.id, AtFlags::REMOVEDIR) {
+        let path = self.entry_path(&entry.id);
+        entry.unlink(&[CGROUP, RECORD])?;
+        let remove = || match rustix::fs::rmdir(&*path) {
             Err(Errno::NOENT) => Ok(()),
             other => other,
         };
         let removed = match remove() {
-            // Only a container that tells of its readiness has more.
-            Err(Errno::NOTEMPTY | Errno::EXIST) => readiness::remove(entry).and_then(|()| remove()),
+            // One that was never started, is half made, or tells of its readiness has more.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                entry.unlink(&[FIFO, FIFO_NEW, RECORD_NEW])?;
+                match remove() {
+                    Err(Errno::NOTEMPTY | Errno::EXIST) => readiness::remove(entry).and_then(|()| remove()),
+                    other => other,
+                }
+            }
             other => other,
         };
-        removed.map_err(Error::sys("remove the state directory", &entry.id))
+        removed.map_err(Error::sys("remove the state directory", &path))
+    }
+
+    fn entry_path(&self, id: &str) -> String {
+        format!("{}/{id}", self.path)
     }
 }
 
@@ -187,6 +207,25 @@ impl Entry {
                 other => return other.map_err(Error::sys("lock the state directory", &self.id)),
             }
         }
+    }
+
+    /// Locks it when it was unlocked before. False for one that somebody else has deleted meanwhile.
+    pub fn lock_again(&self) -> Result<bool> {
+        self.lock()?;
+        Ok(rustix::fs::fstat(&self.directory).is_ok_and(|stat| stat.st_nlink > 0))
+    }
+
+    fn unlink(&self, names: &[&core::ffi::CStr]) -> Result<()> {
+        for name in names {
+            match rustix::fs::unlinkat(&self.directory, *name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => {
+                    let name = name.to_string_lossy();
+                    return Err(Error::sys("remove from the state directory", &name)(errno));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Lets others have it. Said aloud because a container's process may still hold the same open file.
@@ -429,6 +468,17 @@ pub fn missing(id: &str) -> Error {
     error!("container does not exist: {id:?}")
 }
 
+/// Whether a state root is a directory of the caller's or root's that nobody else may write to.
+fn judge(root: &rustix::fs::Stat) -> rustix::io::Result<()> {
+    const OTHERS_WRITE: u32 = 0o002;
+    let owner = [0, syscalls::ids::start().uid].contains(&root.st_uid);
+    let directory = FileType::from_raw_mode(root.st_mode) == FileType::Directory;
+    match owner && directory && root.st_mode & OTHERS_WRITE == 0 {
+        true => Ok(()),
+        false => Err(NOT_OURS),
+    }
+}
+
 /// Makes a directory with its parents, 0700 for the last.
 fn make_directories(path: &str) -> Result<()> {
     let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
@@ -460,15 +510,26 @@ pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Reads to the end of the file, with one call more than it needs only where the size was not known.
+/// Reads to the end of a file from its beginning. What can be read at a place is no pipe: a read that leaves room was the last.
 pub fn read_all(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
-    let size = usize::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
-    let mut bytes = Vec::with_capacity(size.saturating_add(1));
+    /// Most configurations; what is not filled is not touched.
+    const ROOM: usize = 32 * 1024;
+    let mut bytes = Vec::with_capacity(ROOM);
+    let mut at_places = true;
     loop {
-        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes)) {
+        let room = bytes.capacity().saturating_sub(bytes.len());
+        let read = match at_places {
+            true => {
+                let place = bytes.len() as u64;
+                rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), place)
+            }
+            false => rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes)),
+        };
+        match read {
             Ok(0) => return Ok(bytes),
-            Ok(_) if size > 0 && bytes.len() == size => return Ok(bytes),
-            Ok(_) => bytes.reserve(4096),
+            Ok(length) if at_places && length < room => return Ok(bytes),
+            Ok(_) => bytes.reserve(ROOM),
+            Err(Errno::SPIPE) if at_places => at_places = false,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }

@@ -4,9 +4,11 @@
 //!  create / run / exec                          child
 //!    |------------------ clone3 ------------------>|
 //!    |                                             | (new user namespace, or a runtime hook to come:)
-//!    |<-- Maps ------------------------------------|   waits for a byte on the go pipe
+//!    |<-- Maps ------------------------------------|   waits for a byte
 //!    |  uid_map, gid_map, network devices          |
 //!    |--- go ------------------------------------->|   ids of its own; root and mounts made
+//!    |  device rules                               |   (asked for nothing, the cgroup has device rules:)
+//!    |--- go ------------------------------------->|   waits for a byte, too
 //!    |<-- Hooks -----------------------------------|   before pivot_root, only when there are hooks
 //!    |  prestart, createRuntime                    |
 //!    |--- go ------------------------------------->|
@@ -24,7 +26,7 @@
 //!    |                                             |
 //!    |  run (one with hooks: create, then start),  |
 //!    |  exec:                                      |
-//!    |<-- end of file -----------------------------    exec'd: the pipe is close-on-exec
+//!    |<-- end of file -----------------------------    exec'd: the socket is close-on-exec
 //!    |<-- a failure frame -------------------------    failed, and why
 //! ```
 
@@ -161,6 +163,7 @@ steps! {
     DeviceOwner = "chown",
     DeviceLink = "symlink",
     Console = "make the terminal",
+    Rules = "wait for the device rules",
     Hooks = "wait for the hooks",
     CreateContainer = "createContainer hook",
     Pivot = "pivot_root",

@@ -1,11 +1,12 @@
 //! Where cgroups are mounted on this host. Reads, never writes; `cgroup::prepare` calls it.
 //!
-//! The common places are asked with one statfs(2) each; /proc/self/mountinfo is read only when they are not there, or when
+//! The common places are asked with one access(2) each; /proc/self/mountinfo is read only when they are not there, or when
 //! a limit was asked for that may live on a cgroup v1 hierarchy.
 
 use crate::compile::cgroup::Controllers;
-use alloc::{string::String, vec::Vec};
-use rustix::fs::{Mode, OFlags};
+use alloc::{format, string::String, vec::Vec};
+use rustix::fs::{Access, Mode, OFlags};
+use rustix::io::Errno;
 
 /// Magic numbers of linux/magic.h.
 const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
@@ -18,6 +19,8 @@ pub struct Host {
     pub v2: Option<String>,
     /// Mount points of cgroup v1 hierarchies with controllers that this runtime knows.
     pub v1: Vec<(Controllers, String)>,
+    /// Whether this process may not make a cgroup at the top of the cgroup2.
+    pub is_denied: bool,
 }
 
 /// Whether a file system of this type is seen at a path.
@@ -25,19 +28,23 @@ fn is(path: &str, magic: u64) -> bool {
     rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type as u64 & 0xffff_ffff == magic)
 }
 
-/// Whether a path is in a cgroup2.
-pub fn is_cgroup2(path: &str) -> bool {
-    is(path, CGROUP2_SUPER_MAGIC)
-}
-
 /// Finds cgroup2: where systemd and every distribution mount it, where a hybrid host has it, or anywhere.
 pub fn cgroup2() -> Host {
     for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-        if is(path, CGROUP2_SUPER_MAGIC) {
-            return Host { v2: Some(path.into()), v1: Vec::new() };
+        if let Some(is_denied) = is_denied(path) {
+            return Host { v2: Some(path.into()), v1: Vec::new(), is_denied };
         }
     }
     all()
+}
+
+/// Whether a cgroup2 is not this process's to write to; None for one that is none: no other file system has this file.
+fn is_denied(path: &str) -> Option<bool> {
+    match rustix::fs::access(format!("{path}/cgroup.subtree_control"), Access::WRITE_OK) {
+        Ok(()) | Err(Errno::ROFS) => Some(false),
+        Err(Errno::ACCESS) => Some(true),
+        Err(_) => None,
+    }
 }
 
 /// Finds every mount. One that something else was mounted over is left out.
@@ -45,6 +52,7 @@ pub fn all() -> Host {
     let mut host = parse(&mountinfo());
     host.v2 = host.v2.filter(|path| is(path, CGROUP2_SUPER_MAGIC));
     host.v1.retain(|(_, path)| is(path, CGROUP_SUPER_MAGIC));
+    host.is_denied = host.v2.as_deref().and_then(is_denied).unwrap_or(false);
     host
 }
 
@@ -138,7 +146,7 @@ mod tests {
         let host = parse(
             "40 1 0:30 /part /a rw - cgroup2 none rw\n41 1 0:30 / /my\\040groups\\134x rw - cgroup2 none rw\n42 1 0:30 / /b rw - cgroup2 none rw\n",
         );
-        assert_eq!(host, Host { v2: Some("/my groups\\x".into()), v1: Vec::new() });
+        assert_eq!(host, Host { v2: Some("/my groups\\x".into()), ..Host::default() });
         assert_eq!(parse("40 1 0:30 /part /a rw - cgroup2 none rw\n").v2.as_deref(), Some("/a"));
     }
 

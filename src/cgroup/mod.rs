@@ -211,12 +211,20 @@ impl Cgroup {
         self.dirs.iter().find_map(counted).unwrap_or(0)
     }
 
-    /// Removes the cgroup with the cgroups that the container made in it, waiting for processes that are on their way out, and
-    /// the default parent when it was the last one in it. One that is gone already is success.
+    /// Ends every process in the cgroup and removes it with the cgroups that the container made in it, waiting for processes that are
+    /// on their way out. One that is gone already is success.
     pub fn remove(self) -> Result<()> {
+        // An empty one is gone in one call.
+        let gone = match &*self.dirs {
+            [dir] => matches!(rustix::fs::rmdir(&*dir.path), Ok(()) | Err(Errno::NOENT)),
+            _ => false,
+        };
+        if !gone {
+            self.kill()?;
+        }
         // systemd also takes a scope away by itself when it is empty: it is enough that the directory goes.
         let stopped = self.scope.as_ref().map_or(Ok(()), Scope::stop);
-        for dir in &self.dirs {
+        for dir in self.dirs.iter().filter(|_| !gone) {
             let mut waited = 0;
             loop {
                 match rustix::fs::rmdir(&*dir.path) {
@@ -234,14 +242,10 @@ impl Cgroup {
                     Err(errno) => return stopped.and(Err(Error::sys("remove the cgroup", &dir.path)(errno))),
                 }
             }
-            if let (true, Some((parent, _))) =
-                (place::in_default_parent(&dir.path), dir.path.rsplit_once('/'))
-            {
-                // Refused while it holds another container.
-                rustix::fs::rmdir(parent).unwrap_or_default();
-            }
         }
-        for parent in self.made.iter().rev() {
+        // Refused while it holds another's. The container's own is among them when this process has made it.
+        let own = |path: &String| self.dirs.iter().any(|dir| dir.path == *path);
+        for parent in self.made.iter().rev().filter(|path| !own(path)) {
             rustix::fs::rmdir(&**parent).unwrap_or_default();
         }
         Ok(())

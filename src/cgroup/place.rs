@@ -15,8 +15,10 @@ use alloc::{format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
-/// The parent of containers that name no cgroupsPath.
-const PARENT: &str = "runlet";
+/// What the cgroup's name begins with for containers that name no cgroupsPath.
+const PREFIX: &str = "runlet-";
+/// NAME_MAX: an id that is so long that the prefix does not fit goes without it.
+const LONGEST: usize = 255;
 
 const MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
 
@@ -42,7 +44,7 @@ struct Place {
     v1: bool,
     /// Absolute.
     path: String,
-    /// How much of it is the mount point.
+    /// How much of it is there already: the mount point, or what holds the container's cgroup by default.
     root: usize,
 }
 
@@ -51,11 +53,6 @@ impl Place {
     fn parents(&self) -> impl Iterator<Item = &str> {
         let ends = self.path.match_indices('/').map(|(at, _)| at).filter(|at| *at > self.root);
         ends.filter_map(|end| self.path.get(..end))
-    }
-
-    /// Whether it is in the parent of containers that name no cgroupsPath.
-    fn is_default(&self) -> bool {
-        in_default_parent(&self.path)
     }
 }
 
@@ -124,12 +121,18 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         return in_scope(plan, host.v2.as_deref(), wanted);
     }
     let relative = match wanted.cgroups_path.is_empty() {
-        true => format!("{}{PARENT}/{}", host.v2.as_deref().map(delegated).unwrap_or_default(), wanted.id),
+        true => default(wanted.id),
         false => relative(wanted.cgroups_path)?,
     };
     let mut places = Vec::new();
     if let Some(root) = &host.v2 {
-        places.push(Place { v1: false, path: format!("{root}/{relative}"), root: root.len() });
+        let above = match wanted.cgroups_path.is_empty() && host.is_denied {
+            true => delegated(),
+            false => String::new(),
+        };
+        let path = format!("{root}/{above}{relative}");
+        let root = root.len().saturating_add(above.len());
+        places.push(Place { v1: false, path, root });
     }
     // On a hybrid host only the hierarchies with a limit are used; without a cgroup2 all of them, for freezing and counting.
     let needed = plan.writes.iter().filter(|write| write.v1).filter_map(|write| write.controller());
@@ -159,12 +162,17 @@ fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<
     Ok(Prepared { plan, warning: None, note, places, scope: Some((scope, wanted.id.into())) })
 }
 
-/// Where below the mount `root` a caller makes containers that name no place: at its top, or, for one who may not write there, beside
-/// his own cgroup, which is where a service manager's delegation lets him. Empty or with a slash at its end.
-fn delegated(root: &str) -> String {
-    if rustix::fs::access(root, Access::WRITE_OK) != Err(Errno::ACCESS) {
-        return String::new();
+/// The cgroup's name for a container that names no place.
+fn default(id: &str) -> String {
+    match PREFIX.len().saturating_add(id.len()) <= LONGEST {
+        true => format!("{PREFIX}{id}"),
+        false => id.into(),
     }
+}
+
+/// Where one who may not write at the top of the hierarchy makes containers that name no place: beside his own cgroup, which is where
+/// a service manager's delegation lets him. Empty or with a slash at its end.
+fn delegated() -> String {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let text =
         rustix::fs::open("/proc/self/cgroup", flags, Mode::empty()).and_then(|file| read_to_end(&file));
@@ -202,16 +210,12 @@ fn note(places: &[Place]) -> String {
     for place in places {
         line("", &place.path);
     }
-    for place in places.iter().filter(|place| !place.is_default()) {
+    for place in places {
         for parent in place.parents().filter(|path| rustix::fs::access(*path, Access::EXISTS).is_err()) {
             line("+", parent);
         }
     }
     note
-}
-
-pub(super) fn in_default_parent(path: &str) -> bool {
-    path.rsplit('/').nth(1) == Some(PARENT)
 }
 
 impl Prepared {
@@ -286,8 +290,8 @@ impl Cgroup {
         }
         let fd = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
         let dir = Dir { fd, path: path.into(), v1: place.v1 };
-        // A new directory below one that is frozen is frozen too; the default parent never is.
-        if there || !place.is_default() {
+        // A new directory below one that is frozen is frozen too.
+        if there || place.parents().next().is_some() {
             let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {path:?} {what}"));
             if there && dir.is_populated().map_err(failed)? {
                 return refuse("already holds processes");

@@ -174,10 +174,10 @@ fn install_last(process: &Process, fds: Fds<'_>) -> Done<()> {
 }
 
 /// The pid namespace that was joined, for its children, is entered by a child that is no more than the program will be: it has the
-/// program's rights and no descriptor but those promised to it and the one for frames. Whoever in there may trace every process
+/// program's rights and no descriptor but those promised to it and the one to the parent. Whoever in there may trace every process
 /// (CAP_SYS_PTRACE) sees nothing of the host. Comes back in the child.
 fn enter_pid_namespace<'a>(process: &Process, fds: Fds<'a>) -> Fds<'a> {
-    let own = match close_all_but_frames(process.preserve_fds, fds) {
+    let own = match close_all_but_parent(process.preserve_fds, fds) {
         Ok(own) => own,
         Err(fail) => give_up(fail, fds),
     };
@@ -195,15 +195,15 @@ fn enter_pid_namespace<'a>(process: &Process, fds: Fds<'a>) -> Fds<'a> {
     }
 }
 
-/// A copy of the frames' descriptor stands just above the promised ones, and then all others are closed.
-fn close_all_but_frames(preserve: u32, fds: Fds<'_>) -> Done<Fds<'_>> {
+/// A copy of the descriptor to the parent stands just above the promised ones, and then all others are closed.
+fn close_all_but_parent(preserve: u32, fds: Fds<'_>) -> Done<Fds<'_>> {
     let failed = || at(Step::Clone);
     let number = preserve.saturating_add(3);
     let last = number.cast_signed();
-    if syscalls::AsRawFd::as_raw_fd(&fds.frames) != last {
-        fd::dup_to(fds.frames, last, fs::O_CLOEXEC).map_err(failed())?;
+    if syscalls::AsRawFd::as_raw_fd(&fds.parent) != last {
+        fd::dup_to(fds.parent, last, fs::O_CLOEXEC).map_err(failed())?;
     }
-    let frames = fd::inherited(last).map_err(failed())?;
+    let parent = fd::inherited(last).map_err(failed())?;
     let above = number.saturating_add(1);
     if fd::close_range(above, u32::MAX).is_err() {
         for number in above..=fds.highest {
@@ -213,7 +213,7 @@ fn close_all_but_frames(preserve: u32, fds: Fds<'_>) -> Done<Fds<'_>> {
             }
         }
     }
-    Ok(Fds { frames, go: None, joins: &[], root: None, proc: None, console: None, state: None, ..fds })
+    Ok(Fds { parent, joins: &[], root: None, proc: None, console: None, state: None, ..fds })
 }
 
 /// What a process does only for itself.

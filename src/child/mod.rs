@@ -27,10 +27,8 @@ use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, net, ns, prctl, process,
 /// What the child got from its parent besides the Plan.
 #[derive(Clone, Copy)]
 pub struct Fds<'a> {
-    /// Frames go out here; close-on-exec, so that its end tells that the program runs.
-    pub frames: BorrowedFd<'a>,
-    /// Answers come in here, one byte each; None where nothing is asked.
-    pub go: Option<BorrowedFd<'a>>,
+    /// Frames go out here, and answers come in, one byte each; close-on-exec, so that its end tells that the program runs.
+    pub parent: BorrowedFd<'a>,
     /// The namespaces to join, as `Namespaces::join` has them.
     pub joins: &'a [OwnedFd],
     /// The container's root, seen from outside, for `exec`.
@@ -47,6 +45,8 @@ pub struct Fds<'a> {
     pub state: Option<BorrowedFd<'a>>,
     /// Whether the parent has something to do in the new namespaces before anything else happens.
     pub wait_maps: bool,
+    /// Whether the parent is still loading the device rules.
+    pub wait_rules: bool,
     /// Whether the cgroup namespace is made here, after the parent has moved this process into its cgroup.
     pub late_cgroup: bool,
     /// Whether there are hooks to run before pivot_root.
@@ -138,6 +138,9 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     let jail = root::attach(&plan.root)?;
     let own = mounts::mount_all(plan, &jail, fds)?;
     devices::make_all(plan, &jail, own, fds)?;
+    if fds.wait_rules {
+        hear(Step::Rules, fds)?;
+    }
     if fds.wait_hooks {
         ask(Frame { kind: Kind::Hooks, step: Step::Hooks, index: 0, value: 0 }, fds)?;
     }
@@ -225,7 +228,7 @@ fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: Fds<'_>) -
 
 /// Sends a frame.
 pub(crate) fn tell(frame: Frame, fds: Fds<'_>) -> Done<()> {
-    match fd::write(fds.frames, &frame.encode()) {
+    match fd::write(fds.parent, &frame.encode()) {
         Ok(FRAME) => Ok(()),
         Ok(_) => Err(Fail { step: frame.step, index: 0, errno: Errno::IO }),
         Err(errno) => Err(Fail { step: frame.step, index: 0, errno }),
@@ -240,13 +243,17 @@ pub(crate) fn warn(step: Step, index: usize, errno: Errno, fds: Fds<'_>) -> Done
 /// Sends a frame and waits for the parent's byte. End of file means that the parent is gone: nobody waits for this container.
 pub(crate) fn ask(frame: Frame, fds: Fds<'_>) -> Done<()> {
     tell(frame, fds)?;
-    let Some(go) = fds.go else { return Err(Fail { step: frame.step, index: 0, errno: Errno::BADF }) };
+    hear(frame.step, fds)
+}
+
+/// Waits for the parent's byte.
+fn hear(step: Step, fds: Fds<'_>) -> Done<()> {
     loop {
-        match fd::read(go, &mut [0]) {
+        match fd::read(fds.parent, &mut [0]) {
             Ok(1) => return Ok(()),
-            Ok(_) => process::exit_group(1),
+            Ok(_) | Err(Errno::CONNRESET) => process::exit_group(1),
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(Fail { step: frame.step, index: 0, errno }),
+            Err(errno) => return Err(at(step)(errno)),
         }
     }
 }
@@ -260,7 +267,7 @@ pub(crate) fn give_up(fail: Fail, fds: Fds<'_>) -> ! {
     let frame = frame(Kind::Failure, fail.step, fail.index, fail.errno);
     let to = match (fail.step, fds.fifo) {
         (Step::StartContainer | Step::Exec, Some(fifo)) => fifo,
-        _ => fds.frames,
+        _ => fds.parent,
     };
     // Nobody is left to be told when this fails too; the exit status says the rest.
     match fd::write(to, &frame.encode()) {

@@ -74,7 +74,7 @@ pub fn make<'b>(
 ) -> Result<Made<'b>> {
     let mut design = think(context, args, bundle, running)?;
     // Side effects start here.
-    let store = Store::open(&context.root()?, true)?.ok_or_else(|| Error::new("--root: cannot be made"))?;
+    let store = context.store()?;
     let entry = store.create(&args.id)?;
     let mut draft =
         Draft { store, entry, notify: None, cgroup: None, child: None, moves: None, record: None };
@@ -211,12 +211,20 @@ impl<'b> Draft<'b> {
         if let Some(owner) = cgroup_owner(&design.config, &design.plan) {
             cgroup.delegate(owner)?;
         }
-        if let Some(program) = &prepared.plan.devices
+        Ok(())
+    }
+
+    /// Puts the device rules into force. Loading the program takes the kernel as long as the mounts take the process.
+    fn rule(&self, design: &Design<'_>) -> Result<()> {
+        if let (Some(cgroup), Some(program)) = (&self.cgroup, &design.cgroup.plan.devices)
             && let Some(program) = cgroup::device::load(program)?
         {
             cgroup.attach(&program)?;
         }
-        Ok(())
+        match &self.child {
+            Some(child) if child.waits_for_rules => child.go(),
+            _ => Ok(()),
+        }
     }
 
     /// Clones the container's process and writes the Record. The result is the file from which the hooks that the process runs
@@ -228,6 +236,7 @@ impl<'b> Draft<'b> {
         running: &Running,
         design: &mut Design<'b>,
     ) -> Result<Option<OwnedFd>> {
+        let rules = design.cgroup.plan.devices.is_some();
         let Design { config, plan, rdt, joins, terminal, barrier, .. } = design;
         let sources = sources::open(plan)?;
         let cgroup = self.cgroup.as_ref();
@@ -242,7 +251,8 @@ impl<'b> Draft<'b> {
             fifo: fifo.as_ref().map(AsFd::as_fd),
             console: terminal.there(),
             state: state.as_ref().map(AsFd::as_fd),
-            lock: Some(self.entry.directory.as_fd()),
+            // A process that waits for nobody lets go of it by itself.
+            lock: (*barrier || state.is_some()).then_some(self.entry.directory.as_fd()),
             // Without a cgroup nothing but the Record tells a later `delete` which process to end: the child waits for it.
             wait_maps: plan.namespaces.new & ns::CLONE_NEWUSER != 0
                 || state.is_some()
@@ -250,14 +260,17 @@ impl<'b> Draft<'b> {
                 || plan.process.oom_score_adj.is_some()
                 || !plan.net_devices.is_empty()
                 || rdt.is_some(),
+            wait_rules: cgroup.is_some() && rules,
             joins_late: cgroup.is_some_and(Cgroup::needs_join),
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
             late_pid: false,
         };
-        let child = self.child.insert(spawn::spawn(Task::Init(plan), joins, &sources, &setup)?);
-        let record = self.record.insert(record(args, bundle, config, plan, child.pid, cgroup));
-        self.entry.write(record, &bundle.json)?;
+        let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
+        let pid = self.child.insert(child).pid;
+        self.rule(design)?;
+        let record = record(args, bundle, &design.config, &design.plan, pid, self.cgroup.as_ref());
+        self.entry.write(self.record.insert(record), &bundle.json)?;
         Ok(state)
     }
 

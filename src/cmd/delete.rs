@@ -27,13 +27,7 @@ pub fn delete(context: &Context<'_>, args: &args::Delete) -> Result<()> {
 
 fn one(context: &Context<'_>, id: &str, force: bool) -> Result<()> {
     crate::store::check_id(id)?;
-    let root = context.root()?;
-    let Some(store) = Store::open(&root, false)? else {
-        return if force { Ok(()) } else { Err(crate::store::missing(id)) };
-    };
-    if force && !store.has(id) {
-        return Ok(());
-    }
+    let store = context.store()?;
     let entry = match store.find_locked(id) {
         Err(_) if force && !store.has(id) => return Ok(()),
         other => other?,
@@ -81,7 +75,6 @@ pub fn take_away(
     left: Option<(&Config<'_>, &Record<'_>)>,
 ) -> Result<()> {
     if let Some(cgroup) = cgroup {
-        cgroup.kill()?;
         cgroup.remove()?;
     }
     // Who has not got so far as a Record may have made one, too.

@@ -12,7 +12,7 @@ use core::time::Duration;
 pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
     let stopped = || error!("container not running: {:?}", args.id);
     let cgroup = {
-        let entry = context.store(&args.id)?.find(&args.id)?;
+        let entry = context.store()?.find(&args.id)?;
         let json = entry.read()?.ok_or_else(stopped)?;
         let record = Record::parse(&json)?;
         if record.status(&entry) == Status::Stopped {

@@ -30,7 +30,7 @@ pub const FAILED: i32 = 255;
 
 /// `exec`. The result is the program's exit status, or 0 with `--detach`.
 pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
-    let entry = context.store(&args.id)?.find(&args.id)?;
+    let entry = context.store()?.find(&args.id)?;
     let json = entry.read()?.ok_or_else(|| not_running(&args.id))?;
     let record = Record::parse(&json)?;
     match super::state::status(&record, &entry) {

@@ -12,7 +12,7 @@ use syscalls::{AsFd, Errno, process};
 
 /// `kill`.
 pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
-    let found = context.store(&args.id).and_then(|store| store.find(&args.id));
+    let found = context.store().and_then(|store| store.find(&args.id));
     let entry = match found {
         // Nothing is left to signal, which is what was asked for (CLI.md: `kill --all` of one that is gone succeeds).
         Err(_) if args.all && crate::store::check_id(&args.id).is_ok() => return Ok(()),

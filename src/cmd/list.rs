@@ -4,7 +4,7 @@ use super::{Context, print, state::status};
 use crate::args::{self, Format};
 use crate::error::Result;
 use crate::json::Writer;
-use crate::store::{Record, Status, Store};
+use crate::store::{Record, Status};
 use alloc::{
     format,
     string::{String, ToString},
@@ -18,33 +18,32 @@ pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
         table.push_str(&row("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"));
     }
     json.array("");
-    if let Some(store) = Store::open(&context.root()?, false)? {
-        let mut ids = store.list()?;
-        ids.sort_unstable();
-        for id in &ids {
-            let Ok(entry) = store.find(id) else { continue };
-            if args.quiet {
-                table.push_str(id);
-                table.push('\n');
+    let store = context.store()?;
+    let mut ids = store.list()?;
+    ids.sort_unstable();
+    for id in &ids {
+        let Ok(entry) = store.find(id) else { continue };
+        if args.quiet {
+            table.push_str(id);
+            table.push('\n');
+            continue;
+        }
+        let Ok(Some(text)) = entry.read() else { continue };
+        let record = match Record::parse(&text) {
+            Ok(record) => record,
+            Err(error) => {
+                context.log.warn(&format!("container {id:?}: {error}"));
                 continue;
             }
-            let Ok(Some(text)) = entry.read() else { continue };
-            let record = match Record::parse(&text) {
-                Ok(record) => record,
-                Err(error) => {
-                    context.log.warn(&format!("container {id:?}: {error}"));
-                    continue;
-                }
-            };
-            let status = status(&record, &entry);
-            match args.format {
-                Format::Json => record.write_state(status, 0, &mut json, ""),
-                Format::Table => {
-                    let pid = if status == Status::Stopped { 0 } else { record.pid };
-                    let pid = pid.to_string();
-                    let created = &record.created;
-                    table.push_str(&row(id, &pid, status.name(), &record.bundle, created, &record.owner));
-                }
+        };
+        let status = status(&record, &entry);
+        match args.format {
+            Format::Json => record.write_state(status, 0, &mut json, ""),
+            Format::Table => {
+                let pid = if status == Status::Stopped { 0 } else { record.pid };
+                let pid = pid.to_string();
+                let created = &record.created;
+                table.push_str(&row(id, &pid, status.name(), &record.bundle, created, &record.owner));
             }
         }
     }

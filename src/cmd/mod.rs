@@ -58,10 +58,9 @@ impl Context<'_> {
         self.global.rootless.unwrap_or_else(|| !syscalls::ids::is_root())
     }
 
-    /// The state directory, which must be there: no container exists in one that is not.
-    pub fn store(&self, id: &str) -> Result<Store> {
-        crate::store::check_id(id)?;
-        Store::open(&self.root()?, false)?.ok_or_else(|| crate::store::missing(id))
+    /// The state root.
+    pub fn store(&self) -> Result<Store> {
+        Ok(Store::new(self.root()?))
     }
 }
 

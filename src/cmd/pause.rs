@@ -25,7 +25,7 @@ pub fn resume(context: &Context<'_>, id: &str) -> Result<()> {
 }
 
 fn with_cgroup(context: &Context<'_>, id: &str, act: impl Fn(&Cgroup, Status) -> Result<()>) -> Result<()> {
-    let entry = context.store(id)?.find_locked(id)?;
+    let entry = context.store()?.find_locked(id)?;
     let json = entry.read()?.ok_or_else(|| error!("container not running: {id:?}"))?;
     let record = Record::parse(&json)?;
     let status = state::status(&record, &entry);

@@ -65,10 +65,9 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
 
 /// Removes what was made, after the container has ended; a `delete` may have been faster, or be at it.
 fn clean_up(context: &Context<'_>, made: Made<'_>) -> Result<()> {
-    match made.store.find_locked(&made.entry.id) {
-        Ok(entry) => take_away(context, &made.store, &entry, made.cgroup, Some((&made.config, &made.record))),
-        Err(error) if made.store.has(&made.entry.id) => Err(error),
-        Err(_) => Ok(()),
+    match made.entry.lock_again()? {
+        true => take_away(context, &made.store, &made.entry, made.cgroup, Some((&made.config, &made.record))),
+        false => Ok(()),
     }
 }
 

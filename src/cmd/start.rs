@@ -23,7 +23,7 @@ object!(Kept<'a> { "config" => config });
 
 /// `start`. Returns after the poststart hooks did (config.md).
 pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
-    let store = context.store(id)?;
+    let store = context.store()?;
     let entry = store.find_locked(id)?;
     let json = entry.read()?.ok_or_else(|| error!("container {id:?} is still being created"))?;
     let record = Record::parse(&json)?;

@@ -9,7 +9,7 @@ use alloc::string::String;
 
 /// `state`.
 pub fn state(context: &Context<'_>, id: &str) -> Result<()> {
-    let entry = context.store(id)?.find(id)?;
+    let entry = context.store()?.find(id)?;
     let json = entry.read()?.ok_or_else(|| error!("container {id:?} is still being created"))?;
     let record = Record::parse(&json)?;
     let cgroup = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten());

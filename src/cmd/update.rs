@@ -36,7 +36,7 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     };
     flags(&mut resources, args);
 
-    let entry = context.store(&args.id)?.find_locked(&args.id)?;
+    let entry = context.store()?.find_locked(&args.id)?;
     let stopped = || error!("container not running: {:?}", args.id);
     let json = entry.read()?.ok_or_else(stopped)?;
     let record = Record::parse(&json)?;

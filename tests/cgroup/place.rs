@@ -10,9 +10,9 @@ fn without_a_path_it_is_named_after_the_container() {
     let mut bundle = context.bundle(&["pause"]);
     bundle.unset("/linux/cgroupsPath");
     let id = context.running(&bundle);
-    assert!(!directories(&format!("/runlet/{id}")).is_empty());
+    assert!(!directories(&format!("/runlet-{id}")).is_empty());
     context.delete_force(&id).ok();
-    assert!(directories(&format!("/runlet/{id}")).is_empty());
+    assert!(directories(&format!("/runlet-{id}")).is_empty());
 }
 
 #[test]
