@@ -12,17 +12,17 @@ impl Compiler {
         if let Some(weight) = io.weight.filter(|weight| *weight != 0) {
             let scaled =
                 weight::of_blkio(weight).ok_or_else(|| refuse("blockIO.weight", "must be 10 to 1000"))?;
-            self.write(bfq, "blockIO.weight", format!("{weight}"), Missing::Next);
+            self.write(bfq, "blockIO.weight", &weight, Missing::Next);
             match self.v1 {
-                true => self.put("blkio.weight", "blockIO.weight", format!("{weight}")),
-                false => self.put("io.weight", "blockIO.weight", format!("{scaled}")),
+                true => self.put("blkio.weight", "blockIO.weight", &weight),
+                false => self.put("io.weight", "blockIO.weight", &scaled),
             }
         }
         if let Some(weight) = io.leaf_weight.filter(|weight| *weight != 0) {
             if !self.v1 {
                 return Err(refuse_v2("blockIO.leafWeight"));
             }
-            self.put("blkio.leaf_weight", "blockIO.leafWeight", format!("{weight}"));
+            self.put("blkio.leaf_weight", "blockIO.leafWeight", &weight);
         }
         for (index, device) in io.weight_device.iter().enumerate() {
             let place = format!("blockIO.weightDevice[{index}]");
@@ -31,10 +31,10 @@ impl Compiler {
                 let scaled =
                     weight::of_blkio(weight).ok_or_else(|| refuse(&place, "weight must be 10 to 1000"))?;
                 let bfq = self.pick("io.bfq.weight", "blkio.bfq.weight_device");
-                self.write(bfq, place.clone(), format!("{name} {weight}"), Missing::Next);
+                self.write(bfq, &place, &format_args!("{name} {weight}"), Missing::Next);
                 match self.v1 {
-                    true => self.put("blkio.weight_device", place.clone(), format!("{name} {weight}")),
-                    false => self.put("io.weight", place.clone(), format!("{name} {scaled}")),
+                    true => self.put("blkio.weight_device", &place, &format_args!("{name} {weight}")),
+                    false => self.put("io.weight", &place, &format_args!("{name} {scaled}")),
                 }
             }
             if let Some(weight) = device.leaf_weight.filter(|weight| *weight != 0) {
@@ -44,7 +44,7 @@ impl Compiler {
                         "leafWeight cannot be set on cgroup v2, which has no such limit",
                     ));
                 }
-                self.put("blkio.leaf_weight_device", place, format!("{name} {weight}"));
+                self.put("blkio.leaf_weight_device", &place, &format_args!("{name} {weight}"));
             }
         }
         self.throttles(
@@ -79,10 +79,10 @@ impl Compiler {
             let name = device_name(device.major, device.minor, &place)?;
             let rate = device.rate;
             match (self.v1, rate) {
-                (true, 0) => self.default(v1_file, place, format!("{name} 0")),
-                (true, _) => self.put(v1_file, place, format!("{name} {rate}")),
-                (false, 0) => self.default("io.max", place, format!("{name} {key}=max")),
-                (false, _) => self.put("io.max", place, format!("{name} {key}={rate}")),
+                (true, 0) => self.default(v1_file, &place, &format_args!("{name} 0")),
+                (true, _) => self.put(v1_file, &place, &format_args!("{name} {rate}")),
+                (false, 0) => self.default("io.max", &place, &format_args!("{name} {key}=max")),
+                (false, _) => self.put("io.max", &place, &format_args!("{name} {key}={rate}")),
             }
         }
         Ok(())

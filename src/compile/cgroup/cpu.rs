@@ -3,7 +3,6 @@
 use super::{Compiler, Now, refuse, refuse_v2, weight};
 use crate::config::resources::Cpu;
 use crate::error::Result;
-use alloc::format;
 
 impl Compiler {
     pub(super) fn cpu(&mut self, cpu: &Cpu<'_>, now: Now) -> Result<()> {
@@ -14,47 +13,49 @@ impl Compiler {
         // The weight of a group that is SCHED_IDLE cannot be set (EINVAL): idle goes before it when it is taken off, behind
         // it when it is put on.
         if cpu.idle == Some(0) {
-            self.default("cpu.idle", "cpu.idle", "0");
+            self.default("cpu.idle", "cpu.idle", &"0");
         }
         match cpu.shares {
             None | Some(0) => {}
-            Some(shares) if self.v1 => self.put("cpu.shares", "cpu.shares", format!("{shares}")),
-            Some(shares) => self.put("cpu.weight", "cpu.shares", format!("{}", weight::of_shares(shares))),
+            Some(shares) if self.v1 => self.put("cpu.shares", "cpu.shares", &shares),
+            Some(shares) => self.put("cpu.weight", "cpu.shares", &weight::of_shares(shares)),
         }
         if cpu.idle == Some(1) {
-            self.put("cpu.idle", "cpu.idle", "1");
+            self.put("cpu.idle", "cpu.idle", &"1");
         }
 
         let quota = cpu.quota.filter(|quota| *quota != 0);
         let period = cpu.period.filter(|period| *period != 0);
         if self.v1 {
             if let Some(period) = period {
-                self.put("cpu.cfs_period_us", "cpu.period", format!("{period}"));
+                self.put("cpu.cfs_period_us", "cpu.period", &period);
             }
             match quota {
                 None => {}
-                Some(..0) => self.default("cpu.cfs_quota_us", "cpu.quota", "-1"),
-                Some(quota) => self.put("cpu.cfs_quota_us", "cpu.quota", format!("{quota}")),
+                Some(..0) => self.default("cpu.cfs_quota_us", "cpu.quota", &"-1"),
+                Some(quota) => self.put("cpu.cfs_quota_us", "cpu.quota", &quota),
             }
         } else {
             match (quota, period) {
                 (None, None) => {}
                 // A single number leaves the period as it is.
-                (Some(..0), None) => self.default("cpu.max", "cpu.quota", "max"),
-                (Some(quota), None) => self.put("cpu.max", "cpu.quota", format!("{quota}")),
-                (Some(..0), Some(period)) => self.put("cpu.max", "cpu.period", format!("max {period}")),
-                (Some(quota), Some(period)) => self.put("cpu.max", "cpu.quota", format!("{quota} {period}")),
+                (Some(..0), None) => self.default("cpu.max", "cpu.quota", &"max"),
+                (Some(quota), None) => self.put("cpu.max", "cpu.quota", &quota),
+                (Some(..0), Some(period)) => self.put("cpu.max", "cpu.period", &format_args!("max {period}")),
+                (Some(quota), Some(period)) => {
+                    self.put("cpu.max", "cpu.quota", &format_args!("{quota} {period}"))
+                }
                 (None, Some(period)) => match now.quota {
-                    Some(quota) => self.put("cpu.max", "cpu.period", format!("{quota} {period}")),
-                    None => self.put("cpu.max", "cpu.period", format!("max {period}")),
+                    Some(quota) => self.put("cpu.max", "cpu.period", &format_args!("{quota} {period}")),
+                    None => self.put("cpu.max", "cpu.period", &format_args!("max {period}")),
                 },
             }
         }
         let file = self.pick("cpu.max.burst", "cpu.cfs_burst_us");
         match cpu.burst {
             None => {}
-            Some(0) => self.default(file, "cpu.burst", "0"),
-            Some(burst) => self.put(file, "cpu.burst", format!("{burst}")),
+            Some(0) => self.default(file, "cpu.burst", &"0"),
+            Some(burst) => self.put(file, "cpu.burst", &burst),
         }
 
         let runtime = cpu.realtime_runtime.filter(|value| *value != 0);
@@ -63,13 +64,13 @@ impl Compiler {
             if !self.v1 {
                 return Err(refuse_v2("cpu.realtimePeriod"));
             }
-            self.put("cpu.rt_period_us", "cpu.realtimePeriod", format!("{period}"));
+            self.put("cpu.rt_period_us", "cpu.realtimePeriod", &period);
         }
         if let Some(runtime) = runtime {
             if !self.v1 {
                 return Err(refuse_v2("cpu.realtimeRuntime"));
             }
-            self.put("cpu.rt_runtime_us", "cpu.realtimeRuntime", format!("{runtime}"));
+            self.put("cpu.rt_runtime_us", "cpu.realtimeRuntime", &runtime);
         }
         Ok(())
     }

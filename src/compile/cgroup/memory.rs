@@ -3,7 +3,6 @@
 use super::{Compiler, Now, refuse, refuse_v2};
 use crate::config::resources::Memory;
 use crate::error::Result;
-use alloc::format;
 
 impl Compiler {
     pub(super) fn memory(&mut self, memory: &Memory, now: Now, update: bool) -> Result<()> {
@@ -34,7 +33,7 @@ impl Compiler {
             }
             self.limit("memory.limit_in_bytes", "memory.limit", limit, "-1");
             match (limit, swap) {
-                (Some(-1), None) => self.default("memory.memsw.limit_in_bytes", "memory.swap", "-1"),
+                (Some(-1), None) => self.default("memory.memsw.limit_in_bytes", "memory.swap", &"-1"),
                 _ => self.limit("memory.memsw.limit_in_bytes", "memory.swap", swap, "-1"),
             }
             self.limit("memory.soft_limit_in_bytes", "memory.reservation", reservation, "-1");
@@ -42,18 +41,16 @@ impl Compiler {
             self.limit("memory.kmem.tcp.limit_in_bytes", "memory.kernelTCP", kernel_tcp, "-1");
             match memory.swappiness {
                 None => {}
-                Some(value @ 0..=100) => {
-                    self.put("memory.swappiness", "memory.swappiness", format!("{value}"))
-                }
+                Some(value @ 0..=100) => self.put("memory.swappiness", "memory.swappiness", &value),
                 Some(_) => return Err(refuse("memory.swappiness", "must be 0 to 100")),
             }
             if memory.disable_oom_killer == Some(true) {
-                self.put("memory.oom_control", "memory.disableOOMKiller", "1");
+                self.put("memory.oom_control", "memory.disableOOMKiller", &"1");
             } else if memory.disable_oom_killer == Some(false) && update {
-                self.default("memory.oom_control", "memory.disableOOMKiller", "0");
+                self.default("memory.oom_control", "memory.disableOOMKiller", &"0");
             }
             if memory.use_hierarchy == Some(true) {
-                self.default("memory.use_hierarchy", "memory.useHierarchy", "1");
+                self.default("memory.use_hierarchy", "memory.useHierarchy", &"1");
             }
             return Ok(());
         }
@@ -72,15 +69,15 @@ impl Compiler {
         let ceiling =
             limit.or(now.memory.and_then(|bytes| i64::try_from(bytes).ok()).or(update.then_some(-1)));
         match (swap, ceiling) {
-            (None, _) if limit == Some(-1) => self.default("memory.swap.max", "memory.swap", "max"),
+            (None, _) if limit == Some(-1) => self.default("memory.swap.max", "memory.swap", &"max"),
             (None, _) => {}
-            (Some(-1), _) => self.default("memory.swap.max", "memory.swap", "max"),
+            (Some(-1), _) => self.default("memory.swap.max", "memory.swap", &"max"),
             (Some(_), None) => return Err(refuse("memory.swap", "cannot be set without memory.limit")),
-            (Some(swap), Some(-1)) => self.put("memory.swap.max", "memory.swap", format!("{swap}")),
+            (Some(swap), Some(-1)) => self.put("memory.swap.max", "memory.swap", &swap),
             (Some(swap), Some(limit)) => match swap.checked_sub(limit) {
                 // Without CONFIG_SWAP there is no such file, nor anything that would need one.
-                Some(0) => self.default("memory.swap.max", "memory.swap", "0"),
-                Some(rest @ 1..) => self.put("memory.swap.max", "memory.swap", format!("{rest}")),
+                Some(0) => self.default("memory.swap.max", "memory.swap", &"0"),
+                Some(rest @ 1..) => self.put("memory.swap.max", "memory.swap", &rest),
                 _ => {
                     let what = "is memory and swap together, and must not be below memory.limit";
                     return Err(refuse("memory.swap", what));
@@ -96,8 +93,8 @@ impl Compiler {
     fn limit(&mut self, file: &str, place: &'static str, value: Option<i64>, none: &str) {
         match value {
             None => {}
-            Some(-1) => self.default(file, place, none),
-            Some(value) => self.put(file, place, format!("{value}")),
+            Some(-1) => self.default(file, place, &none),
+            Some(value) => self.put(file, place, &value),
         }
     }
 }

@@ -16,7 +16,13 @@ mod tests;
 use super::device;
 use crate::config::resources::{HugepageLimit, Network, Resources};
 use crate::error::{Error, Result, error};
-use alloc::{borrow::Cow, ffi::CString, format, string::String, vec::Vec};
+use alloc::{
+    ffi::CString,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt::Display;
 
 /// A set of controllers, one bit for each line of [`CONTROLLERS`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,7 +108,7 @@ pub struct Write {
     /// The bytes, in one write.
     pub value: Vec<u8>,
     /// Property below linux.resources.
-    pub place: Cow<'static, str>,
+    pub place: String,
     /// When the file is absent.
     pub missing: Missing,
 }
@@ -167,9 +173,9 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
         match limit {
             // A cgroup whose limit is 0 cannot be the birth place of its first process: fork is refused there, joining is
             // not. With 1 that process exists and forks no more than it would with 0.
-            0 | 1 => compiler.put("pids.max", "pids.limit", "1"),
-            -1 => compiler.default("pids.max", "pids.limit", "max"),
-            2.. => compiler.put("pids.max", "pids.limit", format!("{limit}")),
+            0 | 1 => compiler.put("pids.max", "pids.limit", &"1"),
+            -1 => compiler.default("pids.max", "pids.limit", &"max"),
+            2.. => compiler.put("pids.max", "pids.limit", &limit),
             _ => return Err(refuse("pids.limit", "must be -1 or more")),
         }
     }
@@ -185,7 +191,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
             return Err(refuse(place, "must be a list of numbers and ranges, such as 0-3,7"));
         }
         if !list.trim().is_empty() {
-            compiler.put(file, place, list.trim());
+            compiler.put(file, place, &list.trim());
         }
     }
     compiler.v1 = on(Controllers::IO);
@@ -206,7 +212,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
             }
         }
         if line.len() > device.len() {
-            compiler.put("rdma.max", "rdma", line);
+            compiler.put("rdma.max", "rdma", &line);
         }
     }
     compiler.v1 = false;
@@ -234,32 +240,23 @@ fn refuse_v2(place: &str) -> Error {
 }
 
 impl Compiler {
-    fn write(
-        &mut self,
-        file: &str,
-        place: impl Into<Cow<'static, str>>,
-        value: impl Into<String>,
-        missing: Missing,
-    ) {
-        // Str holds no NUL, and the names in this file none either.
-        let file = CString::new(file).unwrap_or_default();
-        let value: String = value.into();
+    fn write(&mut self, file: &str, place: &str, value: &dyn Display, missing: Missing) {
         self.plan.writes.push(Write {
             v1: self.v1,
-            file,
-            value: value.into_bytes(),
+            file: super::cstring(file),
+            value: value.to_string().into_bytes(),
             place: place.into(),
             missing,
         });
     }
 
     /// A limit that was asked for.
-    fn put(&mut self, file: &str, place: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+    fn put(&mut self, file: &str, place: &str, value: &dyn Display) {
         self.write(file, place, value, Missing::Fail);
     }
 
     /// A value that is what the kernel does anyway: asks for no controller.
-    fn default(&mut self, file: &str, place: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+    fn default(&mut self, file: &str, place: &str, value: &dyn Display) {
         self.write(file, place, value, Missing::Skip);
     }
 
@@ -280,7 +277,7 @@ impl Compiler {
                 )
             })?;
             for (file, value) in exceptions {
-                self.put(file, "devices", value);
+                self.put(file, "devices", &value);
             }
         } else if !devices.is_everything() {
             let program =
@@ -305,9 +302,9 @@ impl Compiler {
             let place = format!("hugepageLimits[{index}]");
             let file = self.pick("max", "limit_in_bytes");
             let value = limit.limit;
-            self.put(&format!("hugetlb.{size}.{file}"), place.clone(), format!("{value}"));
+            self.put(&format!("hugetlb.{size}.{file}"), &place, &value);
             // Reservations are limited apart since Linux 5.7; before that the first file counts them by their faults.
-            self.default(&format!("hugetlb.{size}.rsvd.{file}"), place, format!("{value}"));
+            self.default(&format!("hugetlb.{size}.rsvd.{file}"), &place, &value);
         }
         Ok(())
     }
@@ -321,7 +318,7 @@ impl Compiler {
                     "needs the net_cls controller of cgroup v1, which is not mounted",
                 ));
             }
-            self.put("net_cls.classid", "network.classID", format!("{class}"));
+            self.put("net_cls.classid", "network.classID", &class);
         }
         for (index, priority) in network.priorities.iter().enumerate() {
             let place = format!("network.priorities[{index}]");
@@ -336,7 +333,11 @@ impl Compiler {
             {
                 return Err(refuse(&place, "name must be that of an interface"));
             }
-            self.put("net_prio.ifpriomap", place, format!("{} {}", &*priority.name, priority.priority));
+            self.put(
+                "net_prio.ifpriomap",
+                &place,
+                &format_args!("{} {}", &*priority.name, priority.priority),
+            );
         }
         Ok(())
     }
@@ -363,7 +364,7 @@ impl Compiler {
         }
         // Nested keys (io.max, rdma.max) take one line a write.
         for line in value.lines().filter(|line| !line.trim().is_empty()) {
-            self.put(file, place.clone(), line.trim());
+            self.put(file, &place, &line.trim());
         }
         Ok(())
     }
