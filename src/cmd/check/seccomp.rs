@@ -132,7 +132,7 @@ fn answers(
         let number = match call.parse::<u32>() {
             Ok(number) => number | abi.bit,
             Err(_) => {
-                let entry = machine.table.find(call, &mut 0);
+                let entry = machine.table.find(call);
                 match entry.and_then(|entry| machine.table.number(abi, entry)) {
                     Some(number) => abi.real(number),
                     None => continue,

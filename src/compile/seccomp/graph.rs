@@ -127,12 +127,13 @@ pub struct TooLarge;
 #[derive(Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
+    given: Vec<(u32, Id)>,
 }
 
 impl Graph {
     /// Room for a program of ordinary size.
     pub fn new() -> Self {
-        Graph { nodes: Vec::with_capacity(512) }
+        Graph { nodes: Vec::with_capacity(512), given: Vec::new() }
     }
 
     fn push(&mut self, node: Node) -> Id {
@@ -146,9 +147,14 @@ impl Graph {
         self.nodes.get(usize::from(id)).copied()
     }
 
-    /// The end of a path: a `SECCOMP_RET_*` value with its data. The callers keep one node for each value.
+    /// The end of a path: a `SECCOMP_RET_*` value with its data. One node for each.
     pub fn give(&mut self, action: u32) -> Id {
-        self.push(Node::Return(action))
+        if let Some((_, id)) = self.given.iter().find(|(have, _)| *have == action) {
+            return *id;
+        }
+        let id = self.push(Node::Return(action));
+        self.given.push((action, id));
+        id
     }
 
     /// Loads a word before `next`, unless `next` has no use for it.

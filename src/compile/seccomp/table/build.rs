@@ -3,7 +3,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
-use super::{MULTIPLEXED, NONE};
+use super::{BLOCK, MULTIPLEXED, NONE};
 
 const TEXT: &[u8] = include_bytes!("syscalls.tbl");
 const COLUMNS: usize = 13;
@@ -12,8 +12,9 @@ const ROWS: usize = rows();
 /// The sizes of a machine's arrays.
 pub struct Size {
     pub names: usize,
-    pub bytes: usize,
+    pub packed: usize,
     pub elsewhere: usize,
+    pub exceptions: usize,
 }
 
 /// The text as numbers: where each name lies, and its number in every column.
@@ -178,51 +179,97 @@ const fn own(columns: &[&str]) -> [bool; ROWS] {
     own
 }
 
-pub const fn measure(columns: &[&str]) -> Size {
+/// How many bytes two names have in common at their start, as far as three bits can say.
+const fn shared(one: usize, other: usize) -> usize {
+    let mut at = 0;
+    while at < 7
+        && ROW.start[one] + at < ROW.end[one]
+        && ROW.start[other] + at < ROW.end[other]
+        && TEXT[ROW.start[one] + at] == TEXT[ROW.start[other] + at]
+    {
+        at += 1;
+    }
+    at
+}
+
+/// The names as [`super::Table`] has them, and where each block of them starts.
+const fn pack<const N: usize, const B: usize>(columns: &[&str]) -> ([u8; N], [u16; B], usize) {
     let own = own(columns);
-    let mut size = Size { names: 0, bytes: 0, elsewhere: 0 };
+    let (mut packed, mut blocks) = ([0; N], [0; B]);
+    let (mut row, mut entry, mut to, mut before) = (0, 0, 0, 0);
+    while row < ROWS {
+        if own[row] {
+            let mut from = 0;
+            if entry % BLOCK != 0 {
+                from = shared(before, row);
+            } else if B > 0 {
+                blocks[entry / BLOCK] = to as u16;
+            }
+            let length = ROW.end[row] - ROW.start[row] - from;
+            assert!(length < 32);
+            let mut byte = 0;
+            while N > 0 && byte <= length {
+                packed[to + byte] = match byte {
+                    0 => (from << 5 | length) as u8,
+                    _ => TEXT[ROW.start[row] + from + byte - 1],
+                };
+                byte += 1;
+            }
+            to += 1 + length;
+            before = row;
+            entry += 1;
+        }
+        row += 1;
+    }
+    (packed, blocks, to)
+}
+
+pub const fn measure(columns: &[&str], like: &[&str]) -> Size {
+    let own = own(columns);
+    let mut size = Size { names: 0, packed: 0, elsewhere: 0, exceptions: 0 };
     let mut row = 0;
     while row < ROWS {
         if own[row] {
             size.names += 1;
-            size.bytes += ROW.end[row] - ROW.start[row];
         } else {
             size.elsewhere += 1;
         }
+        size.exceptions += is_exception(row, like) as usize;
+        assert!(own[row] || !is_exception(row, like));
         row += 1;
     }
+    (_, _, size.packed) = pack::<0, 0>(columns);
     size
 }
 
 pub const fn names<const N: usize>(columns: &[&str]) -> [u8; N] {
-    let own = own(columns);
-    let mut names = [0; N];
-    let (mut row, mut to) = (0, 0);
-    while row < ROWS {
-        let mut from = ROW.start[row];
-        while own[row] && from < ROW.end[row] {
-            names[to] = TEXT[from];
-            from += 1;
-            to += 1;
-        }
-        row += 1;
-    }
-    names
+    pack::<N, 0>(columns).0
 }
 
-pub const fn ends<const N: usize>(columns: &[&str]) -> [u16; N] {
+pub const fn blocks<const B: usize>(columns: &[&str]) -> [u16; B] {
+    pack::<0, B>(columns).1
+}
+
+/// Whether a row differs in two columns, the second of which is like the first.
+const fn is_exception(row: usize, like: &[&str]) -> bool {
+    !like.is_empty() && ROW.number[row][column(like[0])] != ROW.number[row][column(like[1])]
+}
+
+pub const fn exceptions<const N: usize>(columns: &[&str], like: &[&str]) -> [(u16, u16); N] {
     let own = own(columns);
-    let mut ends = [0; N];
-    let (mut row, mut to, mut end) = (0, 0, 0);
+    let mut exceptions = [(0, 0); N];
+    let (mut row, mut entry, mut to) = (0, 0, 0);
     while row < ROWS {
-        if own[row] {
-            end += ROW.end[row] - ROW.start[row];
-            ends[to] = end as u16;
+        if is_exception(row, like) {
+            exceptions[to] = (entry, ROW.number[row][column(like[1])]);
             to += 1;
+        }
+        if own[row] {
+            entry += 1;
         }
         row += 1;
     }
-    ends
+    exceptions
 }
 
 pub const fn numbers<const N: usize>(columns: &[&str]) -> [u16; N] {

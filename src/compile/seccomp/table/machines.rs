@@ -11,6 +11,8 @@ const fn abi(name: &'static str, scmp: &'static str, audit: u32, column: u8) -> 
         bit: 0,
         base: 0,
         special: NONE,
+        special_end: NONE,
+        exceptional: false,
         wide: audit & AUDIT_64 != 0,
         big_endian: audit & AUDIT_LE == 0,
         multiplexed: false,
@@ -24,24 +26,28 @@ const AUDIT_64: u32 = 0x8000_0000;
 const AUDIT_LE: u32 = 0x4000_0000;
 
 macro_rules! machine {
-    ($name:ident, $columns:expr, $abis:expr, $($doc:literal)+, $used:meta) => {
+    ($name:ident, $columns:expr, $like:expr, $abis:expr, $($doc:literal)+, $used:meta) => {
         $(#[doc = $doc])+
         #[cfg(any(test, $used))]
         pub static $name: Machine = {
             const COLUMNS: &[&str] = $columns;
-            const SIZE: build::Size = build::measure(COLUMNS);
-            static NAMES: [u8; SIZE.bytes] = build::names(COLUMNS);
-            static ENDS: [u16; SIZE.names] = build::ends(COLUMNS);
+            const LIKE: &[&str] = $like;
+            const SIZE: build::Size = build::measure(COLUMNS, LIKE);
+            static NAMES: [u8; SIZE.packed] = build::names(COLUMNS);
+            static BLOCKS: [u16; SIZE.names.div_ceil(super::BLOCK)] = build::blocks(COLUMNS);
             static NUMBERS: [u16; SIZE.names * COLUMNS.len()] = build::numbers(COLUMNS);
+            static EXCEPTIONS: [(u16, u16); SIZE.exceptions] = build::exceptions(COLUMNS, LIKE);
             static ELSEWHERE: [u16; SIZE.elsewhere] = build::elsewhere(COLUMNS);
             static MULTIPLEXED: [(u16, u16); super::MULTIPLEXED.len()] = build::multiplexed(COLUMNS);
-            static ABIS: [Abi; COLUMNS.len()] = $abis;
+            static ABIS: [Abi; COLUMNS.len() + LIKE.len() / 2] = $abis;
             Machine {
                 abis: &ABIS,
                 table: Table {
+                    len: SIZE.names,
                     names: &NAMES,
-                    ends: &ENDS,
+                    blocks: &BLOCKS,
                     numbers: &NUMBERS,
+                    exceptions: &EXCEPTIONS,
                     elsewhere: &ELSEWHERE,
                     multiplexed: &MULTIPLEXED,
                 },
@@ -54,11 +60,19 @@ macro_rules! machine {
 
 machine!(
     X86_64,
-    &["x86_64", "x32", "x86"],
+    &["x86_64", "x86"],
+    &["x86_64", "x32"],
     [
         abi("x86_64", "SCMP_ARCH_X86_64", 0xc000_003e, 0),
-        Abi { bit: X32_BIT, special: 512, wide: false, ..abi("x32", "SCMP_ARCH_X32", 0xc000_003e, 1) },
-        Abi { multiplexed: true, ..abi("x86", "SCMP_ARCH_X86", 0x4000_0003, 2) },
+        Abi {
+            bit: X32_BIT,
+            special: 512,
+            special_end: 548,
+            exceptional: true,
+            wide: false,
+            ..abi("x32", "SCMP_ARCH_X32", 0xc000_003e, 0)
+        },
+        Abi { multiplexed: true, ..abi("x86", "SCMP_ARCH_X86", 0x4000_0003, 1) },
     ],
     "x86_64, which runs x32 (where the kernel has it) and i386 programs too.",
     target_arch = "x86_64"
@@ -66,6 +80,7 @@ machine!(
 machine!(
     X86,
     &["x86"],
+    &[],
     [Abi { multiplexed: true, ..abi("x86", "SCMP_ARCH_X86", 0x4000_0003, 0) }],
     "i386.",
     target_arch = "x86"
@@ -73,9 +88,10 @@ machine!(
 machine!(
     AARCH64,
     &["aarch64", "arm"],
+    &[],
     [
         abi("aarch64", "SCMP_ARCH_AARCH64", 0xc000_00b7, 0),
-        Abi { special: 0xf000, ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 1) },
+        Abi { special: 0xf000, special_end: 0xf007, ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 1) },
     ],
     "64-bit ARM, which runs 32-bit programs on most processors.",
     target_arch = "aarch64"
@@ -83,13 +99,15 @@ machine!(
 machine!(
     ARM,
     &["arm"],
-    [Abi { special: 0xf000, ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 0) }],
+    &[],
+    [Abi { special: 0xf000, special_end: 0xf007, ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 0) }],
     "32-bit ARM, EABI.",
     target_arch = "arm"
 );
 machine!(
     RISCV64,
     &["riscv64"],
+    &[],
     [abi("riscv64", "SCMP_ARCH_RISCV64", 0xc000_00f3, 0)],
     "64-bit RISC-V.",
     target_arch = "riscv64"
@@ -97,6 +115,7 @@ machine!(
 machine!(
     LOONGARCH64,
     &["loongarch64"],
+    &[],
     [abi("loongarch64", "SCMP_ARCH_LOONGARCH64", 0xc000_0102, 0)],
     "64-bit LoongArch.",
     target_arch = "loongarch64"
@@ -104,6 +123,7 @@ machine!(
 machine!(
     MIPS64EL,
     &["mips64", "mips", "mips64n32"],
+    &[],
     [
         Abi { base: 5000, ..abi("mips64", "SCMP_ARCH_MIPSEL64", 0xc000_0008, 0) },
         Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPSEL", 0x4000_0008, 1) },
@@ -115,6 +135,7 @@ machine!(
 machine!(
     MIPS64,
     &["mips64", "mips", "mips64n32"],
+    &[],
     [
         Abi { base: 5000, ..abi("mips64", "SCMP_ARCH_MIPS64", 0x8000_0008, 0) },
         Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPS", 0x0000_0008, 1) },
@@ -126,6 +147,7 @@ machine!(
 machine!(
     MIPSEL,
     &["mips"],
+    &[],
     [Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPSEL", 0x4000_0008, 0) }],
     "Little-endian 32-bit MIPS.",
     all(target_arch = "mips", target_endian = "little")
@@ -133,6 +155,7 @@ machine!(
 machine!(
     MIPS,
     &["mips"],
+    &[],
     [Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPS", 0x0000_0008, 0) }],
     "Big-endian 32-bit MIPS.",
     all(target_arch = "mips", target_endian = "big")
@@ -140,6 +163,7 @@ machine!(
 machine!(
     PPC64LE,
     &["ppc64"],
+    &[],
     [Abi { multiplexed: true, ..abi("ppc64", "SCMP_ARCH_PPC64LE", 0xc000_0015, 0) }],
     "Little-endian 64-bit PowerPC, which has no 32-bit programs.",
     all(target_arch = "powerpc64", target_endian = "little")
@@ -147,6 +171,7 @@ machine!(
 machine!(
     PPC64,
     &["ppc64"],
+    &[],
     [Abi { multiplexed: true, ..abi("ppc64", "SCMP_ARCH_PPC64", 0x8000_0015, 0) }],
     "Big-endian 64-bit PowerPC.",
     all(target_arch = "powerpc64", target_endian = "big")
@@ -154,6 +179,7 @@ machine!(
 machine!(
     S390X,
     &["s390x", "s390"],
+    &[],
     [
         Abi { multiplexed: true, zero_is_unknown: true, ..abi("s390x", "SCMP_ARCH_S390X", 0x8000_0016, 0) },
         Abi { multiplexed: true, zero_is_unknown: true, ..abi("s390", "SCMP_ARCH_S390", 0x0000_0016, 1) },

@@ -1,6 +1,7 @@
 //! Random profiles and random calls: the program against the oracle, on every kind of machine.
 
 use super::*;
+use crate::config::Str;
 use crate::config::seccomp::{Arg, Rule};
 use std::vec::Vec;
 
@@ -108,7 +109,7 @@ fn profile(random: &mut Random, machine: &'static Machine) -> Seccomp<'static> {
             };
             let name = machine.table.name(entry);
             if !(name == "write" && action == "SCMP_ACT_NOTIFY") {
-                rule.names.push(name.into());
+                rule.names.push(Str(name.into()));
             }
         }
         if random.one_in(10) {
@@ -143,7 +144,7 @@ fn random_call(random: &mut Random, machine: &'static Machine, profile: &Seccomp
     let rule = rule.map(|at| &profile.syscalls[at]);
     let named = rule.and_then(|rule| {
         let name = &rule.names[random.below(rule.names.len())];
-        let entry = machine.table.find(name, &mut 0)?;
+        let entry = machine.table.find(name)?;
         Some(abi.real(machine.table.number(abi, entry)?))
     });
     let number = match (random.below(12), named) {
@@ -154,7 +155,7 @@ fn random_call(random: &mut Random, machine: &'static Machine, profile: &Seccomp
         (4, Some(number)) => number ^ random.pick(&[abi.bit, 0x4000_0000]),
         (5, _) => {
             let through = random.pick(&["socketcall", "ipc"]);
-            let entry = machine.table.find(through, &mut 0);
+            let entry = machine.table.find(through);
             let number = entry.and_then(|entry| machine.table.number(abi, entry));
             number.map_or(0, |number| abi.real(number))
         }
