@@ -22,7 +22,7 @@ use resolve::Jail;
 pub use hook::run as run_hook;
 pub use resolve::PROC_MAGIC;
 use syscalls::process::Fork;
-use syscalls::{BorrowedFd, Errno, OwnedFd, fd, fs, ids, net, ns, prctl, process, signal};
+use syscalls::{AsRawFd, BorrowedFd, Errno, OwnedFd, fd, fs, ids, net, ns, prctl, process, signal};
 
 /// What the child got from its parent besides the Plan.
 #[derive(Clone, Copy)]
@@ -151,7 +151,10 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
         finish::write_proc(fds, b"sys/", &sysctl.path, &sysctl.value).map_err(nth(Step::Sysctl, index))?;
     }
 
+    let before = jail.root.as_raw_fd();
     let jail = root::pivot(&plan.root, jail)?;
+    // A root that is a copy has mounts of its own.
+    let own = own.filter(|_| jail.root.as_raw_fd() == before);
     root::protect(plan, &jail, own)?;
     Ok(jail)
 }

@@ -1,6 +1,6 @@
 //! config.md "Linux mount options": every MUST and SHOULD of the list, each with what it does.
 
-use crate::harness::{Kind, is_runlet, kind};
+use crate::harness::{Kind, host, is_runlet, json, kind};
 use crate::{context, not_on, skip_test};
 use std::fs;
 
@@ -23,6 +23,11 @@ const PLAIN: &[(&[&str], &[&str], &[&str])] = &[
     (&["relatime", "norelatime"], &[], &["noatime"]),
     (&["strictatime"], &[], &["relatime", "noatime"]),
     (&["strictatime", "nostrictatime"], &[], &["noatime"]),
+    (&["noatime", "relatime"], &["relatime"], &["noatime"]),
+    (&["relatime", "noatime"], &["noatime"], &["relatime"]),
+    (&["strictatime", "relatime"], &["relatime"], &["noatime"]),
+    (&["noatime", "strictatime"], &[], &["relatime", "noatime"]),
+    (&["ro", "nosuid", "nodev", "noexec", "defaults"], &["ro", "nosuid", "nodev", "noexec"], &[]),
     (&["async"], &[], &["sync"]),
     (&["private"], &[], &[]),
 ];
@@ -81,11 +86,22 @@ fn options_of_the_file_system_are_taken() {
         bundle.mount(&format!("/{option}"), "tmpfs", "tmpfs", &[option]);
     }
     if is_runlet() {
-        bundle.mount("/both", "tmpfs", "tmpfs", &["lazytime", "nolazytime", "sync", "async"]);
+        bundle.mount(
+            "/both",
+            "tmpfs",
+            "tmpfs",
+            &["lazytime", "nolazytime", "sync", "async", "mand", "nomand"],
+        );
+        for (point, options) in
+            [("/again", ["sync", "lazytime", "mand"]), ("/off", ["sync", "lazytime", "mand"])]
+        {
+            bundle.mount(point, "tmpfs", "tmpfs", &options);
+        }
+        bundle.mount("/off", "tmpfs", "tmpfs", &["remount", "async", "nolazytime", "nomand"]);
     }
     let seen = context.observe(&bundle);
     let mounts = seen.mounts();
-    for option in ["sync", "dirsync", "lazytime"] {
+    for option in ["sync", "dirsync", "lazytime", "mand"] {
         if options.contains(&option) {
             assert!(
                 mounts.at(&format!("/{option}")).has_data(option),
@@ -95,7 +111,11 @@ fn options_of_the_file_system_are_taken() {
         }
     }
     if is_runlet() {
-        assert!(!mounts.at("/both").has_data("lazytime") && !mounts.at("/both").has_data("sync"));
+        for option in ["sync", "lazytime", "mand"] {
+            assert!(mounts.at("/again").has_data(option), "{:?}", mounts.at("/again"));
+            assert!(!mounts.at("/both").has_data(option), "{:?}", mounts.at("/both"));
+            assert!(!mounts.at("/off").has_data(option), "{:?}", mounts.at("/off"));
+        }
     }
     for option in &options {
         assert_eq!(mounts.at(&format!("/{option}")).kind, "tmpfs");
@@ -169,6 +189,24 @@ fn recursive_options_reach_the_mounts_below() {
     assert!(context.in_world(&[&payload, "umount", &below]).output().unwrap().status.success());
 }
 
+/// A new file system is a tree of one mount: the recursive options hold for it too, and go over the plain ones.
+#[test]
+fn recursive_options_hold_for_a_new_file_system() {
+    let context = context!();
+    if !is_runlet() {
+        skip_test!("runc and crun take them for binds only");
+    }
+    let mut bundle = context.bundle(&["report"]);
+    bundle.mount("/t", "tmpfs", "tmpfs", &["rro", "rnosuid", "rnoatime", "noexec", "rexec"]);
+    let seen = context.observe(&bundle);
+    let mounts = seen.mounts();
+    let mount = mounts.at("/t");
+    for flag in ["ro", "nosuid", "noatime"] {
+        assert!(mount.has(flag), "{flag}: {mount:?}");
+    }
+    assert!(!mount.has("noexec"), "{mount:?}");
+}
+
 /// nosymfollow: links of that mount are not followed.
 #[test]
 fn nosymfollow_stops_links() {
@@ -197,10 +235,10 @@ fn id_mapped_mounts_shift_the_owner() {
     fs::write(source.join("file"), "content").unwrap();
     std::os::unix::fs::chown(source.join("file"), Some(5), Some(6)).unwrap();
     let mut bundle = context.bundle(&["stat", "/m/file", ",", "create", "/m/dir/new", "x"]);
-    let mappings = crate::harness::json!([{ "containerID": 0, "hostID": 1000, "size": 100 }]);
+    let mappings = json!([{ "containerID": 0, "hostID": 1000, "size": 100 }]);
     bundle.push(
         "/mounts",
-        crate::harness::json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind", "idmap"],
+        json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind", "idmap"],
             "uidMappings": mappings, "gidMappings": mappings }),
     );
     let output = context.run(&bundle);
@@ -212,11 +250,109 @@ fn id_mapped_mounts_shift_the_owner() {
     assert_eq!(seen.out("stat /m/file")["gid"], 1006);
 
     for broken in [
-        crate::harness::json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind", "idmap"] }),
-        crate::harness::json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind"], "uidMappings": mappings }),
+        json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind", "idmap"] }),
+        json!({ "destination": "/m", "type": "bind", "source": source.to_string_lossy(), "options": ["bind"], "uidMappings": mappings }),
     ] {
         let mut bundle = context.bundle(&["true"]);
         bundle.push("/mounts", broken);
         context.run(&bundle).fails().says("mounts[6]");
     }
+}
+
+/// idmap holds for the one mount, ridmap for what is mounted below it too.
+#[test]
+fn ridmap_reaches_the_mounts_below() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 does not know it");
+    not_on!(Crun, "crun 1.8 has its own form");
+    let source = context.outside("source");
+    fs::create_dir(source.join("sub")).unwrap();
+    let below = source.join("sub").to_string_lossy().into_owned();
+    let inner = format!("{below}/inner");
+    let payload = crate::harness::payload::path().to_string_lossy().into_owned();
+    let words = [&payload, "mount", "tmpfs", &below, "tmpfs", "-", "", ",", "create", &inner, "x"];
+    assert!(context.in_world(&words).output().unwrap().status.success());
+    let mappings = json!([{ "containerID": 0, "hostID": 1000, "size": 100 }]);
+    let mut bundle = context.bundle(&[
+        "stat",
+        "/one",
+        ",",
+        "stat",
+        "/one/sub/inner",
+        ",",
+        "stat",
+        "/all",
+        ",",
+        "stat",
+        "/all/sub/inner",
+    ]);
+    for (destination, option) in [("/one", "idmap"), ("/all", "ridmap")] {
+        bundle.push(
+            "/mounts",
+            json!({ "destination": destination, "type": "none", "source": source.to_string_lossy(), "options": ["rbind", option],
+                "uidMappings": mappings, "gidMappings": mappings }),
+        );
+    }
+    let output = context.run(&bundle);
+    assert!(context.in_world(&[&payload, "umount", &below]).output().unwrap().status.success());
+    if output.code != 0 && output.stderr.contains("map the ids") {
+        skip_test!("{}", output.stderr.trim());
+    }
+    let seen = output.ok().seen();
+    for (path, uid) in [("/one", 1000), ("/one/sub/inner", 0), ("/all", 1000), ("/all/sub/inner", 1000)] {
+        assert_eq!(seen.out(&format!("stat {path}"))["uid"], uid, "{path}");
+    }
+}
+
+/// "If they are not specified, the runtime MAY use the container's user namespace mapping": a file of the host's user 5 is user 5's in the
+/// container too, and without idmap nobody's.
+#[test]
+fn idmap_without_mappings_takes_the_containers_own() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 does not know it");
+    not_on!(Crun, "crun 1.8 has its own form");
+    let source = context.outside("source");
+    fs::write(source.join("file"), "content").unwrap();
+    std::os::unix::fs::chown(source.join("file"), Some(5), Some(6)).unwrap();
+    let mut bundle = context.bundle(&["stat", "/mapped/file", ",", "stat", "/plain/file"]);
+    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    bundle.namespace("user", None);
+    bundle.set("/linux/uidMappings", mappings.clone());
+    bundle.set("/linux/gidMappings", mappings);
+    host::chown_tree(&bundle.root(), 100_000, 100_000);
+    host::open_path(&context.dir);
+    bundle.bind(&source, "/mapped", &["idmap"]);
+    bundle.bind(&source, "/plain", &[]);
+    let output = context.run(&bundle);
+    if output.code != 0 && output.stderr.contains("map the ids") {
+        skip_test!("{}", output.stderr.trim());
+    }
+    let seen = output.ok().seen();
+    let ids = |path: &str| {
+        let file = seen.out(&format!("stat {path}"));
+        (file["uid"].as_u64().unwrap(), file["gid"].as_u64().unwrap())
+    };
+    assert_eq!(ids("/mapped/file"), (5, 6));
+    assert_eq!(ids("/plain/file"), (65534, 65534));
+}
+
+/// config-linux.md "Mount label": a context for every file system that takes one; where SELinux is not there that is an error, never nothing.
+#[test]
+fn a_mount_label_is_never_dropped() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 drops it");
+    not_on!(Crun, "crun 1.8 drops it");
+    let mut bundle = context.bundle(&["report"]);
+    bundle.set("/linux/mountLabel", "system_u:object_r:container_file_t:s0:c1,c2");
+    let output = context.run(&bundle);
+    match std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+        true => {
+            let seen = output.ok().seen();
+            let data = seen.mounts().at("/dev").data.join(",");
+            assert!(data.contains("container_file_t"), "{data}");
+        }
+        false => drop(output.fails().says("mounts[1] \"/dev\": mount: EINVAL")),
+    }
+    bundle.unset("/linux/mountLabel");
+    context.run(&bundle).ok();
 }

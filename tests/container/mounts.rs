@@ -157,6 +157,94 @@ fn remount_changes_the_flags() {
     assert!(seen.mounts().at("/m").has_data("size=128k"), "{:?}", seen.mounts().at("/m"));
 }
 
+/// With "bind" it is the mount that changes and not the file system, and what is not named stays as it was.
+#[test]
+fn a_bind_remount_changes_what_it_names() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 sets all flags anew");
+    not_on!(Crun, "crun 1.8 sets all flags anew");
+    let source = context.outside("source");
+    let mut bundle = context.bundle(&["create", "/m/x", "y", ",", "report"]);
+    bundle.bind(&source, "/m", &["nosuid", "nodev", "noatime"]);
+    bundle.mount("/m", "none", "none", &["remount", "bind", "ro", "dev", "noexec"]);
+    bundle.bind(&source, "/n", &["ro"]);
+    bundle.mount("/n", "none", "none", &["bind", "remount", "rw"]);
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.errno("create /m/x y"), "EROFS");
+    let mounts = seen.mounts();
+    for flag in ["ro", "nosuid", "noexec", "noatime"] {
+        assert!(mounts.at("/m").has(flag), "{flag}: {:?}", mounts.at("/m"));
+    }
+    assert!(!mounts.at("/m").has("nodev") && !mounts.at("/n").has("ro"));
+    bundle.mount("/nothing/here", "none", "none", &["remount", "bind", "ro"]);
+    context.run(&bundle).fails().says("mounts[10] \"/nothing/here\": open the destination: ENOENT");
+}
+
+/// A destination is cleaned as text before it is looked up, and never leads out.
+#[test]
+fn destinations_are_paths_from_the_root() {
+    let context = context!();
+    let source = context.outside("source");
+    fs::write(source.join("file"), "content").unwrap();
+    let places = ["/a//b/", "/c/./d", "/e/../f", "/../../g", "h/i/", "/e/../../j/k"];
+    let clean = ["/a/b", "/c/d", "/f", "/g", "/h/i", "/j/k"];
+    let reads: Vec<String> = clean.iter().map(|place| format!("{place}/file")).collect();
+    let words: Vec<&str> = reads.iter().flat_map(|read| ["read", read, ","]).collect();
+    let mut bundle = context.bundle(&words);
+    for place in places {
+        bundle.bind(&source, place, &[]);
+    }
+    let seen = context.observe(&bundle);
+    for read in &reads {
+        assert_eq!(seen.text(&format!("read {read}")), "content");
+    }
+    assert!(!bundle.dir.join("g").exists() && !context.dir.join("g").exists());
+}
+
+/// A file system that the kernel does not have, and a directory where a file is bound, are errors with their place.
+#[test]
+fn what_cannot_be_mounted_is_named() {
+    let context = context!();
+    not_on!(Runc, "its message has no place");
+    not_on!(Crun, "its message has no place");
+    let source = context.outside("source");
+    fs::write(source.join("file"), "content").unwrap();
+    let mut bundle = context.bundle(&["true"]);
+    bundle.mount("/m", "no-such-file-system", "none", &[]);
+    context
+        .run(&bundle)
+        .fails()
+        .says("mounts[6] \"/m\": mount: ENODEV")
+        .says("this kernel does not have that file system");
+    let mut bundle = context.bundle(&["true"]);
+    bundle.bind(source.join("file"), "/etc", &[]);
+    context.run(&bundle).fails().says("mounts[6] \"/etc\": mount: ENOTDIR");
+    let mut bundle = context.bundle(&["true"]);
+    bundle.bind(source.join("missing"), "/m", &[]);
+    context.run(&bundle).fails().says("mounts[6]").says("missing");
+    assert!(!bundle.root().join("m").exists());
+}
+
+/// `--no-pivot`: the root is moved in place of pivot_root, and is the container's all the same.
+#[test]
+fn without_pivot_root_the_container_is_the_same() {
+    let context = context!();
+    let bundle = context.bundle(&["ls", "/", ",", "ls", "/..", ",", "cwd", ",", "report"]);
+    let id = context.id();
+    let output = context.call(&["run", "--no-pivot", "--bundle", &bundle.path(), &id]).go();
+    let seen = output.ok().seen();
+    let names = json!(["bin", "dev", "etc", "proc", "sys", "tmp"]);
+    assert_eq!(seen.out("ls /"), &names);
+    assert_eq!(seen.out("ls /.."), &names);
+    assert_eq!(seen.report()["cwd"], "/");
+    not_on!(Runc, "runc leaves the host's mounts below");
+    not_on!(Crun, "crun leaves the host's mounts below");
+    let points = |mounts: &crate::harness::mounts::Mounts| {
+        mounts.0.iter().map(|mount| mount.point.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(points(&seen.mounts()), points(&context.observe(&bundle).mounts()));
+}
+
 /// Data goes to the file system; what it does not know is an error that names the mount.
 #[test]
 fn other_options_are_data_of_the_file_system() {
