@@ -5,15 +5,21 @@
 
 use crate::error::{Error, Result};
 use crate::handover::connect;
+use crate::plan::Terminal;
 use core::ffi::CStr;
-use syscalls::tty::{self, Termios};
+use syscalls::tty::{self, Termios, WinSize};
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, net};
 
 /// How much is copied at once.
 const BUFFER: usize = 4096;
 
-/// End of transmission: what a terminal sends when the person has nothing more to say.
-const END_OF_INPUT: u8 = 4;
+/// End of transmission: what a terminal sends when the person has nothing more to say. In the middle of a line the first one ends
+/// the line only (termios(3), VEOF).
+const END_OF_INPUT: [u8; 2] = [4, 4];
+
+/// How many buffers are copied at most when the program has ended: more than a terminal holds (64 KiB), so that one who still
+/// writes to it does not keep this process for ever.
+const LAST_WORDS: usize = 64;
 
 /// Who is the other side of the container's terminal.
 pub enum OtherSide {
@@ -26,17 +32,23 @@ pub enum OtherSide {
 }
 
 impl OtherSide {
-    /// With a terminal: the socket that the caller names, else this process if it stays in the foreground.
-    pub fn of(terminal: bool, socket: Option<&CStr>, foreground: bool) -> Result<Self> {
+    /// With a terminal: the socket that the caller names, else this process if it stays in the foreground; then the terminal starts
+    /// with the size of the caller's.
+    pub fn of(terminal: Option<&mut Terminal>, socket: Option<&CStr>, foreground: bool) -> Result<Self> {
         match (socket, terminal) {
-            (Some(path), true) => connect(path, "--console-socket").map(OtherSide::Socket),
-            (Some(_), false) => Err(Error::new(
+            (Some(path), Some(_)) => connect(path, "--console-socket").map(OtherSide::Socket),
+            (Some(_), None) => Err(Error::new(
                 "--console-socket: process.terminal is false, so there is no terminal to hand over",
             )),
-            (None, true) if foreground => Expected::new().map(OtherSide::Own),
-            (None, true) => Err(Error::new("process.terminal: needs --console-socket")
+            (None, Some(terminal)) if foreground => {
+                if let Some(size) = callers_size() {
+                    *terminal = Terminal { height: size.rows, width: size.columns };
+                }
+                Expected::new().map(OtherSide::Own)
+            }
+            (None, Some(_)) => Err(Error::new("process.terminal: needs --console-socket")
                 .hint("or the command in the foreground, which is then the terminal's other side itself")),
-            (None, false) => Ok(OtherSide::None),
+            (None, None) => Ok(OtherSide::None),
         }
     }
 
@@ -81,7 +93,16 @@ impl Expected {
         let [master] = master;
         let master = master.ok_or_else(|| Error::new("the container's process sent no terminal"))?;
         rustix::fs::fcntl_setfl(&master, rustix::fs::OFlags::NONBLOCK).map_err(Error::os("terminal"))?;
-        let mut console = Console { master, saved: None, pending: [0; BUFFER], from: 0, to: 0, input: true };
+        let mut console = Console {
+            master,
+            saved: None,
+            pending: [0; BUFFER],
+            from: 0,
+            to: 0,
+            input: true,
+            mid_line: false,
+            output: Output::Ready,
+        };
         console.resize();
         let stdin = fd::inherited(0).map_err(Error::os("stdin"))?;
         if let Ok(settings) = tty::get_termios(stdin) {
@@ -105,6 +126,19 @@ pub struct Console {
     to: usize,
     /// Whether there may be more input.
     input: bool,
+    /// Whether what was typed so far ends within a line.
+    mid_line: bool,
+    output: Output,
+}
+
+/// The state of stdout.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Ready,
+    /// Its reader is slow; meanwhile signals and input must go on.
+    Full,
+    /// Nobody reads any more. What the program writes is thrown away, and it runs on.
+    Gone,
 }
 
 impl Drop for Console {
@@ -119,37 +153,40 @@ impl Drop for Console {
 impl Console {
     /// The container's terminal gets the size of the caller's.
     pub fn resize(&self) {
-        if let Ok(size) = fd::inherited(0).and_then(tty::get_winsize) {
+        if let Some(size) = callers_size() {
             tty::set_winsize(self.master.as_fd(), size).ok();
         }
     }
 
     /// Waits until there is something to copy or `other` is readable, and copies. Returns whether `other` is.
     pub fn turn(&mut self, other: BorrowedFd<'_>) -> Result<bool> {
+        let (stdin, stdout) = (stdio(0)?, stdio(1)?);
         let waiting = self.from < self.to;
-        let master = fd::POLLIN | if waiting { fd::POLLOUT } else { 0 };
-        let stdin = fd::inherited(0).map_err(Error::os("stdin"))?;
-        let wants = if self.input && !waiting { fd::POLLIN } else { 0 };
+        let full = self.output == Output::Full;
+        let reads = if full { 0 } else { fd::POLLIN };
+        let feeds = if waiting { fd::POLLOUT } else { 0 };
+        // One that is not to be looked at is left out: poll would report a closed stdin, or a stdout without reader, for ever.
         let mut fds = [
             fd::PollFd::new(other, fd::POLLIN),
-            fd::PollFd::new(self.master.as_fd(), master),
-            fd::PollFd::new(stdin, wants),
+            fd::PollFd::new(self.master.as_fd(), reads | feeds),
+            fd::PollFd::new(if full { stdout } else { other }, if full { fd::POLLOUT } else { 0 }),
+            fd::PollFd::new(if self.input && !waiting { stdin } else { other }, fd::POLLIN),
         ];
-        // A closed stdin is always readable to poll: it is left out once its end was seen.
-        let watched = if wants == 0 { fds.get_mut(..2) } else { Some(&mut fds[..]) };
-        match fd::poll(watched.unwrap_or_default(), None) {
+        match fd::poll(&mut fds, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::os("poll")(errno)),
         }
-        let [other, master, stdin] = fds;
-        let (other, master, stdin) = (other.revents(), master.revents(), stdin.revents());
-        if master & fd::POLLIN != 0 {
-            self.output()?;
+        let [other, master, stdout, stdin] = fds.map(|fd| fd.revents());
+        if full && stdout != 0 {
+            self.output = Output::Ready;
         }
-        if wants != 0 && stdin != 0 {
+        if !full && master & fd::POLLIN != 0 {
+            self.copy_out()?;
+        }
+        if self.input && !waiting && stdin != 0 {
             self.fill();
         }
-        if self.from < self.to && (master & fd::POLLOUT != 0 || wants != 0) {
+        if self.from < self.to {
             self.feed();
         }
         if master & fd::POLLHUP != 0 && master & fd::POLLIN == 0 {
@@ -163,48 +200,64 @@ impl Console {
 
     /// Copies what the container has still written, after its end.
     pub fn drain(&mut self) -> Result<()> {
-        while self.output()? {}
+        for _ in 0..LAST_WORDS {
+            // Now nothing else is to be done than to wait for a slow reader.
+            if self.output == Output::Full {
+                fd::poll(&mut [fd::PollFd::new(stdio(1)?, fd::POLLOUT)], None).map_err(Error::os("poll"))?;
+                self.output = Output::Ready;
+            }
+            if !self.copy_out()? {
+                break;
+            }
+        }
         Ok(())
     }
 
-    /// Copies one buffer from the container to stdout; false when there was nothing.
-    fn output(&self) -> Result<bool> {
-        let mut buffer = [0; BUFFER];
-        match fd::read(self.master.as_fd(), &mut buffer) {
-            Ok(0) | Err(Errno::IO | Errno::AGAIN) => Ok(false),
-            Err(Errno::INTR) => Ok(true),
-            Err(errno) => Err(Error::os("read from the terminal")(errno)),
-            Ok(length) => {
-                let stdout = fd::inherited(1).map_err(Error::os("stdout"))?;
-                let mut rest = buffer.get(..length).unwrap_or_default();
-                while !rest.is_empty() {
-                    match fd::write(stdout, rest) {
-                        Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                        Err(Errno::INTR) => {}
-                        // A stdout that does not block is the caller's doing: wait for it.
-                        Err(Errno::AGAIN) => {
-                            fd::poll(&mut [fd::PollFd::new(stdout, fd::POLLOUT)], None)
-                                .map_err(Error::os("poll"))?;
-                        }
-                        Err(errno) => return Err(Error::os("write to stdout")(errno)),
-                    }
-                }
-                Ok(true)
+    /// Copies one buffer from the container to stdout, if that takes it now; false when there was nothing.
+    fn copy_out(&mut self) -> Result<bool> {
+        let stdout = stdio(1)?;
+        if self.output == Output::Ready {
+            // What is writable to poll takes a buffer of this size without blocking (PIPE_BUF, pipe(7)).
+            let mut ready = [fd::PollFd::new(stdout, fd::POLLOUT)];
+            if fd::poll(&mut ready, Some(core::time::Duration::ZERO)).is_ok_and(|ready| ready == 0) {
+                self.output = Output::Full;
+                return Ok(true);
             }
         }
+        let mut buffer = [0; BUFFER];
+        let length = match fd::read(self.master.as_fd(), &mut buffer) {
+            Ok(0) | Err(Errno::IO | Errno::AGAIN) => return Ok(false),
+            Err(Errno::INTR) => return Ok(true),
+            Err(errno) => return Err(Error::os("read from the terminal")(errno)),
+            Ok(length) => length,
+        };
+        let mut rest = buffer.get(..length).unwrap_or_default();
+        while !rest.is_empty() && self.output != Output::Gone {
+            match fd::write(stdout, rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    fd::poll(&mut [fd::PollFd::new(stdout, fd::POLLOUT)], None).map_err(Error::os("poll"))?;
+                }
+                Err(_) => self.output = Output::Gone,
+            }
+        }
+        Ok(true)
     }
 
     /// Takes input from the caller. Its end, when it is no terminal, is typed as the end-of-file character.
     fn fill(&mut self) {
-        let stdin = fd::inherited(0);
-        match stdin.and_then(|stdin| fd::read(stdin, &mut self.pending)) {
-            Ok(length @ 1..) => (self.from, self.to) = (0, length),
+        match fd::inherited(0).and_then(|stdin| fd::read(stdin, &mut self.pending)) {
+            Ok(length @ 1..) => {
+                (self.from, self.to) = (0, length);
+                self.mid_line = self.pending.get(..length).is_some_and(|typed| !typed.ends_with(b"\n"));
+            }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Ok(_) | Err(_) => {
                 self.input = false;
-                if let Some(first) = self.pending.first_mut() {
-                    *first = END_OF_INPUT;
-                    (self.from, self.to) = (0, 1);
+                (self.from, self.to) = (0, if self.mid_line { 2 } else { 1 });
+                for (place, byte) in self.pending.iter_mut().zip(END_OF_INPUT) {
+                    *place = byte;
                 }
             }
         }
@@ -218,4 +271,13 @@ impl Console {
             Err(_) => self.from = self.to,
         }
     }
+}
+
+/// The size of the caller's terminal, whichever of its descriptors is one.
+fn callers_size() -> Option<WinSize> {
+    (0..3).find_map(|stdio| fd::inherited(stdio).and_then(tty::get_winsize).ok())
+}
+
+fn stdio(number: i32) -> Result<BorrowedFd<'static>> {
+    fd::inherited(number).map_err(Error::os("standard input and output"))
 }

@@ -48,12 +48,16 @@ fn plain(pid: i32, notify: Option<&Proxy<'_>>) -> Result<WaitStatus> {
 }
 
 fn with_terminal(pid: i32, mut terminal: Console, notify: Option<&Proxy<'_>>) -> Result<WaitStatus> {
+    let own = process::getpid().unsigned_abs();
     let signals = signal::signalfd(&Set::all(), 0).map_err(Error::os("signalfd"))?;
     loop {
         if !terminal.turn(signals.as_fd())? {
             continue;
         }
-        match signal::read_signalfd(signals.as_fd()).map_err(Error::os("read a signal"))?.signo {
+        let signal = signal::read_signalfd(signals.as_fd()).map_err(Error::os("read a signal"))?;
+        match signal.signo {
+            // What this process does to itself: SIGPIPE, for a stdout that nobody reads.
+            _ if signal.pid == own => {}
             SIGCHLD => {
                 if let Some(status) = reap(pid)? {
                     terminal.drain()?;

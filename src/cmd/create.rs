@@ -164,7 +164,7 @@ fn think<'b>(
     let joins = spawn::open_joins(&plan.namespaces)?;
     spawn::keep_own(&plan, &joins)?;
     let socket = args.console_socket.as_deref();
-    let terminal = OtherSide::of(plan.process.terminal.is_some(), socket, running.foreground)?;
+    let terminal = OtherSide::of(plan.process.terminal.as_mut(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
     Ok(Design { config, plan, cgroup, rdt, joins, terminal, manager, barrier })
 }

@@ -48,7 +48,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let mut process = plan(context, args, &kept.config, file.as_deref())?;
     let foreground = !args.detach;
     let socket = args.console_socket.as_deref();
-    let terminal = OtherSide::of(process.terminal.is_some(), socket, foreground)?;
+    let terminal = OtherSide::of(process.terminal.as_mut(), socket, foreground)?;
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     let cgroup = match (cgroup, args.cgroup.is_empty()) {
         (Some(cgroup), false) => Some(cgroup.below(&args.cgroup)?),

@@ -174,6 +174,24 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             call!(nr::IOCTL, int(at(a, 0)), 0x5413, size.as_mut_ptr())?;
             Ok(json::array(size.map(json::number)))
         }
+        "size-of" => {
+            let fd = sys::open(at(a, 0), sys::O_NOCTTY, 0)?;
+            perform("winsize", &[&fd.to_string()])
+        }
+        // Standard input to standard output, then a word at its end.
+        "cat" => {
+            let mut block = [0u8; 4096];
+            while let Ok(length @ 1..) = call!(nr::READ, 0, block.as_mut_ptr(), block.len()) {
+                let _ = sys::write_fd(1, &block[..length as usize]);
+            }
+            Ok(json::string("end"))
+        }
+        "flood" => {
+            for _ in 0..int(at(a, 0)) / 100 {
+                let _ = sys::write_fd(1, &[b'x'; 100]);
+            }
+            Ok(json::null())
+        }
         "memory" => {
             let mut block = vec![0u8; int(at(a, 0)) as usize * 1024 * 1024];
             block.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
@@ -229,6 +247,11 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "on-sigsys" => {
             ON_SIGSYS.store(int(at(a, 0)) as i32, Ordering::SeqCst);
             unsafe { sys::signal(31, end as extern "C" fn(i32) as usize) };
+            Ok(json::null())
+        }
+        "end-on-term" => {
+            ON_SIGSYS.store(0, Ordering::SeqCst);
+            unsafe { sys::signal(15, end as extern "C" fn(i32) as usize) };
             Ok(json::null())
         }
         "wait-file" => {

@@ -32,6 +32,7 @@ pub fn run(arguments: &[String]) -> Option<i32> {
         "as" => Some(as_user(rest[0].parse().unwrap(), rest[1].parse().unwrap(), &rest[2..])),
         "seccomp-agent" => Some(crate::agent::run(rest[0], rest[1].parse().unwrap())),
         "console" => Some(console(rest[0])),
+        "pty" => Some(crate::pty::run(&rest)),
         "resctrl" => Some(crate::resctrl::run(rest[0], &rest[1..])),
         "swallow-stdio" => {
             (0..3).for_each(sys::close);

@@ -10,6 +10,7 @@ mod agent;
 mod json;
 mod net;
 mod outside;
+mod pty;
 mod report;
 mod resctrl;
 mod sys;
