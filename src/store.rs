@@ -239,6 +239,18 @@ impl Entry {
         rustix::fs::symlinkat(path, &self.directory, CGROUP).map_err(Error::sys("note the cgroup", path))
     }
 
+    /// Replaces the note of a running container that gets into more directories.
+    pub fn renote_cgroup(&self, path: &str) -> Result<()> {
+        let failed = |errno| Error::sys("note the cgroup", path)(errno);
+        // A name that a killed call may have left; whatever is there, `delete` takes it away.
+        match rustix::fs::unlinkat(&self.directory, RECORD_NEW, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        rustix::fs::symlinkat(path, &self.directory, RECORD_NEW).map_err(failed)?;
+        rustix::fs::renameat(&self.directory, RECORD_NEW, &self.directory, CGROUP).map_err(failed)
+    }
+
     /// The cgroup noted, if any.
     pub fn cgroup(&self) -> Option<String> {
         self.noted(CGROUP)

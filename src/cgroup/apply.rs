@@ -11,8 +11,9 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 
 /// Makes the controllers of all cgroup2 writes available in the cgroup: each directory above it must name them in
-/// `cgroup.subtree_control`, the topmost first.
-pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
+/// `cgroup.subtree_control`, the topmost first. With `all`, everything that the kernel has is made available on the way, as far as it
+/// lets itself: callers that name the place read the files there, limit or no limit.
+pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
     let Some(dir) = cgroup.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
     let mut needed: Vec<(&str, &str)> = Vec::new();
     for write in writes.iter().filter(|write| !write.v1) {
@@ -22,19 +23,15 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
             needed.push((name, &write.place));
         }
     }
-    if needed.is_empty() {
+    if needed.is_empty() && !all {
         return Ok(());
     }
-    let missing = |have: &[u8]| -> Vec<(&str, &str)> {
-        let have = core::str::from_utf8(have).unwrap_or_default();
-        needed
-            .iter()
-            .copied()
-            .filter(|(name, _)| !have.split_ascii_whitespace().any(|word| word == *name))
-            .collect()
-    };
     let failed = |errno| Error::sys("read the controllers of the cgroup", &dir.path)(errno);
-    if missing(&read_file(&dir.fd, c"cgroup.controllers").map_err(failed)?).is_empty() {
+    let names =
+        |list: &[u8], name: &str| list.split(u8::is_ascii_whitespace).any(|word| word == name.as_bytes());
+    let have = read_file(&dir.fd, c"cgroup.controllers").map_err(failed)?;
+    needed.retain(|(name, _)| !names(&have, name));
+    if needed.is_empty() && !all {
         return Ok(());
     }
 
@@ -44,29 +41,35 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write]) -> Result<()> {
         let Ok(fd) = rustix::fs::open(above, DIRECTORY, Mode::empty()) else { continue };
         // Above the mount there is no such file.
         let Ok(enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
-        for (name, place) in missing(&enabled) {
-            write_file(&fd, c"cgroup.subtree_control", format!("+{name}").as_bytes()).map_err(|errno| {
-                let message = match errno {
-                    Errno::NOENT | Errno::INVAL => {
-                        return error!(
-                            "linux.resources.{place}: no {name} controller in the cgroup {above:?}"
-                        )
-                        .hint("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it");
-                    }
-                    _ => format!(
-                        "linux.resources.{place}: enable the {name} controller in the cgroup {above:?}"
-                    ),
-                };
-                let hint = match errno {
-                    Errno::BUSY => "it holds processes of its own",
-                    Errno::OPNOTSUPP => "it is in threaded mode",
-                    _ => "",
-                };
-                Error::new(&message).errno(errno).hint(hint)
-            })?;
+        if all {
+            let there = read_file(&fd, c"cgroup.controllers").unwrap_or_default();
+            let there = core::str::from_utf8(&there).unwrap_or_default().split_ascii_whitespace();
+            for name in there.filter(|name| !names(&enabled, name)) {
+                // One that is refused is missed only by who asks for a limit of it.
+                write_file(&fd, c"cgroup.subtree_control", format!("+{name}").as_bytes()).unwrap_or_default();
+            }
+        }
+        for (name, place) in needed.iter().filter(|(name, _)| !names(&enabled, name)) {
+            write_file(&fd, c"cgroup.subtree_control", format!("+{name}").as_bytes())
+                .map_err(|errno| not_enabled(name, place, above, errno))?;
         }
     }
     Ok(())
+}
+
+fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
+    if matches!(errno, Errno::NOENT | Errno::INVAL) {
+        return error!("linux.resources.{place}: no {name} controller in the cgroup {above:?}")
+            .hint("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it");
+    }
+    let hint = match errno {
+        Errno::BUSY => "it holds processes of its own",
+        Errno::OPNOTSUPP => "it is in threaded mode",
+        _ => "",
+    };
+    error!("linux.resources.{place}: enable the {name} controller in the cgroup {above:?}")
+        .errno(errno)
+        .hint(hint)
 }
 
 /// Present limits, for an update that names a half of a pair.

@@ -49,9 +49,7 @@ fn is_denied(path: &str) -> Option<bool> {
 
 /// Finds every mount. One that something else was mounted over is left out.
 pub fn all() -> Host {
-    let mut host = parse(&mountinfo());
-    host.v2 = host.v2.filter(|path| is(path, CGROUP2_SUPER_MAGIC));
-    host.v1.retain(|(_, path)| is(path, CGROUP_SUPER_MAGIC));
+    let mut host = parse(&mountinfo(), &is);
     host.is_denied = host.v2.as_deref().and_then(is_denied).unwrap_or(false);
     host
 }
@@ -69,11 +67,22 @@ impl Host {
     pub fn v1_controllers(&self) -> Controllers {
         self.v1.iter().fold(Controllers::NONE, |all, (some, _)| all.and(*some))
     }
+
+    /// Those that are used where they live on cgroup v1. With a cgroup2 beside them devices are filtered by a program on that, and
+    /// freezing is done there.
+    pub fn useful_v1_controllers(&self) -> Controllers {
+        let done_on_v2 = Controllers::DEVICES.and(Controllers::FREEZER);
+        match self.v2 {
+            Some(_) => Controllers(self.v1_controllers().0 & !done_on_v2.0),
+            None => self.v1_controllers(),
+        }
+    }
 }
 
 /// Picks the cgroup mounts out of mountinfo (proc_pid_mountinfo(5)). Of two of a kind the one with the whole tree wins, then the
-/// first. The paths are relative to the mount's root, so one that shows a part only is right for those who see no more.
-pub fn parse(mountinfo: &str) -> Host {
+/// first. The paths are relative to the mount's root, so one that shows a part only is right for those who see no more. `is` tells
+/// whether a file system with this magic number is seen at a path.
+pub fn parse(mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) -> Host {
     let mut host = Host::default();
     let mut v2_whole = false;
     for line in mountinfo.lines() {
@@ -85,14 +94,21 @@ pub fn parse(mountinfo: &str) -> Host {
         let whole = root == "/";
         match (file_system.next(), file_system.nth(1)) {
             (Some("cgroup2"), _) if host.v2.is_none() || (whole && !v2_whole) => {
-                host.v2 = Some(unescape(point));
-                v2_whole = whole;
+                let point = unescape(point);
+                if is(&point, CGROUP2_SUPER_MAGIC) {
+                    host.v2 = Some(point);
+                    v2_whole = whole;
+                }
             }
             (Some("cgroup"), Some(options)) => {
                 let names = options.split(',').map(Controllers::of_v1);
                 let controllers = names.fold(Controllers::NONE, Controllers::and);
-                if controllers != Controllers::NONE && !host.v1.iter().any(|(have, _)| *have == controllers) {
-                    host.v1.push((controllers, unescape(point)));
+                let is_new = !host.v1.iter().any(|(have, _)| *have == controllers);
+                if controllers != Controllers::NONE && is_new {
+                    let point = unescape(point);
+                    if is(&point, CGROUP_SUPER_MAGIC) {
+                        host.v1.push((controllers, point));
+                    }
                 }
             }
             _ => {}
@@ -125,9 +141,13 @@ pub fn unescape(path: &str) -> String {
 mod tests {
     use super::*;
 
+    fn parse_all(mountinfo: &str) -> Host {
+        parse(mountinfo, &|_, _| true)
+    }
+
     #[test]
     fn a_hybrid_host_has_both_versions() {
-        let host = parse(
+        let host = parse_all(
             "25 20 0:22 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
              26 25 0:23 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n\
              27 25 0:24 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
@@ -143,17 +163,26 @@ mod tests {
 
     #[test]
     fn cgroup2_may_be_anywhere_and_the_whole_tree_is_preferred() {
-        let host = parse(
+        let host = parse_all(
             "40 1 0:30 /part /a rw - cgroup2 none rw\n41 1 0:30 / /my\\040groups\\134x rw - cgroup2 none rw\n42 1 0:30 / /b rw - cgroup2 none rw\n",
         );
         assert_eq!(host, Host { v2: Some("/my groups\\x".into()), ..Host::default() });
-        assert_eq!(parse("40 1 0:30 /part /a rw - cgroup2 none rw\n").v2.as_deref(), Some("/a"));
+        assert_eq!(parse_all("40 1 0:30 /part /a rw - cgroup2 none rw\n").v2.as_deref(), Some("/a"));
+    }
+
+    #[test]
+    fn a_mount_that_something_else_covers_is_not_one() {
+        let text = "40 1 0:30 / /a rw - cgroup2 none rw\n41 1 0:30 / /b rw - cgroup2 none rw\n\
+                    42 1 0:31 / /c rw - cgroup none rw,pids\n43 1 0:31 / /d rw - cgroup none rw,pids\n";
+        let host = parse(text, &|path, _| path == "/b" || path == "/d");
+        assert_eq!(host.v2.as_deref(), Some("/b"));
+        assert_eq!(host.v1.first().map(|(_, path)| path.as_str()), Some("/d"));
     }
 
     #[test]
     fn no_cgroup_mounts_and_broken_lines_are_no_host() {
         assert_eq!(
-            parse("20 1 0:2 / / rw - ext4 /dev/sda rw\nnonsense\n - cgroup2\n1 2 3 - cgroup2 a b\n"),
+            parse_all("20 1 0:2 / / rw - ext4 /dev/sda rw\nnonsense\n - cgroup2\n1 2 3 - cgroup2 a b\n"),
             Host::default()
         );
     }

@@ -18,7 +18,7 @@ pub mod stats;
 pub mod systemd;
 mod watch;
 
-use crate::compile::cgroup::{Controllers, Occasion, compile};
+use crate::compile::cgroup::{Occasion, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Result, error};
 use alloc::{format, string::String, vec::Vec};
@@ -40,9 +40,13 @@ pub struct Cgroup {
     dirs: Vec<Dir>,
     /// Directories that this create has made; of one that was opened, those above it that its create made. Topmost first.
     made: Vec<String>,
+    /// What it was opened from; empty for a new one.
+    note: String,
     /// When systemd made it.
     scope: Option<Scope>,
     placeholder: RefCell<Option<Placeholder>>,
+    /// See [`crate::compile::cgroup::CgroupPlan`].
+    no_forks: bool,
 }
 
 impl Cgroup {
@@ -63,7 +67,8 @@ impl Cgroup {
                 .is_err();
         }
         let scope = note.lines().find_map(Scope::of_note);
-        Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made, scope, ..Cgroup::default() }))
+        let note = note.into();
+        Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made, note, scope, ..Cgroup::default() }))
     }
 
     /// The cgroup2 directory, for CLONE_INTO_CGROUP and device programs.
@@ -137,21 +142,26 @@ impl Cgroup {
         self.dirs.first().map_or("", |dir| &dir.path)
     }
 
-    /// To be called when the container's first process is in the cgroup: nothing else needs to hold it now.
-    pub fn is_born(&self) {
+    /// To be called when the container's first process is in the cgroup: nothing else needs to hold it now, and what it could not
+    /// have been born under is set.
+    pub fn is_born(&self) -> Result<()> {
         drop(self.placeholder.take());
+        // On cgroup v1 the file is in one of several directories.
+        match !self.no_forks || self.dirs.iter().any(|dir| write_file(&dir.fd, c"pids.max", b"0").is_ok()) {
+            true => Ok(()),
+            false => Err(Error::new("linux.resources.pids.limit: pids.max does not take 0")),
+        }
     }
 
-    /// Changes the limits of a running container. What fails leaves them as they were.
-    pub fn update(&self, resources: &Resources<'_>) -> Result<()> {
-        let v1 = match self.needs_join() {
-            true => Controllers(host::all().v1_controllers().0 & !Controllers::DEVICES.0),
-            false => Controllers::NONE,
-        };
-        let plan = compile(resources, v1, Occasion::Update(apply::now(self)))?;
+    /// Changes the limits of a running container. What fails leaves them as they were. `keep` replaces the note of where its
+    /// cgroup is.
+    pub fn update(&mut self, resources: &Resources<'_>, keep: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+        let host = host::all();
+        let plan = compile(resources, host.useful_v1_controllers(), Occasion::Update(apply::now(self)))?;
         apply::check(self, &plan)?;
         let program = plan.devices.as_deref().map(device::load).transpose()?.flatten();
-        apply::enable(self, &plan.writes)?;
+        self.reach(&host, &plan.writes, keep)?;
+        apply::enable(self, &plan.writes, false)?;
         if let Some(scope) = &self.scope {
             scope.update(&plan.writes)?;
         }
@@ -212,7 +222,7 @@ impl Cgroup {
     }
 
     /// Ends every process in the cgroup and removes it with the cgroups that the container made in it, waiting for processes that are
-    /// on their way out. One that is gone already is success.
+    /// on their way out, and the default parent when it was the last one in it. One that is gone already is success.
     pub fn remove(self) -> Result<()> {
         // An empty one is gone in one call.
         let gone = match &*self.dirs {
@@ -243,7 +253,13 @@ impl Cgroup {
                 }
             }
         }
-        // Refused while it holds another's. The container's own is among them when this process has made it.
+        // Refused while it holds another container's.
+        for dir in self.dirs.iter().filter(|dir| place::in_default_parent(&dir.path)) {
+            if let Some((parent, _)) = dir.path.rsplit_once('/') {
+                rustix::fs::rmdir(parent).unwrap_or_default();
+            }
+        }
+        // The same. The container's own is among them when this process has made it.
         let own = |path: &String| self.dirs.iter().any(|dir| dir.path == *path);
         for parent in self.made.iter().rev().filter(|path| !own(path)) {
             rustix::fs::rmdir(&**parent).unwrap_or_default();

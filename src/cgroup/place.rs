@@ -3,10 +3,10 @@
 //! [`prepare`] only looks: it finds the hierarchies, compiles the limits for them and refuses what cannot be had.
 //! [`Prepared::create`] makes the directories, or has systemd make a scope, and undoes all of it when a limit cannot be set.
 
-use super::dir::{DIRECTORY, Dir, inherit_cpuset, read_to_end};
+use super::dir::{DIRECTORY, Dir, collect, inherit_cpuset, read_to_end, write_file};
 use super::host::{self, Host};
 use super::systemd::{self, Scope};
-use super::{Cgroup, apply, device};
+use super::{Cgroup, PATIENCE, apply, device};
 use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::config::resources::Resources;
@@ -15,10 +15,8 @@ use alloc::{format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
-/// What the cgroup's name begins with for containers that name no cgroupsPath.
-const PREFIX: &str = "runlet-";
-/// NAME_MAX: an id that is so long that the prefix does not fit goes without it.
-const LONGEST: usize = 255;
+/// The parent of containers that name no cgroupsPath.
+const PARENT: &str = "runlet";
 
 const MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
 
@@ -34,6 +32,8 @@ pub struct Prepared {
     pub note: String,
     /// The directories to be, cgroup2 first.
     places: Vec<Place>,
+    /// Whether the place is a caller's: named, or delegated to him. Callers read the files there, limit or no limit.
+    is_callers: bool,
     /// The scope that has them, and the container's id.
     scope: Option<(Scope, String)>,
 }
@@ -44,7 +44,7 @@ struct Place {
     v1: bool,
     /// Absolute.
     path: String,
-    /// How much of it is there already: the mount point, or what holds the container's cgroup by default.
+    /// How much of it is there already: the mount point, or what was delegated.
     root: usize,
 }
 
@@ -53,6 +53,11 @@ impl Place {
     fn parents(&self) -> impl Iterator<Item = &str> {
         let ends = self.path.match_indices('/').map(|(at, _)| at).filter(|at| *at > self.root);
         ends.filter_map(|end| self.path.get(..end))
+    }
+
+    /// Whether it is in the parent of containers that name no cgroupsPath.
+    fn is_default(&self) -> bool {
+        in_default_parent(&self.path)
     }
 }
 
@@ -82,10 +87,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         let v2 = host.v2.take();
         host = host::all();
         host.v2 = v2;
-        // Devices are filtered by a program on the cgroup2; so is freezing done there.
-        let there = host.v1_controllers();
-        let useful = Controllers(there.0 & !Controllers::DEVICES.0 & !Controllers::FREEZER.0);
-        compiled = compile(resources, useful, Occasion::Create);
+        compiled = compile(resources, host.useful_v1_controllers(), Occasion::Create);
     }
     let mut plan = compiled?;
 
@@ -121,28 +123,35 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         return in_scope(plan, host.v2.as_deref(), wanted);
     }
     let relative = match wanted.cgroups_path.is_empty() {
-        true => default(wanted.id),
+        true => format!("{PARENT}/{}", wanted.id),
         false => relative(wanted.cgroups_path)?,
     };
+    let mut is_callers = !wanted.cgroups_path.is_empty();
     let mut places = Vec::new();
     if let Some(root) = &host.v2 {
         let above = match wanted.cgroups_path.is_empty() && host.is_denied {
             true => delegated(),
             false => String::new(),
         };
+        is_callers |= !above.is_empty();
         let path = format!("{root}/{above}{relative}");
         let root = root.len().saturating_add(above.len());
         places.push(Place { v1: false, path, root });
     }
     // On a hybrid host only the hierarchies with a limit are used; without a cgroup2 all of them, for freezing and counting.
-    let needed = plan.writes.iter().filter(|write| write.v1).filter_map(|write| write.controller());
-    let needed = needed.fold(Controllers::NONE, |all, name| all.and(Controllers::of_v1(name)));
+    let needed = on_v1(&plan.writes);
     for (controllers, root) in &host.v1 {
         if host.v2.is_none() || controllers.0 & needed.0 != 0 {
             places.push(Place { v1: true, path: format!("{root}/{relative}"), root: root.len() });
         }
     }
-    Ok(Prepared { plan, warning, note: note(&places), places, scope: None })
+    Ok(Prepared { plan, warning, note: note(&places), places, is_callers, scope: None })
+}
+
+/// The controllers of all writes to cgroup v1.
+fn on_v1(writes: &[Write]) -> Controllers {
+    let names = writes.iter().filter(|write| write.v1).filter_map(Write::controller);
+    names.fold(Controllers::NONE, |all, name| all.and(Controllers::of_v1(name)))
 }
 
 /// The same for a scope of systemd's.
@@ -151,22 +160,23 @@ fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<
         return Err(Error::new("--systemd-cgroup: needs cgroup2")
             .hint("--cgroup-manager cgroupfs does without systemd"));
     };
-    if let Some(write) = plan.writes.iter().find(|write| write.v1) {
-        return Err(error!("linux.resources.{}: is on a cgroup v1 hierarchy", write.place)
-            .hint("--cgroup-manager cgroupfs can set it"));
-    }
+    refuse_v1(&plan.writes)?;
     let scope = Scope::of(wanted.cgroups_path, wanted.id, !syscalls::ids::is_root())?;
     let path = format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default());
     let note = format!("{path}\n{}", scope.note());
     let places = alloc::vec![Place { v1: false, path, root: root.len() }];
-    Ok(Prepared { plan, warning: None, note, places, scope: Some((scope, wanted.id.into())) })
+    let scope = Some((scope, wanted.id.into()));
+    Ok(Prepared { plan, warning: None, note, places, is_callers: false, scope })
 }
 
-/// The cgroup's name for a container that names no place.
-fn default(id: &str) -> String {
-    match PREFIX.len().saturating_add(id.len()) <= LONGEST {
-        true => format!("{PREFIX}{id}"),
-        false => id.into(),
+/// systemd's scope is a cgroup2 alone.
+fn refuse_v1(writes: &[Write]) -> Result<()> {
+    match writes.iter().find(|write| write.v1) {
+        None => Ok(()),
+        Some(write) => {
+            Err(error!("linux.resources.{}: its controller is on a cgroup v1 hierarchy", write.place)
+                .hint("--cgroup-manager cgroupfs can set it"))
+        }
     }
 }
 
@@ -210,7 +220,7 @@ fn note(places: &[Place]) -> String {
     for place in places {
         line("", &place.path);
     }
-    for place in places {
+    for place in places.iter().filter(|place| !place.is_default()) {
         for parent in place.parents().filter(|path| rustix::fs::access(*path, Access::EXISTS).is_err()) {
             line("+", parent);
         }
@@ -218,11 +228,20 @@ fn note(places: &[Place]) -> String {
     note
 }
 
+pub(super) fn in_default_parent(path: &str) -> bool {
+    path.rsplit('/').nth(1) == Some(PARENT)
+}
+
+/// The part of `path` below the directory `root`.
+fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
+    path.strip_prefix(root)?.strip_prefix('/')
+}
+
 impl Prepared {
     /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
     /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
     pub fn create(&self) -> Result<Option<Cgroup>> {
-        let mut cgroup = Cgroup::default();
+        let mut cgroup = Cgroup { no_forks: self.plan.no_forks, ..Cgroup::default() };
         let made = match &self.scope {
             Some((scope, id)) => self.places.iter().try_for_each(|place| {
                 *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);
@@ -235,7 +254,7 @@ impl Prepared {
             None => self.places.iter().try_for_each(|place| cgroup.make(place)),
         };
         let done = made.and_then(|()| {
-            apply::enable(&cgroup, &self.plan.writes)?;
+            apply::enable(&cgroup, &self.plan.writes, self.is_callers)?;
             apply::apply(&cgroup, &self.plan.writes, false)
         });
         match done {
@@ -254,6 +273,65 @@ impl Prepared {
 }
 
 impl Cgroup {
+    /// Moves a running container into the cgroup v1 hierarchies that `writes` need and where it has no directory yet: on a hybrid host
+    /// it has one only where it had a limit. `keep` gets the new note before anything is made.
+    pub(super) fn reach(
+        &mut self,
+        host: &Host,
+        writes: &[Write],
+        keep: &dyn Fn(&str) -> Result<()>,
+    ) -> Result<()> {
+        let needed = on_v1(writes);
+        let has = |root: &str| self.dirs.iter().any(|dir| below(&dir.path, root).is_some());
+        let roots = host.v1.iter().filter(|(some, root)| some.0 & needed.0 != 0 && !has(root));
+        let first = self.dirs.first().zip(host.v2.as_ref());
+        let Some(relative) = first.and_then(|(dir, root)| below(&dir.path, root)) else { return Ok(()) };
+        let places: Vec<Place> = roots
+            .map(|(_, root)| Place { v1: true, path: format!("{root}/{relative}"), root: root.len() })
+            .collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        if self.scope.is_some() {
+            return refuse_v1(writes);
+        }
+        self.note = format!("{}\n{}", self.note, note(&places));
+        keep(&self.note)?;
+        let (dirs, made) = (self.dirs.len(), self.made.len());
+        let moved = places.iter().try_for_each(|place| self.make(place)).and_then(|()| {
+            let new = self.dirs.get(dirs..).unwrap_or_default();
+            new.iter().try_for_each(|dir| self.gather(dir))
+        });
+        if moved.is_err() {
+            // What cannot be removed holds processes by now and goes with the container.
+            for path in self.made.get(made..).unwrap_or_default().iter().rev() {
+                rustix::fs::rmdir(&**path).unwrap_or_default();
+            }
+        }
+        moved
+    }
+
+    /// Moves all processes of the container into one more directory. What they fork meanwhile is found in the next round.
+    fn gather(&self, dir: &Dir) -> Result<()> {
+        let failed = |errno| Error::sys("move the container's processes into the cgroup", &dir.path)(errno);
+        for _ in 0..PATIENCE {
+            let mut there = Vec::new();
+            collect(&dir.fd, &mut there).map_err(failed)?;
+            let mut rest = self.processes()?;
+            rest.retain(|pid| !there.contains(pid));
+            if rest.is_empty() {
+                return Ok(());
+            }
+            for pid in rest {
+                match write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes()) {
+                    Ok(()) | Err(Errno::SRCH) => {}
+                    Err(errno) => return Err(failed(errno)),
+                }
+            }
+        }
+        Err(failed(Errno::AGAIN))
+    }
+
     /// Makes and opens one directory with its parents. One that is there already must be empty and thawed.
     fn make(&mut self, place: &Place) -> Result<()> {
         let path = &*place.path;
@@ -290,8 +368,8 @@ impl Cgroup {
         }
         let fd = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
         let dir = Dir { fd, path: path.into(), v1: place.v1 };
-        // A new directory below one that is frozen is frozen too.
-        if there || place.parents().next().is_some() {
+        // A new directory below one that is frozen is frozen too; the default parent never is.
+        if there || !place.is_default() {
             let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {path:?} {what}"));
             if there && dir.is_populated().map_err(failed)? {
                 return refuse("already holds processes");
@@ -306,7 +384,7 @@ impl Cgroup {
 
     /// Removes what this call of create has made.
     fn undo(&mut self) {
-        self.is_born();
+        drop(self.placeholder.take());
         if let Some(scope) = &self.scope {
             // systemd takes an empty scope away by itself, too.
             scope.stop().unwrap_or_default();

@@ -281,7 +281,9 @@ fn properties(writes: &[Write]) -> Vec<(&'static str, Value<'static>)> {
         let number = |text: &str| if text == "max" { Some(u64::MAX) } else { text.parse().ok() };
         if let Some((_, name)) = NUMBERS.iter().find(|(known, _)| *known == file) {
             if let Some(number) = number(value) {
-                properties.push((*name, Value::Number(number)));
+                // It knows no TasksMax of 0, which allows as much as 1.
+                let least = if *name == "TasksMax" { 1 } else { 0 };
+                properties.push((*name, Value::Number(number.max(least))));
             }
             continue;
         }

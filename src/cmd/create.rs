@@ -291,10 +291,7 @@ impl<'b> Draft<'b> {
             barrier: design.barrier,
         };
         parent.hold(child)?;
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.is_born();
-        }
-        Ok(())
+        self.cgroup.as_ref().map_or(Ok(()), Cgroup::is_born)
     }
 
     /// Tells the caller, and lets `start` and `delete` have the container.

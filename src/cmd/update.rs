@@ -45,7 +45,7 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     }
     schemata(args, &json)?;
     match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
-        Some(cgroup) => cgroup.update(&resources)?,
+        Some(mut cgroup) => cgroup.update(&resources, &|note| entry.renote_cgroup(note))?,
         None => {
             let plan = compile(&resources, Controllers::NONE, Occasion::Update(Now::default()))?;
             if let Some(write) = plan.writes.iter().find(|write| write.controller().is_some()) {

@@ -1,7 +1,7 @@
 //! pause, resume, kill and delete of what is paused, ps, events.
 
 use crate::harness::{json, wait_for};
-use crate::{context, directories, has, paused_program, skip_test};
+use crate::{cgroups, directories, has, paused_program, skip_test};
 use std::time::Duration;
 
 /// Whether a process is stopped by a freezer: it does not act on a signal that would end it.
@@ -14,7 +14,7 @@ fn cpu_ticks(pid: u32) -> String {
 
 #[test]
 fn pause_stops_and_resume_goes_on() {
-    let context = context!();
+    let context = cgroups!();
     let bundle = context.bundle(&["scan", "100000"]);
     let id = context.running(&bundle);
     context.call(&["pause", &id]).go().ok();
@@ -34,7 +34,7 @@ fn pause_stops_and_resume_goes_on() {
 
 #[test]
 fn a_paused_container_is_killed_and_deleted() {
-    let context = context!();
+    let context = cgroups!();
     for end in ["kill", "kill --all", "delete"] {
         let (id, cgroup) = paused_program(&context, json!({}));
         context.call(&["pause", &id]).go().ok();
@@ -56,7 +56,7 @@ fn a_paused_container_is_killed_and_deleted() {
 
 #[test]
 fn what_is_not_running_is_neither_paused_nor_resumed() {
-    let context = context!();
+    let context = cgroups!();
     context.call(&["pause", "nobody"]).go().says_missing();
     context.call(&["resume", "nobody"]).go().says_missing();
     context.call(&["update", "nobody", "--memory", "64m"]).go().says_missing();
@@ -76,7 +76,7 @@ fn what_is_not_running_is_neither_paused_nor_resumed() {
 
 #[test]
 fn ps_lists_the_containers_processes_only() {
-    let context = context!();
+    let context = cgroups!();
     let bundle = context.bundle(&["forks", "3", ",", "pause"]);
     let id = context.running(&bundle);
     let pids = || context.call(&["ps", "--format", "json", &id]).go().ok().json().as_array().unwrap().clone();
@@ -102,7 +102,7 @@ fn ps_lists_the_containers_processes_only() {
 
 #[test]
 fn stats_are_what_callers_read() {
-    let context = context!();
+    let context = cgroups!();
     let (id, _) = paused_program(&context, json!({}));
     let event = context.call(&["events", "--stats", &id]).go().ok().json();
     assert_eq!((&event["type"], &event["id"]), (&json!("stats"), &json!(id)));
@@ -118,9 +118,41 @@ fn stats_are_what_callers_read() {
     context.delete_force(&id).ok();
 }
 
+/// runc's `events --stats` has these members, of types/events.go, whether or not a value is known.
+#[test]
+fn stats_have_the_members_of_runcs() {
+    let context = cgroups!();
+    let (id, _) = paused_program(&context, json!({}));
+    let data = context.call(&["events", "--stats", &id]).go().ok().json()["data"].clone();
+    for pointer in [
+        "/cpu/usage/total",
+        "/cpu/usage/kernel",
+        "/cpu/usage/user",
+        "/cpu/throttling",
+        "/cpuset",
+        "/memory/cache",
+        "/memory/usage/limit",
+        "/memory/usage/usage",
+        "/memory/usage/max",
+        "/memory/usage/failcnt",
+        "/memory/swap/limit",
+        "/memory/kernel/limit",
+        "/memory/kernelTCP/limit",
+        "/memory/raw",
+        "/pids/current",
+        "/blkio",
+        "/hugetlb",
+        "/intel_rdt",
+        "/network_interfaces",
+    ] {
+        assert!(data.pointer(pointer).is_some(), "{pointer}: {data}");
+    }
+    context.delete_force(&id).ok();
+}
+
 #[test]
 fn events_come_again_and_end_with_the_container() {
-    let context = context!();
+    let context = cgroups!();
     let (id, _) = paused_program(&context, json!({}));
     let running = context.call(&["events", "--interval", "100ms", &id]).spawn();
     assert!(
@@ -135,7 +167,7 @@ fn events_come_again_and_end_with_the_container() {
 
 #[test]
 fn running_out_of_memory_is_an_event() {
-    let context = context!();
+    let context = cgroups!();
     if !has("memory", "memory") {
         skip_test!("no memory controller");
     }
@@ -146,6 +178,7 @@ fn running_out_of_memory_is_an_event() {
     let id = context.running(&bundle);
     let running = context.call(&["events", "--interval", "200ms", &id]).spawn();
     running.wait_stdout("stats");
+    assert!(!running.stdout_now().contains("oom"));
     std::fs::write(bundle.root().join("go"), "").unwrap();
     running.wait_stdout(&format!("{{\"type\":\"oom\",\"id\":\"{id}\"}}"));
     context.delete_force(&id).ok();

@@ -1,7 +1,7 @@
 //! linux.resources.devices: deny-all, then the rules in their order, then the default devices.
 
 use crate::harness::{Bundle, json};
-use crate::{context, has, has_v2, skip_test};
+use crate::{cgroups, has, has_v2, skip_test};
 
 /// Character device 1:1 is /dev/mem, which no rule here grants unless it says so; 1:3 is /dev/null.
 const ACTS: [&str; 17] = [
@@ -32,7 +32,7 @@ fn bundle(context: &crate::harness::Context, rules: crate::harness::Value) -> Bu
 
 #[test]
 fn a_device_that_no_rule_grants_can_be_neither_made_nor_read() {
-    let context = context!();
+    let context = cgroups!();
     if !has_v2() && !has("", "devices") {
         skip_test!("no device control");
     }
@@ -61,7 +61,7 @@ fn a_device_that_no_rule_grants_can_be_neither_made_nor_read() {
 
 #[test]
 fn rules_count_in_their_order_and_bit_by_bit() {
-    let context = context!();
+    let context = cgroups!();
     if !has_v2() {
         skip_test!("cgroup v1 cannot say all of it");
     }
@@ -86,9 +86,9 @@ fn rules_count_in_their_order_and_bit_by_bit() {
 
 #[test]
 fn an_update_replaces_the_rules_and_deny_all_alone_does_not() {
-    let context = context!();
-    if !has_v2() {
-        skip_test!("needs cgroup2");
+    let context = cgroups!();
+    if !has_v2() && !has("", "devices") {
+        skip_test!("no device control");
     }
     let mut bundle =
         context.bundle(&["wait-file", "/go", ",", "mknod", "/tmp/mem", "c", "1", "1", ",", "pause"]);
@@ -111,4 +111,35 @@ fn an_update_replaces_the_rules_and_deny_all_alone_does_not() {
         assert_eq!(seen.errno("mknod /tmp/mem c 1 1"), errno, "{update}");
         context.delete_force(&id).ok();
     }
+}
+
+/// What old and new rules both grant is granted at every moment between them, and there is one program at the end.
+#[test]
+fn rules_are_replaced_in_one_step() {
+    let context = cgroups!();
+    if !has_v2() {
+        skip_test!("cgroup v1 takes one line at a time");
+    }
+    let bundle = {
+        let mut bundle = context.bundle(&["keep-opening", "/dev/null", "/dev/zero"]);
+        bundle.set("/linux/resources", json!({ "devices": [{ "allow": false, "access": "rwm" }] }));
+        bundle
+    };
+    let id = context.id();
+    let made = context.create(&bundle, &id).ok();
+    context.start(&id).ok();
+    made.wait_stdout("opening");
+    for number in 0..40 {
+        let file = context.dir.join("update.json");
+        let rules = json!({ "devices": [{ "allow": true, "type": "c", "major": 1, "minor": number, "access": "m" }] });
+        std::fs::write(&file, rules.to_string()).unwrap();
+        context.call(&["update", "--resources", file.to_str().unwrap(), &id]).go().ok();
+    }
+    std::fs::write(bundle.root().join("stop"), "").unwrap();
+    let seen = crate::harness::Seen::parse(&made.wait_stdout("\"keep-opening\""));
+    let counts = seen.out("keep-opening /dev/null /dev/zero");
+    assert_eq!(counts["refused"], 0, "{counts}");
+    assert!(counts["opened"].as_u64().unwrap() > 100, "{counts}");
+    context.delete_force(&id).ok();
+    context.assert_clean();
 }

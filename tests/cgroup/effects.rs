@@ -1,13 +1,13 @@
 //! What a limit does to the processes under it.
 
-use crate::harness::{json, wait_for};
-use crate::{context, has, read, skip_test};
+use crate::harness::{Value, json, note, wait_for};
+use crate::{cgroups, disk, has, key, on_v1, on_v2, read, skip_test};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_fork_beyond_the_limit_fails() {
-    let context = context!();
+    let context = cgroups!();
     if !has("pids", "pids") {
         skip_test!("no pids controller");
     }
@@ -23,20 +23,20 @@ fn a_fork_beyond_the_limit_fails() {
 
 #[test]
 fn memory_over_the_limit_is_killed_and_the_kill_is_told() {
-    let context = context!();
+    let context = cgroups!();
     if !has("memory", "memory") {
         skip_test!("no memory controller");
     }
     let mut bundle = context.bundle(&["memory", "96"]);
     bundle.set("/linux/resources", json!({ "memory": { "limit": 33554432 } }));
     let exit = context.dir.join("exit.json");
+    let told = || serde_json::from_str::<Value>(&fs::read_to_string(&exit).unwrap()).unwrap();
     let id = context.id();
     let path = bundle.path();
     let words = ["run", "--keep", "--exit-file", exit.to_str().unwrap(), "--bundle", &path, &id];
     context.call(&words).go().status(137);
-    let told: crate::harness::Value = serde_json::from_str(&fs::read_to_string(&exit).unwrap()).unwrap();
-    assert_eq!((&told["code"], &told["signal"]), (&json!(137), &json!(9)));
-    assert!(told["oomKills"].as_u64().unwrap() >= 1, "{told}");
+    assert_eq!((&told()["code"], &told()["signal"]), (&json!(137), &json!(9)));
+    assert!(told()["oomKills"].as_u64().unwrap() >= 1, "{}", told());
     assert!(context.state(&id)["oomKills"].as_u64().unwrap() >= 1);
     context.delete(&id).ok();
     // Under a limit that is enough nobody is killed.
@@ -44,44 +44,236 @@ fn memory_over_the_limit_is_killed_and_the_kill_is_told() {
     let id = context.id();
     let path = bundle.path();
     context.call(&["run", "--exit-file", exit.to_str().unwrap(), "--bundle", &path, &id]).go().ok();
-    let told: crate::harness::Value = serde_json::from_str(&fs::read_to_string(&exit).unwrap()).unwrap();
-    assert_eq!(told, json!({ "code": 0, "signal": 0, "oomKills": 0 }));
+    assert_eq!(told(), json!({ "code": 0, "signal": 0, "oomKills": 0 }));
     context.assert_clean();
 }
 
+/// The same amount of memory lives where swap is allowed beside the limit, and dies where the limit is all that there is.
 #[test]
-fn a_quota_throttles() {
-    let context = context!();
-    if !has("cpu", "cpu") {
-        skip_test!("no cpu controller");
+fn swap_is_what_is_left_of_memory_and_swap() {
+    let context = cgroups!();
+    if !has("memory", "memory") {
+        skip_test!("no memory controller");
     }
-    let mut bundle = context.bundle(&["scan", "1500", ",", "pause"]);
-    bundle.set("/linux/resources", json!({ "cpu": { "quota": 5000, "period": 50000 } }));
-    let cgroup = bundle.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
-    let id = context.running(&bundle);
-    let throttled = || {
-        let stat = read(&cgroup, "cpu.stat", "cpu.stat");
-        let count =
-            stat.lines().find_map(|line| line.strip_prefix("nr_throttled ")).unwrap_or("0").to_string();
-        count.parse::<u64>().unwrap()
+    let Some(disk) = disk::scratch() else {
+        skip_test!("no scratch disk, which the test guest has");
     };
-    assert!(wait_for(Duration::from_secs(20), || throttled() > 2), "never throttled");
-    let stats = context.call(&["events", "--stats", &id]).go().ok().json();
-    assert!(stats["data"]["cpu"]["throttling"]["throttledPeriods"].as_u64().unwrap() > 2);
+    let _swap = disk.swap(&context);
+    let mut bundle = context.bundle(&["memory", "48"]);
+    let mut with = |swap: i64| {
+        bundle.set("/linux/resources", json!({ "memory": { "limit": 33554432, "swap": swap } }));
+        context.run(&bundle)
+    };
+    with(33554432 + 33554432).ok();
+    with(33554432).status(137);
+    context.assert_clean();
+}
+
+/// Without the kernel's killer the processes wait for memory instead; a container of such is deleted all the same.
+#[test]
+fn without_the_oom_killer_processes_wait_and_are_deleted() {
+    let context = cgroups!();
+    if !on_v1("memory") || on_v2("memory") {
+        skip_test!("disableOOMKiller is for cgroup v1's memory controller");
+    }
+    let mut bundle = context.bundle(&["memory", "96"]);
+    bundle.set("/linux/resources", json!({ "memory": { "limit": 33554432, "disableOOMKiller": true } }));
+    let id = context.running(&bundle);
+    let control = || read(&bundle.cgroup(), "-", "memory.oom_control");
+    assert!(wait_for(Duration::from_secs(20), || key(&control(), "under_oom") == 1), "{}", control());
+    assert_eq!(context.status(&id), "running");
+    context.delete_force(&id).ok();
+    context.assert_clean();
+}
+
+/// memory.high, by `unified`: over it the kernel takes back instead of killing.
+#[test]
+fn a_high_mark_by_unified_is_counted() {
+    let context = cgroups!();
+    if !on_v2("memory") {
+        skip_test!("no memory controller on cgroup2");
+    }
+    let mut bundle = context.bundle(&["memory", "20", ",", "pause"]);
+    bundle.set("/linux/resources", json!({ "unified": { "memory.high": "16777216" } }));
+    let id = context.running(&bundle);
+    let high = || key(&read(&bundle.cgroup(), "memory.events", "-"), "high");
+    assert!(wait_for(Duration::from_secs(20), || high() > 0), "memory.events: never high");
     context.delete_force(&id).ok();
 }
 
 #[test]
+fn a_quota_throttles() {
+    let context = cgroups!();
+    if !has("cpu", "cpu") {
+        skip_test!("no cpu controller");
+    }
+    let mut bundle = context.bundle(&["burst", "1", "0", "3000", ",", "pause"]);
+    bundle.set("/linux/resources", json!({ "cpu": { "quota": 5000, "period": 50000 } }));
+    let id = context.running(&bundle);
+    let throttled = || key(&read(&bundle.cgroup(), "cpu.stat", "cpu.stat"), "nr_throttled");
+    assert!(wait_for(Duration::from_secs(20), || throttled() > 2), "never throttled");
+    let stats = context.call(&["events", "--stats", &id]).go().ok().json();
+    let throttling = &stats["data"]["cpu"]["throttling"];
+    assert!(throttling["throttledPeriods"].as_u64().unwrap() > 2, "{throttling}");
+    assert!(throttling["throttledTime"].as_u64().unwrap() > 1_000_000, "nanoseconds: {throttling}");
+    context.delete_force(&id).ok();
+}
+
+/// What was not used of the quota is used up in a burst, where one is allowed.
+#[test]
+fn a_burst_uses_what_was_saved() {
+    let context = cgroups!();
+    if !has("cpu", "cpu") {
+        skip_test!("no cpu controller");
+    }
+    let mut counts = Vec::new();
+    for burst in [20000, 0] {
+        let mut bundle = context.bundle(&["burst", "8", "250", "35", ",", "pause"]);
+        bundle
+            .set("/linux/resources", json!({ "cpu": { "quota": 20000, "period": 100000, "burst": burst } }));
+        let id = context.running(&bundle);
+        let bursts = || key(&read(&bundle.cgroup(), "cpu.stat", "cpu.stat"), "nr_bursts");
+        let used = wait_for(Duration::from_secs(if burst > 0 { 20 } else { 4 }), || bursts() > 0);
+        counts.push(used);
+        context.delete_force(&id).ok();
+    }
+    assert_eq!(counts, [true, false]);
+}
+
+/// Two that want one processor get it in the proportion of their shares.
+#[test]
+fn shares_divide_a_processor() {
+    let context = cgroups!();
+    if !has("cpu", "cpu") || !has("cpuset", "cpuset") {
+        skip_test!("needs the cpu and cpuset controllers");
+    }
+    let mut used = Vec::new();
+    let mut running = Vec::new();
+    for shares in [2048, 128] {
+        let mut bundle = context.bundle(&["burst", "1", "0", "60000"]);
+        bundle.set("/linux/resources", json!({ "cpu": { "shares": shares, "cpus": "0" } }));
+        running.push((context.running(&bundle), bundle.cgroup()));
+    }
+    let busy = |cgroup: &str| match on_v2("cpu") {
+        true => key(&read(cgroup, "cpu.stat", "-"), "usage_usec"),
+        false => read(cgroup, "-", "cpuacct.usage").parse::<u64>().unwrap() / 1000,
+    };
+    let start: Vec<u64> = running.iter().map(|(_, cgroup)| busy(cgroup)).collect();
+    assert!(wait_for(Duration::from_secs(60), || busy(&running[0].1) - start[0] > 2_000_000));
+    for ((id, cgroup), start) in running.iter().zip(start) {
+        used.push(busy(cgroup) - start);
+        context.delete_force(id).ok();
+    }
+    note(&format!("effect  cpu.shares 2048 and 128 on one processor: {} and {} us", used[0], used[1]));
+    assert!(used[0] > used[1] * 4, "{used:?}");
+}
+
+#[test]
+fn a_set_of_processors_is_all_that_a_program_sees() {
+    let context = cgroups!();
+    if !has("cpuset", "cpuset") {
+        skip_test!("no cpuset controller");
+    }
+    let mut bundle = context.bundle(&["affinity"]);
+    let all = context.observe(&bundle).out("affinity").clone();
+    if all == json!([0]) {
+        skip_test!("one processor");
+    }
+    bundle.set("/linux/resources", json!({ "cpu": { "cpus": "1" } }));
+    assert_eq!(context.observe(&bundle).out("affinity"), &json!([1]));
+    bundle.args(&["affinity", ",", "wait-file", "/go", ",", "affinity"]);
+    let id = context.id();
+    let output = context.create(&bundle, &id).ok();
+    context.start(&id).ok();
+    output.wait_stdout("[1]");
+    context.call(&["update", &id, "--cpuset-cpus", "0"]).go().ok();
+    fs::write(bundle.root().join("go"), "").unwrap();
+    output.wait_stdout("[0]");
+    context.delete_force(&id).ok();
+}
+
+/// Reservations are limited, so that a program hears of it from mmap and is not killed later.
+#[test]
+fn huge_pages_beyond_the_limit_cannot_be_mapped() {
+    let context = cgroups!();
+    let pool = "/proc/sys/vm/nr_hugepages";
+    if !has("hugetlb", "hugetlb") {
+        skip_test!("no hugetlb controller");
+    }
+    let before = fs::read_to_string(pool).unwrap();
+    if fs::write(pool, "8").is_err() || fs::read_to_string(pool).unwrap().trim() != "8" {
+        fs::write(pool, before).unwrap_or_default();
+        skip_test!("this machine gives no huge pages");
+    }
+    let mut bundle = context.bundle(&["hugepages", "2", ",", "hugepages", "3"]);
+    bundle.set("/linux/resources", json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": 4194304 }] }));
+    let limited = context.observe(&bundle);
+    bundle.set("/linux/resources", json!({}));
+    let free = context.observe(&bundle);
+    fs::write(pool, before).unwrap();
+    assert_eq!(limited.out("hugepages 2"), 2);
+    assert_eq!(limited.errno("hugepages 3"), "ENOMEM");
+    assert_eq!(free.out("hugepages 3"), 3);
+}
+
+/// A throttled disk cannot be read faster than it is allowed to; the same read without a limit is.
+#[test]
+fn a_throttled_disk_is_read_slowly() {
+    let context = cgroups!();
+    let Some(disk) = disk::scratch() else {
+        skip_test!("no scratch disk, which the test guest has");
+    };
+    if !has("io", "blkio") {
+        skip_test!("no io controller");
+    }
+    let mut bundle = context.bundle(&["read-direct", "/dev/scratch", "4194304"]);
+    bundle.push(
+        "/linux/devices",
+        json!({ "path": "/dev/scratch", "type": "b", "major": disk.major, "minor": disk.minor, "fileMode": 438 }),
+    );
+    let allow =
+        json!([{ "allow": true, "type": "b", "major": disk.major, "minor": disk.minor, "access": "r" }]);
+    let mut took = |throttle: Value| {
+        bundle.set("/linux/resources", json!({ "devices": allow, "blockIO": throttle }));
+        context.observe(&bundle).out("read-direct /dev/scratch 4194304").as_u64().unwrap()
+    };
+    let free = took(json!({}));
+    let rate = json!([{ "major": disk.major, "minor": disk.minor, "rate": 2097152 }]);
+    let bytes = took(json!({ "throttleReadBpsDevice": rate }));
+    // Each read of 64 KiB is one operation or more.
+    let rate = json!([{ "major": disk.major, "minor": disk.minor, "rate": 32 }]);
+    let operations = took(json!({ "throttleReadIOPSDevice": rate }));
+    note(&format!(
+        "effect  4 MiB read in {free} ms, at 2 MiB/s in {bytes} ms, at 32 operations/s in {operations} ms"
+    ));
+    // Two seconds by the rates; the first tenth of one may pass at once.
+    assert!(bytes > 1500 && operations > 1500 && free < bytes, "{free} {bytes} {operations}");
+}
+
+#[test]
 fn a_fork_bomb_in_its_limit_is_deleted() {
-    let context = context!();
+    let context = cgroups!();
     let mut bundle = context.bundle(&["forks", "200", ",", "pause"]);
     if has("pids", "pids") {
         bundle.set("/linux/resources", json!({ "pids": { "limit": 100 } }));
         bundle.args(&["forks", "90", ",", "pause"]);
     }
-    let id = context.running(&bundle);
-    let many = || context.call(&["ps", "-f", "json", &id]).go().ok().json().as_array().unwrap().len();
-    assert!(wait_for(Duration::from_secs(20), || many() > 80), "{}", many());
-    context.delete_force(&id).ok();
-    context.assert_clean();
+    for namespaces in ["own", "shared", "frozen"] {
+        if namespaces == "shared" {
+            bundle.without_namespace("pid");
+        }
+        let id = context.running(&bundle);
+        let many = || context.call(&["ps", "-f", "json", &id]).go().ok().json().as_array().unwrap().len();
+        assert!(wait_for(Duration::from_secs(20), || many() > 80), "{}", many());
+        if namespaces == "frozen" {
+            context.call(&["pause", &id]).go().ok();
+        }
+        let started = Instant::now();
+        context.delete_force(&id).ok();
+        note(&format!(
+            "effect  {namespaces} pids: 90 processes deleted in {} ms",
+            started.elapsed().as_millis()
+        ));
+        context.assert_clean();
+    }
 }

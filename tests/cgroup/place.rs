@@ -1,23 +1,25 @@
 //! Where the cgroup is, who may be in it, and that it goes.
 
 use crate::harness::json;
-use crate::{context, directories, has_v2, not_on, on_v2, paused_program, skip_test};
+use crate::{cgroups, directories, has_v2, not_by_systemd, not_on, on_v2, paused_program, skip_test};
 use std::fs;
 
 #[test]
 fn without_a_path_it_is_named_after_the_container() {
-    let context = context!();
+    not_by_systemd!();
+    let context = cgroups!();
     let mut bundle = context.bundle(&["pause"]);
     bundle.unset("/linux/cgroupsPath");
     let id = context.running(&bundle);
-    assert!(!directories(&format!("/runlet-{id}")).is_empty());
+    assert!(!directories(&format!("/runlet/{id}")).is_empty());
     context.delete_force(&id).ok();
-    assert!(directories(&format!("/runlet-{id}")).is_empty());
+    assert!(directories(&format!("/runlet/{id}")).is_empty());
 }
 
 #[test]
 fn a_path_is_from_the_mount_and_its_parents_go_with_it() {
-    let context = context!();
+    not_by_systemd!();
+    let context = cgroups!();
     let mut bundle = context.bundle(&["pause"]);
     let parent = format!("/{}-parent", context.tag);
     bundle.set("/linux/cgroupsPath", format!("{parent}/a//b"));
@@ -31,7 +33,8 @@ fn a_path_is_from_the_mount_and_its_parents_go_with_it() {
 /// What was there before the container is not its to remove.
 #[test]
 fn a_parent_that_was_there_stays() {
-    let context = context!();
+    not_by_systemd!();
+    let context = cgroups!();
     let parent = format!("/{}-kept", context.tag);
     let roots =
         if has_v2() { ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"] } else { ["/sys/fs/cgroup/pids"; 2] };
@@ -48,7 +51,8 @@ fn a_parent_that_was_there_stays() {
 
 #[test]
 fn a_path_that_leads_out_is_refused() {
-    let context = context!();
+    not_by_systemd!();
+    let context = cgroups!();
     for path in ["/../x", "a/../../x", "/", "/.."] {
         let mut bundle = context.bundle(&["true"]);
         bundle.set("/linux/cgroupsPath", path);
@@ -59,7 +63,8 @@ fn a_path_that_leads_out_is_refused() {
 
 #[test]
 fn a_cgroup_that_holds_processes_is_refused() {
-    let context = context!();
+    not_by_systemd!();
+    let context = cgroups!();
     let (id, cgroup) = paused_program(&context, json!({}));
     let mut bundle = context.bundle(&["true"]);
     bundle.set("/linux/cgroupsPath", cgroup.clone());
@@ -72,9 +77,10 @@ fn a_cgroup_that_holds_processes_is_refused() {
 
 #[test]
 fn a_frozen_cgroup_is_refused() {
-    let context = context!();
+    not_by_systemd!();
+    let context = cgroups!();
     let mut bundle = context.bundle(&["true"]);
-    let cgroup = bundle.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+    let cgroup = bundle.cgroup();
     let (root, file, on) = match has_v2() {
         true if fs::metadata("/sys/fs/cgroup/unified").is_ok() => {
             ("/sys/fs/cgroup/unified", "cgroup.freeze", "1")
@@ -97,7 +103,7 @@ fn a_frozen_cgroup_is_refused() {
 
 #[test]
 fn cgroups_that_the_container_made_go_with_it() {
-    let context = context!();
+    let context = cgroups!();
     let (id, cgroup) = paused_program(&context, json!({}));
     for directory in directories(&cgroup) {
         fs::create_dir_all(directory.join("inner/most")).unwrap();
@@ -111,10 +117,10 @@ fn cgroups_that_the_container_made_go_with_it() {
 /// Processes in a cgroup of the container's own making are the container's.
 #[test]
 fn processes_below_are_listed_and_ended() {
-    let context = context!();
+    let context = cgroups!();
     let mut bundle = context.bundle(&["forks", "2", ",", "pause"]);
     bundle.without_namespace("pid");
-    let cgroup = bundle.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+    let cgroup = bundle.cgroup();
     let id = context.running(&bundle);
     let pids = || context.call(&["ps", "-f", "json", &id]).go().ok().json().as_array().unwrap().clone();
     assert!(crate::harness::wait_for(std::time::Duration::from_secs(20), || pids().len() == 3));
@@ -123,6 +129,12 @@ fn processes_below_are_listed_and_ended() {
     for directory in directories(&cgroup) {
         let below = directory.join("below");
         fs::create_dir(&below).unwrap();
+        // A cpuset of cgroup v1 starts with nothing in it, and takes nobody in.
+        for file in ["cpuset.cpus", "cpuset.mems"].iter().filter(|_| !on_v2("cpuset")) {
+            if let Ok(above) = fs::read(directory.join(file)) {
+                fs::write(below.join(file), above).unwrap();
+            }
+        }
         fs::write(below.join("cgroup.procs"), child.to_string()).unwrap();
     }
     assert_eq!(pids().len(), 3);
@@ -133,7 +145,7 @@ fn processes_below_are_listed_and_ended() {
 /// The program sees its own cgroup as the root.
 #[test]
 fn the_container_is_born_in_its_cgroup() {
-    let context = context!();
+    let context = cgroups!();
     let bundle = context.bundle(&["read", "/proc/self/cgroup"]);
     let text = context.observe(&bundle).text("read /proc/self/cgroup");
     if has_v2() {
@@ -141,16 +153,53 @@ fn the_container_is_born_in_its_cgroup() {
     }
     let mut shared = context.bundle(&["read", "/proc/self/cgroup"]);
     shared.without_namespace("cgroup");
-    let cgroup = shared.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+    let cgroup = shared.cgroup();
     let text = context.observe(&shared).text("read /proc/self/cgroup");
     assert!(text.lines().any(|line| line.ends_with(&cgroup)), "{text}");
+}
+
+/// Without clone3 a process is moved in after its birth, before its program runs; without cgroup.kill and pidfds the rest works too.
+#[test]
+fn without_clone3_it_is_moved_in_before_its_program_runs() {
+    let Some(context) = crate::Context::wrapped(&["payload", "shim", "ENOSYS", "clone3"]) else { return };
+    if !crate::has_any() {
+        crate::skip_test!("no cgroup file system is mounted");
+    }
+    let mut bundle = context.bundle(&["read", "/proc/self/cgroup", ",", "forks", "20"]);
+    bundle.without_namespace("cgroup");
+    let limited = crate::has("pids", "pids");
+    if limited {
+        bundle.set("/linux/resources", json!({ "pids": { "limit": 10 } }));
+    }
+    let seen = context.observe(&bundle);
+    let text = seen.text("read /proc/self/cgroup");
+    assert!(text.lines().any(|line| line.ends_with(&bundle.cgroup())), "{text}");
+    assert_eq!(seen.errno("forks 20"), if limited { "EAGAIN" } else { "" });
+    context.assert_clean();
+}
+
+/// config.json names the place where callers name it: what they read there does not depend on limits.
+#[test]
+fn a_named_cgroup_has_every_controller_that_the_machine_gives() {
+    not_by_systemd!();
+    let context = cgroups!();
+    let Some(root) = crate::cgroup2() else {
+        crate::skip_test!("needs cgroup2");
+    };
+    let (id, cgroup) = paused_program(&context, json!({}));
+    let list = |directory: &str| {
+        let text = fs::read_to_string(format!("{directory}/cgroup.controllers")).unwrap();
+        text.split_whitespace().map(str::to_string).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(list(&format!("{root}{cgroup}")), list(root));
+    context.delete_force(&id).ok();
 }
 
 /// config-linux.md "Cgroup ownership": a container that may write to its cgroup owns it.
 #[test]
 fn a_writable_cgroup_belongs_to_the_containers_user() {
     use std::os::unix::fs::MetadataExt;
-    let context = context!();
+    let context = cgroups!();
     if !has_v2() {
         skip_test!("needs cgroup2");
     }
@@ -158,7 +207,7 @@ fn a_writable_cgroup_belongs_to_the_containers_user() {
         let mut bundle = context.bundle(&["pause"]);
         bundle.set("/process/user/uid", 4321);
         bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", option]);
-        let cgroup = bundle.config["linux"]["cgroupsPath"].as_str().unwrap().to_string();
+        let cgroup = bundle.cgroup();
         let id = context.running(&bundle);
         let directory =
             directories(&cgroup).into_iter().find(|path| path.join("cgroup.controllers").exists()).unwrap();
@@ -174,7 +223,7 @@ fn a_writable_cgroup_belongs_to_the_containers_user() {
 /// How deep cgroups lie inside each other is for the container to say: neither descriptors nor stack may depend on it.
 #[test]
 fn cgroups_deeper_than_descriptors_go_with_the_container() {
-    let context = context!();
+    let context = cgroups!();
     not_on!(Crun, "it holds each of them open");
     let (id, cgroup) = paused_program(&context, json!({}));
     for directory in directories(&cgroup) {
@@ -190,7 +239,7 @@ fn cgroups_deeper_than_descriptors_go_with_the_container() {
 /// does, moves into one of its own first, and exec goes there.
 #[test]
 fn exec_follows_an_init_that_manages_cgroups() {
-    let context = context!();
+    let context = cgroups!();
     not_on!(Crun, "crun 1.8 makes a cgroup beside it");
     if !has_v2() {
         skip_test!("needs cgroup2");

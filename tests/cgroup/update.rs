@@ -1,13 +1,13 @@
 //! `update`: new limits while the container runs.
 
 use crate::harness::json;
-use crate::{context, has, on_v2, paused_program, read, skip_test};
+use crate::{cgroups, has, on_v2, paused_program, read, skip_test};
 use std::fs;
 use std::process::Stdio;
 
 #[test]
 fn what_callers_send_without_asking_for_anything_succeeds() {
-    let context = context!();
+    let context = cgroups!();
     let (id, _) = paused_program(&context, json!({}));
     for text in [
         "{}",
@@ -27,10 +27,10 @@ fn what_callers_send_without_asking_for_anything_succeeds() {
 
 #[test]
 fn a_limit_without_its_controller_is_refused_by_name() {
-    let context = context!();
+    let context = cgroups!();
     let (id, _) = paused_program(&context, json!({}));
     let output = context.call(&["update", &id, "--memory", "64m"]).go();
-    if has("memory", "memory") && (on_v2("memory") || !crate::has_v2()) {
+    if has("memory", "memory") {
         output.ok();
     } else {
         output.fails().says("memory");
@@ -44,7 +44,7 @@ fn a_limit_without_its_controller_is_refused_by_name() {
 
 #[test]
 fn every_flag_is_read_back_and_the_rest_stays() {
-    let context = context!();
+    let context = cgroups!();
     if !has("memory", "memory") || !has("cpu", "cpu") || !has("pids", "pids") || !has("cpuset", "cpuset") {
         skip_test!("needs memory, cpu, pids and cpuset controllers");
     }
@@ -83,20 +83,82 @@ fn every_flag_is_read_back_and_the_rest_stays() {
     update(&["--pids-limit", "-1"]).ok();
     assert_eq!(pids(), "max");
     update(&["--cpuset-cpus", "0", "--cpuset-mems", "0"]).ok();
-    // Down and up again, memory and swap together: either order is wrong for one of the two.
-    if update(&["--memory", "32m", "--memory-swap", "48m"]).code == 0 {
-        assert_eq!(memory(), "33554432");
-        update(&["--memory", "256m", "--memory-swap", "512m"]).ok();
-        assert_eq!(memory(), "268435456");
-        update(&["--memory", "64m", "--memory-swap", "64m"]).ok();
-        assert_eq!(memory(), "67108864");
-    }
+    update(&["--cpu-quota", "30000", "--cpu-burst", "1000"]).ok();
+    assert_eq!(read(&cgroup, "cpu.max.burst", "cpu.cfs_burst_us"), "1000");
+    // A quota that becomes smaller than its burst, and the other way round.
+    update(&["--cpu-quota", "2000", "--cpu-burst", "500", "--cpu-period", "20000"]).ok();
+    update(&["--cpu-quota", "30000", "--cpu-burst", "20000"]).ok();
+    assert_eq!(cpu(), "30000 20000");
+    update(&["--cpu-idle", "1"]).ok();
+    assert_eq!(read(&cgroup, "cpu.idle", "cpu.idle"), "1");
+    update(&["--cpu-idle", "0", "--cpu-share", "512"]).ok();
+    assert!(["59", "512"].contains(&weight().as_str()));
+    update(&["--pids-limit", "0"]).ok();
+    assert_eq!(pids(), "0");
     context.delete_force(&id).ok();
+}
+
+/// Down and up again, memory and swap together: either order is wrong for one of the two on cgroup v1.
+#[test]
+fn memory_and_swap_go_up_and_down_together() {
+    let context = cgroups!();
+    if !has("memory", "memory") {
+        skip_test!("no memory controller");
+    }
+    let (id, cgroup) = paused_program(&context, json!({ "memory": { "limit": 67108864, "swap": 67108864 } }));
+    for (memory, swap) in [(32, 48), (256, 512), (64, 64), (128, 128), (16, 300), (300, 310)] {
+        let (m, s) = (format!("{memory}m"), format!("{swap}m"));
+        context.call(&["update", &id, "--memory", &m, "--memory-swap", &s]).go().ok();
+        let mib = |text: String| text.parse::<u64>().unwrap() >> 20;
+        let found = (
+            mib(read(&cgroup, "memory.max", "memory.limit_in_bytes")),
+            mib(read(&cgroup, "memory.swap.max", "memory.memsw.limit_in_bytes")),
+        );
+        assert_eq!(found, (memory, if on_v2("memory") { swap - memory } else { swap }));
+    }
+    // Half of the pair: the other half stays.
+    context.call(&["update", &id, "--memory-swap", "400m"]).go().ok();
+    assert_eq!(read(&cgroup, "memory.max", "memory.limit_in_bytes"), "314572800");
+    context
+        .call(&["update", &id, "--memory", "1m", "--memory-swap", "500k"])
+        .go()
+        .fails()
+        .says("memory.swap");
+    assert_eq!(read(&cgroup, "memory.max", "memory.limit_in_bytes"), "314572800");
+    context.delete_force(&id).ok();
+}
+
+/// A container that was made without limits gets its first one while it runs, wherever the controller lives.
+#[test]
+fn a_first_limit_comes_by_update() {
+    let context = cgroups!();
+    if !has("pids", "pids") {
+        skip_test!("no pids controller");
+    }
+    let mut bundle =
+        context.bundle(&["forks", "5", ",", "wait-file", "/go", ",", "forks", "20", ",", "pause"]);
+    bundle.set("/linux/resources", json!({}));
+    let id = context.id();
+    let made = context.create(&bundle, &id).ok();
+    context.start(&id).ok();
+    made.wait_stdout("\"5\"");
+    context.call(&["update", &id, "--pids-limit", "10"]).go().ok();
+    assert_eq!(read(&bundle.cgroup(), "pids.max", "pids.max"), "10");
+    // Those that run already count.
+    assert_eq!(read(&bundle.cgroup(), "pids.current", "pids.current"), "6");
+    fs::write(bundle.root().join("go"), "").unwrap();
+    let seen = crate::harness::Seen::parse(&made.wait_stdout("\"20\""));
+    assert_eq!(seen.errno("forks 20"), "EAGAIN");
+    // An exec joins it there too.
+    let output = context.call(&["exec", &id, "/bin/payload", "read", "/proc/self/cgroup"]).go();
+    assert!(output.code != 0 || output.stdout.contains("cgroup"), "{}", output.describe());
+    context.delete_force(&id).ok();
+    context.assert_clean();
 }
 
 #[test]
 fn an_update_that_fails_changes_nothing() {
-    let context = context!();
+    let context = cgroups!();
     if !has("memory", "memory") || !has("cpuset", "cpuset") {
         skip_test!("needs memory and cpuset controllers");
     }

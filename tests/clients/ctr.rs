@@ -234,10 +234,12 @@ fn limited(
     if !ctr.inside.has(controller) {
         return report.skip(step, &format!("no {controller} controller on this machine's cgroup2"));
     }
-    // ctr gives no cgroup namespace, so the container sees the whole tree and its own part below default/once.
+    // ctr gives neither a cgroup namespace nor a cgroup mount: the container gets to see the whole tree, its own part below default/once.
     report.step(step, || {
+        let mut all = vec!["--mount", "type=bind,src=/sys/fs/cgroup,dst=/sys/fs/cgroup,options=rbind:ro"];
+        all.extend(options);
         let program = format!("cat /sys/fs/cgroup/default/once/{file}");
-        ctr.once(options, &["sh", "-c", &program]).expect(0, wanted)
+        ctr.once(&all, &["sh", "-c", &program]).expect(0, wanted)
     });
 }
 

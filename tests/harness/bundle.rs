@@ -42,6 +42,12 @@ pub const MASKED: [&str; 8] = [
 
 pub const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+/// systemd wants `slice:prefix:name`.
+fn cgroups_path(tag: &str, dir: &Path) -> String {
+    let name = dir.file_name().unwrap().to_string_lossy();
+    if super::by_systemd() { format!("runlettest.slice:{tag}:{name}") } else { format!("/{tag}-{name}") }
+}
+
 impl Bundle {
     pub fn create(dir: PathBuf, tag: &str, args: &[&str]) -> Self {
         let root = dir.join("rootfs");
@@ -77,7 +83,7 @@ impl Bundle {
                 { "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"] }
             ],
             "linux": {
-                "cgroupsPath": format!("/{tag}-{}", dir.file_name().unwrap().to_string_lossy()),
+                "cgroupsPath": cgroups_path(tag, &dir),
                 "namespaces": [
                     { "type": "pid" }, { "type": "mount" }, { "type": "ipc" }, { "type": "uts" }, { "type": "network" },
                     { "type": "cgroup" }
@@ -91,6 +97,15 @@ impl Bundle {
 
     pub fn root(&self) -> PathBuf {
         self.dir.join("rootfs")
+    }
+
+    /// The container's cgroup, below the mount of cgroups.
+    pub fn cgroup(&self) -> String {
+        let path = self.config["linux"]["cgroupsPath"].as_str().unwrap();
+        match path.split(':').collect::<Vec<_>>().as_slice() {
+            [slice, prefix, name] => format!("/{slice}/{prefix}-{name}.scope"),
+            _ => path.to_string(),
+        }
     }
 
     /// Writes config.json and gives the bundle's directory.

@@ -123,9 +123,14 @@ impl Context {
         path
     }
 
-    /// A call of the runtime with this test's `--root`.
+    /// A call of the runtime with this test's `--root`, and for a new container with the flags that the whole run is about.
     pub fn call<S: AsRef<str>>(&self, arguments: &[S]) -> Call<'_> {
         let mut words = vec!["--root".to_string(), self.state_dir().to_string_lossy().into_owned()];
+        if super::by_systemd()
+            && arguments.first().is_some_and(|verb| ["create", "run"].contains(&verb.as_ref()))
+        {
+            words.push("--systemd-cgroup".to_string());
+        }
         words.extend(arguments.iter().map(|word| word.as_ref().to_string()));
         Call::new(self, words)
     }

@@ -72,6 +72,11 @@ pub fn kind() -> Kind {
     }
 }
 
+/// Whether this run is about systemd as the cgroup manager (`RUNLET_TEST_MANAGER=systemd`): every new container is a scope.
+pub fn by_systemd() -> bool {
+    std::env::var("RUNLET_TEST_MANAGER").is_ok_and(|manager| manager == "systemd")
+}
+
 pub fn is_runlet() -> bool {
     kind() == Kind::Runlet
 }

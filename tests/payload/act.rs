@@ -263,7 +263,7 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "link-add" | "link-set" | "link-get" | "address-add" | "addresses" => crate::net::perform(verb, a),
         "watch-exe" => watch_exe(int(at(a, 0))),
         "scan" => scan(int(at(a, 0))),
-        other => panic!("unknown verb {other}"),
+        other => crate::load::perform(other, a).unwrap_or_else(|| panic!("unknown verb {other}")),
     }
 }
 

@@ -8,6 +8,7 @@
 mod act;
 mod agent;
 mod json;
+mod load;
 mod net;
 mod outside;
 mod pty;

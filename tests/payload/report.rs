@@ -125,7 +125,7 @@ fn scheduler() -> Json {
     ])
 }
 
-fn affinity() -> Json {
+pub fn affinity() -> Json {
     let mut mask = [0u64; 16];
     let _ = call!(nr::SCHED_GETAFFINITY, 0, 128, mask.as_mut_ptr());
     json::array((0..1024u32).filter(|cpu| mask[*cpu as usize / 64] >> (cpu % 64) & 1 == 1).map(json::number))

@@ -1,7 +1,7 @@
 //! Runs QEMU on a kernel and an initramfs: console, time limits, and what the guest said.
 //!
-//! Owns the QEMU command line and the reading of guest.rs's lines. One processor always: a guest with several under multi-threaded TCG has panicked
-//! where its kernel patches code. Emulation unless a quick probe shows that KVM really runs a guest.
+//! Owns the QEMU command line and the reading of guest.rs's lines. A guest's processors share one thread of the emulator: with a thread each its kernel
+//! has panicked where it patches code. Emulation unless a quick probe shows that KVM really runs a guest.
 
 use super::guest::MARK;
 use crate::host::{self, Context, Error, Result};
@@ -29,10 +29,16 @@ pub struct Machine<'a> {
     pub initramfs: &'a Path,
     /// A virtio disk. What the guest writes to it is thrown away.
     pub disk: Option<&'a Path>,
+    /// A second one, or the first: space that tests may fill and limit. The guest finds it by its serial number, [`SCRATCH`].
+    pub scratch: Option<&'a Path>,
     /// Added to the console and quietness that every guest gets.
     pub command_line: &'a str,
     pub memory_mib: u32,
+    pub processors: u8,
 }
+
+/// Serial number of the disk for tests (tests/harness/host.rs looks for it).
+const SCRATCH: &str = "scratch";
 
 /// What became of one program of the guest's plan.
 #[derive(Debug)]
@@ -74,13 +80,17 @@ impl Machine<'_> {
         let program =
             host::find_program(PROGRAM).ok_or_else(|| Error::new(format!("{PROGRAM} is not installed")))?;
         let mut command = Command::new(program);
-        command.args(["-accel", accelerator, "-smp", "1", "-m"]);
+        let accelerator = if accelerator == "tcg" { "tcg,thread=single" } else { accelerator };
+        command.args(["-accel", accelerator, "-smp", &self.processors.to_string(), "-m"]);
         command.arg(format!("{}M", self.memory_mib));
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
-        if let Some(disk) = self.disk {
-            let drive = format!("file={},format=raw,if=virtio,snapshot=on", disk.display());
-            command.args(["-drive", &drive]);
+        // In this order they are /dev/vda and /dev/vdb.
+        let disks = [(self.disk, "root"), (self.scratch, SCRATCH)];
+        for (file, name) in disks.iter().filter_map(|(file, name)| file.map(|file| (file, name))) {
+            let drive = format!("file={},format=raw,if=none,id={name},snapshot=on", file.display());
+            let device = format!("virtio-blk-pci,drive={name},serial={name}");
+            command.args(["-drive", &drive, "-device", &device]);
         }
         // A panic ends QEMU (-no-reboot) instead of waiting; random bytes are there at once. The kernel checks at boot that the timer ticks, by
         // counting, and panics on a host that is busy enough to make it miss some.

@@ -90,8 +90,14 @@ fn stage(root: &Path) -> Result<()> {
     for directory in ["etc/cni", "etc/docker", "var/lib", "var/tmp", "usr/libexec/podman"] {
         std::fs::create_dir_all(root.join(directory)).context(|| format!("make {directory} in the image"))?;
     }
-    for (name, empty) in [("etc/subuid", ""), ("etc/subgid", "")] {
-        std::fs::write(root.join(name), empty).context(|| format!("write {name} in the image"))?;
+    let own = [
+        ("etc/subuid", ""),
+        ("etc/subgid", ""),
+        ("etc/hosts", "127.0.0.1 localhost guest\n"),
+        ("etc/resolv.conf", "nameserver 127.0.0.1\n"),
+    ];
+    for (name, text) in own {
+        std::fs::write(root.join(name), text).context(|| format!("write {name} in the image"))?;
     }
     Ok(())
 }

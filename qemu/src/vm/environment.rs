@@ -117,8 +117,10 @@ pub struct Environment {
     /// Mount points of [`MOUNTS`] that stay empty, with what lies below them.
     pub without: &'static [&'static str],
     pub cgroups: Cgroups,
-    /// Test binaries that run here when the command line names none; `*` is all.
+    /// Test binaries that run here, on its first root, when the command line names none.
     pub tests: &'static [&'static str],
+    /// Longer test binaries that `matrix` runs here too, each in a boot of its own on the first root.
+    pub suites: &'static [&'static str],
     /// Programs that pid 1 starts itself, as its direct children: name, shell command. Status 0 passes.
     pub programs: &'static [(&'static str, &'static [&'static str])],
     /// The real init that takes over as pid 1 once everything is mounted, while a child runs the plan. Empty: the plan is pid 1's.
@@ -127,6 +129,13 @@ pub struct Environment {
     pub packages: &'static [&'static str],
     /// Roots on which `cargo verify` boots it. The command line can ask for any other.
     pub roots: &'static [&'static str],
+}
+
+impl Environment {
+    /// The root that it is booted on when none is named.
+    pub fn first_root(&self) -> &'static str {
+        self.roots.first().copied().unwrap_or("ramfs")
+    }
 }
 
 const FIRST: &[&str] = &["ramfs"];
@@ -146,6 +155,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &["guest", "cgroup"],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -157,6 +167,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &[],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -168,6 +179,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &["/proc"],
         cgroups: Cgroups::Two,
         tests: &["guest"],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -179,6 +191,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &["/sys"],
         cgroups: Cgroups::Absent,
         tests: &["guest"],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -190,6 +203,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Absent,
         tests: &["guest"],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -201,6 +215,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &["/dev"],
         cgroups: Cgroups::Two,
         tests: &["guest"],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -212,6 +227,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &["guest"],
+        suites: &[],
         programs: &[CLOSED],
         init: &[],
         packages: &[],
@@ -223,6 +239,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &["/proc", "/sys", "/dev"],
         cgroups: Cgroups::Absent,
         tests: &["guest"],
+        suites: &[],
         programs: &[PROOF, CLOSED],
         init: &[],
         packages: &[],
@@ -234,6 +251,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::One,
         tests: &["guest", "cgroup"],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -245,6 +263,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Hybrid,
         tests: &["guest", "cgroup"],
+        suites: &[],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -256,6 +275,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &[],
+        suites: &[],
         programs: &[
             ("docker", &["/tests/clients", "docker"]),
             ("podman", &["/tests/clients", "podman"]),
@@ -274,6 +294,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &[],
+        suites: &[],
         programs: &[PROOF, ("transient-scope", &["/bin/sh", "/vm/check-scope"])],
         init: &[],
         packages: &[],
@@ -285,6 +306,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &[],
+        suites: &[],
         programs: &[("busybox-init", &["/bin/sh", "/vm/check-init", "busybox", "init"])],
         init: &["/bin/init"],
         packages: &[],
@@ -296,6 +318,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &[],
+        suites: &[],
         programs: &[("runit", &["/bin/sh", "/vm/check-init", "runit", "runit"])],
         init: &["/sbin/runit"],
         packages: &["runit"],
@@ -307,6 +330,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &[],
+        suites: &[],
         programs: &[("s6", &["/bin/sh", "/vm/check-init", "s6", "s6-svscan"])],
         init: &["/usr/bin/s6-svscan", "/service"],
         packages: &["s6"],

@@ -12,6 +12,9 @@ use std::process::{Command, Stdio};
 const WANTED: &[&str] =
     &["virtio_blk", "virtio_pci", "squashfs", "overlay", "loop", "dummy", "veth", "ip_tables", "bridge"];
 
+/// Modules that a test loads itself, from /vm/later: what is there changes where a weight goes.
+const LATER: &[&str] = &["bfq"];
+
 /// An unpacked kernel.
 pub struct Image {
     /// vmlinuz.
@@ -76,6 +79,15 @@ impl Image {
     pub fn modules(&self) -> Result<Vec<Module>> {
         let mut ordered = Vec::new();
         for name in WANTED {
+            self.add(name, &mut ordered)?;
+        }
+        Ok(ordered)
+    }
+
+    /// Those that are loaded later or never.
+    pub fn later_modules(&self) -> Result<Vec<Module>> {
+        let mut ordered = Vec::new();
+        for name in LATER {
             self.add(name, &mut ordered)?;
         }
         Ok(ordered)

@@ -142,6 +142,10 @@ impl Tree {
         let init = build.iter().find(|built| built.kind == "bin" && built.name == "qemu");
         let init = init.ok_or_else(|| Error::new("cargo built no qemu program for the guest"))?;
         self.program("init", &init.file)?;
+        if wanted.iter().any(|name| ["*", "syscalls"].contains(name)) {
+            let built = target.cargo(&["test", "--no-run", "--package", "syscalls", "--lib"])?;
+            self.take_tests(&built)?;
+        }
         let mut arguments = vec!["test", "--no-run", "--package", "runlet"];
         // A table may name a test that this tree does not have (yet); cargo would stop at it.
         let tests = host::workspace().join("tests");
@@ -154,13 +158,17 @@ impl Tree {
         if !arguments.contains(&"--test") {
             return Ok(());
         }
-        let built = target.cargo(&arguments)?;
-        for test in built.iter().filter(|built| built.kind == "test") {
+        self.take_tests(&target.cargo(&arguments)?)?;
+        self.tests.sort();
+        target.payload(&self.path("bin/payload"))
+    }
+
+    fn take_tests(&mut self, built: &[Built]) -> Result<()> {
+        for test in built.iter().filter(|built| ["test", "lib"].contains(&built.kind.as_str())) {
             self.program(&format!("tests/{}", test.name), &test.file)?;
             self.tests.push(test.name.clone());
         }
-        self.tests.sort();
-        target.payload(&self.path("bin/payload"))
+        Ok(())
     }
 
     /// The whole tree as an initramfs.
@@ -235,6 +243,9 @@ pub fn additions(kernel: &Image, plan: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
     for (number, module) in kernel.modules()?.iter().enumerate() {
         archive.file(&format!("vm/modules/{number:02}-{}.ko", module.name), 0o644, &module.data)?;
+    }
+    for module in kernel.later_modules()? {
+        archive.file(&format!("vm/later/{}.ko", module.name), 0o644, &module.data)?;
     }
     archive.file(super::guest::PLAN, 0o644, plan.as_bytes())?;
     Ok(archive.finish())

@@ -128,6 +128,8 @@ pub struct CgroupPlan {
     pub writes: Vec<Write>,
     /// Device program for a cgroup2, as bpf(2) takes it; `None` where nothing is denied, or where nothing is to change.
     pub devices: Option<Vec<syscalls::bpf::Insn>>,
+    /// pids.limit is 0, which pids.max gets when the first process is there.
+    pub no_forks: bool,
     /// memory.checkBeforeUpdate: refuse when the present usage in bytes is not below this.
     pub memory_floor: Option<u64>,
 }
@@ -171,11 +173,13 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
     compiler.v1 = on(Controllers::PIDS);
     if let Some(limit) = resources.pids.limit {
         match limit {
-            // A cgroup whose limit is 0 cannot be the birth place of its first process: fork is refused there, joining is
-            // not. With 1 that process exists and forks no more than it would with 0.
-            0 | 1 => compiler.put("pids.max", "pids.limit", &"1"),
+            // The first process cannot be born in a cgroup whose limit is 0; it can be in one whose limit becomes 0.
+            0 if !update => {
+                compiler.put("pids.max", "pids.limit", &"1");
+                compiler.plan.no_forks = true;
+            }
             -1 => compiler.default("pids.max", "pids.limit", &"max"),
-            2.. => compiler.put("pids.max", "pids.limit", &limit),
+            0.. => compiler.put("pids.max", "pids.limit", &limit),
             _ => return Err(refuse("pids.limit", "must be -1 or more")),
         }
     }

@@ -183,6 +183,7 @@ fn idle_goes_behind_the_weight_when_put_on_and_before_it_when_taken_off() {
 #[test]
 fn a_limit_of_no_processes_leaves_room_for_the_first() {
     assert_eq!(v2(r#"{"pids": {"limit": 0}}"#), ["pids.max=1"]);
+    assert_eq!(update(r#"{"pids": {"limit": 0}}"#, None, None), ["pids.max=0"]);
     assert_eq!(v2(r#"{"pids": {"limit": -1}}"#), ["pids.max?=max"]);
     assert!(
         refusal(r#"{"pids": {"limit": -2}}"#, Controllers::NONE).starts_with("linux.resources.pids.limit: ")

@@ -1,0 +1,76 @@
+//! Verbs that use up what a limit bounds: huge pages, a disk's bandwidth, processor time, a device's permission.
+
+use crate::json::{self, Json};
+use crate::sys::{self, Errno, call, nr};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Performs the verb, if it is one of these.
+pub fn perform(verb: &str, a: &[&str]) -> Option<Result<Json, Errno>> {
+    let number = |index: usize| a.get(index).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    Some(match verb {
+        "hugepages" => hugepages(number(0) << 21),
+        "read-direct" => read_direct(a.first().copied().unwrap_or(""), number(1)),
+        "burst" => Ok(burst(number(0), number(1), number(2))),
+        "keep-opening" => Ok(keep_opening(a)),
+        "affinity" => Ok(crate::report::affinity()),
+        _ => return None,
+    })
+}
+
+/// Maps that many bytes in huge pages of 2 MiB, which reserves them, and touches each.
+fn hugepages(bytes: u64) -> Result<Json, Errno> {
+    const ANONYMOUS_HUGE: u64 = 0x02 | 0x20 | 0x40000; // MAP_PRIVATE, MAP_ANONYMOUS, MAP_HUGETLB
+    let start = call!(nr::MMAP, 0, bytes, 3, ANONYMOUS_HUGE, -1, 0)? as *mut u8;
+    for offset in (0..bytes).step_by(1 << 21) {
+        unsafe { start.add(offset as usize).write_volatile(1) };
+    }
+    Ok(json::number(bytes >> 21))
+}
+
+/// Reads that many bytes past the page cache; gives the milliseconds that it took.
+fn read_direct(path: &str, bytes: u64) -> Result<Json, Errno> {
+    const CHUNK: u64 = 64 << 10;
+    // Page-aligned, as O_DIRECT wants it.
+    let buffer = call!(nr::MMAP, 0, CHUNK, 3, 0x22, -1, 0)?;
+    let fd = sys::open(path, sys::O_DIRECT, 0)?;
+    let started = Instant::now();
+    let mut left = bytes;
+    while left > 0 {
+        match call!(nr::READ, fd, buffer, CHUNK.min(left))? {
+            0 => return Err(5),
+            read => left -= read as u64,
+        }
+    }
+    Ok(json::number(started.elapsed().as_millis() as i64))
+}
+
+/// `count` times: idle for `pause` milliseconds, then busy for `busy` milliseconds of the clock.
+fn burst(count: u64, pause: u64, busy: u64) -> Json {
+    for _ in 0..count {
+        std::thread::sleep(Duration::from_millis(pause));
+        let end = Instant::now() + Duration::from_millis(busy);
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+    }
+    json::null()
+}
+
+/// Opens every path for reading again and again until /stop is there; how often it worked, and how often not.
+fn keep_opening(paths: &[&str]) -> Json {
+    let (mut opened, mut refused) = (0u64, 0u64);
+    crate::say("\"opening\"");
+    while fs::symlink_metadata("/stop").is_err() {
+        for path in paths {
+            match sys::open(path, sys::O_NONBLOCK | sys::O_NOCTTY, 0) {
+                Ok(fd) => {
+                    sys::close(fd);
+                    opened += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    json::object([("opened", json::number(opened)), ("refused", json::number(refused))])
+}
