@@ -51,7 +51,7 @@ impl Moves {
         let path = format!("/proc/{child}/ns/net");
         let container =
             rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
-        let (own, _) = spawn::leave(c"/proc/self/ns/net", ns::CLONE_NEWNET)?;
+        let own = spawn::leave(c"/proc/self/ns/net")?;
         let enter = |namespace: &OwnedFd| ns::setns(namespace.as_fd(), ns::CLONE_NEWNET).map_err(failed);
         let here = socket().map_err(failed)?;
         // Who may not enter his own does not get back into it either.

@@ -140,27 +140,22 @@ pub fn spawn(
 
     let namespaces = task.namespaces();
     let through = needs_trampoline(namespaces);
-    let mut new = namespaces.new;
+    // A time namespace is the child's to make, when it is root over it and before its clocks run.
+    let mut new = namespaces.new & !ns::CLONE_NEWTIME;
     if fds.late_cgroup {
         new &= !ns::CLONE_NEWCGROUP;
     }
-    // Pid and time namespaces are entered by this process for its children, and left again afterwards.
-    let mut left = Vec::new();
+    // A pid namespace is entered by this process for its children, and left again afterwards.
+    let mut left = None;
     if !through
         && !setup.late_pid
         && let Some(at) = namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID)
     {
-        left.push(leave(c"/proc/self/ns/pid", ns::CLONE_NEWPID)?);
+        left = Some(leave(c"/proc/self/ns/pid")?);
         if let Some(namespace) = joins.get(at) {
             ns::setns(namespace.as_fd(), ns::CLONE_NEWPID)
                 .map_err(Error::os("setns to the pid namespace"))?;
         }
-    }
-    if !namespaces.time_offsets.is_empty() {
-        left.push(leave(c"/proc/self/ns/time", ns::CLONE_NEWTIME)?);
-        ns::unshare(ns::CLONE_NEWTIME).map_err(Error::os("linux.timeOffsets: unshare"))?;
-        write_file("/proc/self/timens_offsets", &namespaces.time_offsets, "linux.timeOffsets")?;
-        new &= !ns::CLONE_NEWTIME;
     }
 
     let first = if through { 0 } else { new };
@@ -175,7 +170,14 @@ pub fn spawn(
         (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
         (forked, _) => (forked, true),
     };
-    match forked.map_err(Error::os("clone3: make the container's namespaces"))? {
+    let failed = |errno| {
+        let hint = match errno == Errno::PERM && new & ns::CLONE_NEWUSER == 0 {
+            true => "an ordinary user needs a user namespace in linux.namespaces",
+            false => "",
+        };
+        Error::os("clone3: make the container's namespaces")(errno).hint(hint)
+    };
+    match forked.map_err(failed)? {
         Fork::Child => {
             // The parent's end, so that each side sees when the other is gone.
             drop(socket);
@@ -266,22 +268,19 @@ fn close_all_but(first: u32) -> Result<Option<u32>> {
 }
 
 /// Opens a namespace of this process, to come back to.
-pub fn leave(path: &core::ffi::CStr, kind: u64) -> Result<(OwnedFd, u64)> {
+pub fn leave(path: &core::ffi::CStr) -> Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map(|own| (own, kind))
         .map_err(Error::sys("open the runtime's own namespace", &path.to_string_lossy()))
 }
 
-fn return_to(left: &[(OwnedFd, u64)]) -> Result<()> {
-    for (own, kind) in left {
-        // Hooks and helpers of this process belong to its own namespaces. The way back is open only to who is privileged over
-        // them, which root of a user namespace of his own (Podman rootless) is not; nothing is forked after an exec.
-        match ns::setns(own.as_fd(), *kind) {
-            Ok(()) | Err(Errno::PERM) => {}
-            Err(errno) => return Err(Error::os("setns: back to the runtime's own namespace")(errno)),
-        }
+fn return_to(left: &Option<OwnedFd>) -> Result<()> {
+    let Some(own) = left else { return Ok(()) };
+    // Hooks and helpers of this process belong to its own namespaces. The way back is open only to who is privileged over
+    // them, which root of a user namespace of his own (Podman rootless) is not; nothing is forked after an exec.
+    match ns::setns(own.as_fd(), ns::CLONE_NEWPID) {
+        Ok(()) | Err(Errno::PERM) => Ok(()),
+        Err(errno) => Err(Error::os("setns: back to the runtime's own namespace")(errno)),
     }
-    Ok(())
 }
 
 /// Opens the namespaces that are joined by path, and checks that each is of its type (a wrong one would be joined silently as
@@ -333,7 +332,8 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
 fn needs_proc(task: &Task<'_>) -> bool {
     let process = task.process();
     let sysctls = matches!(task, Task::Init(plan) if !plan.sysctls.is_empty());
-    sysctls || process.apparmor.is_some() || process.selinux.is_some()
+    let clocks = task.namespaces().new & ns::CLONE_NEWTIME != 0;
+    sysctls || clocks || process.apparmor.is_some() || process.selinux.is_some()
 }
 
 /// A procfs of the runtime's own, or where that is denied the mounted one, checked to be one (R3), and false.

@@ -139,6 +139,7 @@ steps! {
     Join = "setns",
     Clone = "clone",
     Maps = "wait for the id maps",
+    Time = "make the time namespace",
     Identity = "become root of the user namespace",
     Root = "enter the container's root",
     Session = "setsid",

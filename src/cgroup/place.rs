@@ -263,8 +263,11 @@ impl Prepared {
             Err(error) => {
                 cgroup.undo();
                 let denied = matches!(error.cause(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
-                match denied && !self.plan.asks() && !device::is_privileged() {
-                    true => Ok(None),
+                match denied && !device::is_privileged() {
+                    true if !self.plan.asks() => Ok(None),
+                    true => {
+                        Err(error.hint("limits for an ordinary user need a cgroup that is delegated to him"))
+                    }
                     false => Err(error),
                 }
             }

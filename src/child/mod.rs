@@ -22,7 +22,7 @@ use resolve::Jail;
 pub use hook::run as run_hook;
 pub use resolve::PROC_MAGIC;
 use syscalls::process::Fork;
-use syscalls::{AsRawFd, BorrowedFd, Errno, OwnedFd, fd, fs, ids, net, ns, prctl, process, signal};
+use syscalls::{AsFd, AsRawFd, BorrowedFd, Errno, OwnedFd, fd, fs, ids, net, ns, prctl, process, signal};
 
 /// What the child got from its parent besides the Plan.
 #[derive(Clone, Copy)]
@@ -176,7 +176,7 @@ fn join_all(namespaces: &Namespaces, pid: bool, fds: Fds<'_>) -> Done<()> {
     for user in [!privileged, privileged] {
         for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
             if (join.kind == ns::CLONE_NEWUSER) == user && (pid || join.kind != ns::CLONE_NEWPID) {
-                ns::setns(syscalls::AsFd::as_fd(namespace), join.kind).map_err(nth(Step::Join, index))?;
+                ns::setns(namespace.as_fd(), join.kind).map_err(nth(Step::Join, index))?;
             }
         }
     }
@@ -201,6 +201,9 @@ fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
     if fds.late_cgroup {
         ns::unshare(ns::CLONE_NEWCGROUP).map_err(at(Step::Clone))?;
     }
+    if namespaces.new & ns::CLONE_NEWTIME != 0 {
+        make_time(&namespaces.time_offsets, fds).map_err(at(Step::Time))?;
+    }
     if namespaces.has(ns::CLONE_NEWUSER) {
         ids::set_gid(0).map_err(at(Step::Identity))?;
         ids::set_uid(0).map_err(at(Step::Identity))?;
@@ -212,6 +215,19 @@ fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
     }
     process::setsid().map_err(at(Step::Session))?;
     Ok(())
+}
+
+/// A new time namespace, with its offsets, which can be written as long as no process is in it (time_namespaces(7)). This one is as a
+/// child of its own would be.
+fn make_time(offsets: &[u8], fds: Fds<'_>) -> syscalls::Result<()> {
+    let proc = fds.proc.ok_or(Errno::NOSYS)?;
+    ns::unshare(ns::CLONE_NEWTIME)?;
+    if !offsets.is_empty() {
+        let file = fs::openat(proc, c"self/timens_offsets", fs::O_WRONLY, 0)?;
+        fd::write(file.as_fd(), offsets)?;
+    }
+    let new = fs::openat(proc, c"self/ns/time_for_children", fs::O_RDONLY, 0)?;
+    ns::setns(new.as_fd(), ns::CLONE_NEWTIME)
 }
 
 /// The namespaces of a container that exists, and its root.

@@ -71,6 +71,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             | Step::RootPropagation,
             Some(plan),
         ) => Some(format!("root.path {:?}", text(&plan.root.path))),
+        (Step::Time, _) => Some("linux.timeOffsets".into()),
         (Step::Hostname, _) => Some("hostname".into()),
         (Step::Domainname, _) => Some("domainname".into()),
         (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {:?}", text(&process.cwd))),
@@ -101,6 +102,12 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         (Step::Console, Errno::NOENT) => "a terminal needs a devpts mounted on /dev/pts",
         (Step::Mount, Errno::NODEV) => "this kernel does not have that file system",
         (Step::MountTarget, Errno::LOOP) => "a symbolic link stands where none may",
+        (Step::Uid | Step::Gid | Step::Groups, Errno::INVAL) => {
+            "the id is not mapped into the user namespace"
+        }
+        (Step::Groups, Errno::PERM) => "an ordinary user's container has no groups but its own",
+        (Step::Rlimit, Errno::PERM) => "more than the caller may have needs CAP_SYS_RESOURCE",
+        (Step::Scheduler | Step::IoPriority, Errno::PERM) => "needs CAP_SYS_NICE over the host",
         _ => "",
     };
     match frame.step {

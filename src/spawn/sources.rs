@@ -46,7 +46,14 @@ fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
     let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
     let tree = match mount::open_tree(CWD, &mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
         Err(errno) if is_absent(errno) && mount.idmap.is_none() => return Ok(None),
-        other => other.map_err(Error::sys(&place, &mount.source.to_string_lossy()))?,
+        other => other.map_err(|errno| {
+            let hint = if errno == Errno::PERM {
+                "only root may map the ids of what the host has mounted"
+            } else {
+                ""
+            };
+            Error::sys(&place, &mount.source.to_string_lossy())(errno).hint(hint)
+        })?,
     };
     let Some(map) = &mount.idmap else { return Ok(Some(tree)) };
     let place = format!("{}.uidMappings", mount.place());

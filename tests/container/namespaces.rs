@@ -194,13 +194,8 @@ fn mappings_and_user_namespace_come_together() {
 #[test]
 fn a_user_namespace_by_path_is_joined() {
     let context = context!();
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
     let mut first = context.bundle(&["report", ",", "pause"]);
-    first.namespace("user", None);
-    first.set("/linux/uidMappings", mappings.clone());
-    first.set("/linux/gidMappings", mappings);
-    host::chown_tree(&first.root(), 100_000, 100_000);
-    host::open_path(&context.dir);
+    in_user_namespace(&context, &mut first);
     let id = context.id();
     let output = context.create(&first, &id).ok();
     context.start(&id).ok();
@@ -221,20 +216,108 @@ fn a_user_namespace_by_path_is_joined() {
     context.delete_force(&id).ok();
 }
 
-/// "timeOffsets": the clocks of a new time namespace are shifted.
+/// "timeOffsets": the clocks of a new time namespace are shifted, for init, for what it starts and for exec; with and without a user
+/// namespace, which then owns it. Another container can join it.
 #[test]
 fn time_offsets_are_applied() {
     let context = context!();
     not_on!(Crun, "crun 1.8 fails without a user namespace");
     not_on!(Runc, "runc 1.1 does not know it");
-    let mut bundle = context.bundle(&["report"]);
-    bundle.namespace("time", None);
-    bundle.set("/linux/timeOffsets", json!({ "boottime": { "secs": 1_000_000, "nanosecs": 5 }, "monotonic": { "secs": 70, "nanosecs": 0 } }));
-    let output = context.run(&bundle);
-    let seen = output.ok().seen();
-    let uptime: f64 = seen.report()["uptime"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert!(uptime > 1_000_000.0, "{uptime}");
+    let offsets = json!({ "boottime": { "secs": 1_000_000, "nanosecs": 5 }, "monotonic": { "secs": 70 } });
+    let shifted = |seen: &crate::harness::Seen| {
+        let report = seen.report();
+        let uptime: f64 = report["uptime"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!(uptime > 1_000_000.0, "{uptime}");
+        let lines: Vec<Vec<&str>> = report["timens_offsets"]
+            .as_str()
+            .unwrap()
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(lines, [["monotonic", "70", "0"], ["boottime", "1000000", "5"]]);
+    };
+    for user in [false, true] {
+        let mut bundle = context.bundle(&["report", ",", "spawn", "/bin/payload", "report", ",", "pause"]);
+        bundle.namespace("time", None);
+        bundle.set("/linux/timeOffsets", offsets.clone());
+        if user {
+            in_user_namespace(&context, &mut bundle);
+        }
+        let id = context.id();
+        let output = context.create(&bundle, &id).ok();
+        context.start(&id).ok();
+        let seen = crate::harness::Seen::parse(&output.wait_stdout("\"spawn\""));
+        shifted(&seen);
+        let child = seen.out("spawn /bin/payload report")["stdout"].as_str().unwrap();
+        shifted(&crate::harness::Seen::parse(child));
+        shifted(&context.call(&["exec", &id, "/bin/payload", "report"]).go().ok().seen());
+        let mut second = context.bundle(&["report"]);
+        let pid = context.pid(&id);
+        second.namespace("time", Some(&format!("/proc/{pid}/ns/time")));
+        shifted(&context.observe(&second));
+        context.delete_force(&id).ok();
+    }
+    // A new one without offsets has the caller's clocks.
+    let mut plain = context.bundle(&["report"]);
+    plain.namespace("time", None);
+    let caller = host::payload_report(&context)["ns"]["time"].clone();
+    assert_ne!(context.observe(&plain).report()["ns"]["time"], caller);
+    for (wrong, place) in [
+        (json!({ "realtime": { "secs": 1 } }), "linux.timeOffsets.realtime"),
+        (json!({ "boottime": { "secs": 1, "nanosecs": 1_000_000_000 } }), "linux.timeOffsets.boottime"),
+        (json!({ "boottime": { "secs": -9_000_000_000i64 } }), "linux.timeOffsets"),
+    ] {
+        plain.set("/linux/timeOffsets", wrong);
+        context.run(&plain).fails().says(place);
+    }
     let mut without = context.bundle(&["true"]);
-    without.set("/linux/timeOffsets", json!({ "boottime": { "secs": 1, "nanosecs": 0 } }));
-    context.run(&without).fails();
+    without.set("/linux/timeOffsets", json!({ "boottime": { "secs": 1 } }));
+    context.run(&without).fails().says("linux.timeOffsets.boottime: needs a new time namespace");
+}
+
+/// Gives a bundle a user namespace of its own.
+fn in_user_namespace(context: &crate::harness::Context, bundle: &mut crate::harness::Bundle) {
+    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    bundle.namespace("user", None);
+    bundle.set("/linux/uidMappings", mappings.clone());
+    bundle.set("/linux/gidMappings", mappings);
+    host::chown_tree(&bundle.root(), 100_000, 100_000);
+    host::open_path(&context.dir);
+}
+
+/// All eight types, new; then all but mount joined by path at once, the user namespace among them.
+#[test]
+fn all_eight_types_are_new_or_joined() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 does not know time");
+    not_on!(Crun, "crun 1.8 does not join all of them");
+    let mut first = context.bundle(&["report", ",", "pause"]);
+    first.namespace("time", None);
+    in_user_namespace(&context, &mut first);
+    let id = context.id();
+    let output = context.create(&first, &id).ok();
+    context.start(&id).ok();
+    let told = crate::harness::Seen::parse(&output.wait_stdout("report"));
+    let caller = host::payload_report(&context)["ns"].clone();
+    let all = ["pid", "net", "mnt", "ipc", "uts", "user", "cgroup", "time"];
+    for file in all {
+        assert_ne!(told.report()["ns"][file], caller[file], "{file} should be new");
+    }
+    let mut second = context.bundle(&["report"]);
+    second.unset("/hostname");
+    host::chown_tree(&second.root(), 100_000, 100_000);
+    let pid = context.pid(&id);
+    for file in all.into_iter().filter(|file| *file != "mnt") {
+        let kind = if file == "net" { "network" } else { file };
+        second.namespace(kind, Some(&format!("/proc/{pid}/ns/{file}")));
+    }
+    let seen = context.observe(&second);
+    for file in all {
+        assert_eq!(seen.report()["ns"][file] == told.report()["ns"][file], file != "mnt", "{file}");
+    }
+    assert_ne!(seen.report()["ns"]["mnt"], caller["mnt"]);
+    // A mount namespace that others live in cannot take a root of its own.
+    second.namespace("mount", Some(&format!("/proc/{pid}/ns/mnt")));
+    context.run(&second).fails().says("a mount namespace joined by path");
+    context.delete_force(&id).ok();
 }

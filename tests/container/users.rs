@@ -1,160 +1,232 @@
 //! Rootless: an ordinary user, no helper daemon (issue "Isolation", "Rootless").
 
-use crate::harness::{host, is_runlet, json};
+use crate::harness::{Bundle, Call, Context, Output, Value, host, is_runlet, json};
 use crate::{context, not_on, skip_test};
 use std::fs;
+use std::path::PathBuf;
 
-/// `spec --rootless` and `run`, as an ordinary user.
+const UID: u32 = 23_456;
+const GID: u32 = 23_457;
+
+/// What `report` says when it holds.
+type Holds<'a> = &'a dyn Fn(&Value) -> bool;
+type Change<'a> = &'a dyn Fn(&mut Bundle) -> &mut Bundle;
+
+/// An ordinary user with a copy of the runtime, a state directory and a bundle that `spec --rootless` wrote.
+struct User<'a> {
+    context: &'a Context,
+    binary: PathBuf,
+    root: String,
+    bundle: Bundle,
+}
+
+impl<'a> User<'a> {
+    fn new(context: &'a Context) -> Self {
+        let bundle = context.bundle(&["true"]);
+        host::open_path(&context.dir);
+        host::chown_tree(&bundle.dir, UID, GID);
+        let root = context.outside("user-state");
+        host::chown_tree(&root, UID, GID);
+        let binary = context.outside("bin").join("runlet");
+        fs::copy(&context.runtime, &binary).unwrap();
+        let mut user = User { context, binary, root: root.to_string_lossy().into_owned(), bundle };
+        user.call(&["spec", "--rootless"]).cwd(&user.bundle.dir).go().ok();
+        let written = fs::read_to_string(user.bundle.dir.join("config.json")).unwrap();
+        user.bundle.config = serde_json::from_str(&written).unwrap();
+        user.bundle.set("/process/terminal", false);
+        user.bundle.args(&["true"]);
+        user
+    }
+
+    fn call(&self, words: &[&str]) -> Call<'_> {
+        let mut all = vec!["--root", &self.root];
+        all.extend(words);
+        let (uid, gid) = (UID.to_string(), GID.to_string());
+        Call::at(self.context, &self.binary, &all).through(&["payload", "as", &uid, &gid])
+    }
+
+    fn run(&self, bundle: &Bundle) -> Output {
+        let id = self.context.id();
+        self.call(&["run", "--bundle", &bundle.path(), &id]).go()
+    }
+
+    /// The bundle with one change.
+    fn with(&self, change: Change<'_>) -> Bundle {
+        let mut bundle = Bundle { dir: self.bundle.dir.clone(), config: self.bundle.config.clone() };
+        change(&mut bundle);
+        bundle
+    }
+}
+
+macro_rules! user {
+    ($context:expr) => {{
+        not_on!(Runc, "its default configuration needs a session bus or a delegated cgroup");
+        not_on!(Crun, "its default configuration needs a delegated cgroup");
+        User::new(&$context)
+    }};
+}
+
+/// `spec --rootless` and `run`, as an ordinary user; and the whole life of a container.
 #[test]
 fn an_ordinary_user_runs_a_container() {
     let context = context!();
-    not_on!(Runc, "its default configuration needs a session bus or a delegated cgroup");
-    not_on!(Crun, "its default configuration needs a delegated cgroup");
-    let bundle = context.bundle(&["report"]);
-    let (uid, gid) = (23_456, 23_457);
-    host::open_path(&context.dir);
-    host::chown_tree(&bundle.dir, uid, gid);
-    let root = context.outside("user-state");
-    host::chown_tree(&root, uid, gid);
-    let binary = context.outside("bin").join("runlet");
-    fs::copy(&context.runtime, &binary).unwrap();
-    let as_user = ["payload", "as", "23456", "23457"];
-    let directory = bundle.dir.to_string_lossy().into_owned();
-    let root = root.to_string_lossy().into_owned();
-    let other = crate::harness::Call::at(&context, &binary, &["--root", &root, "spec", "--rootless"])
-        .cwd(&directory)
-        .through(&as_user);
-    other.go().ok();
-    let file = bundle.dir.join("config.json");
-    let mut config: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    assert!(config["linux"]["uidMappings"].is_array(), "{config}");
-    config["process"]["args"] = json!(["/bin/payload", "report"]);
-    config["process"]["terminal"] = false.into();
-    fs::write(&file, config.to_string()).unwrap();
-    let id = context.id();
-    let run =
-        crate::harness::Call::at(&context, &binary, &["--root", &root, "run", "--bundle", &directory, &id])
-            .through(&as_user);
-    let output = run.go().ok();
+    let user = user!(context);
+    assert!(user.bundle.config["linux"]["uidMappings"].is_array(), "{}", user.bundle.config);
+    let bundle = user.with(&|bundle| {
+        bundle.set("/root/readonly", false).args(&[
+            "report",
+            ",",
+            "stat",
+            "/",
+            ",",
+            "create",
+            "/tmp/made",
+            "x",
+            ",",
+            "write",
+            "/dev/null",
+            "x",
+            ",",
+            "ls",
+            "/proc",
+        ])
+    });
+    let output = user.run(&bundle).ok();
+    assert_eq!(output.stderr, "", "nothing to complain of");
     let seen = output.seen();
     assert_eq!(seen.report()["pid"], 1);
     assert_eq!(seen.report()["status"]["Uid"], "0\t0\t0\t0");
     let map: Vec<&str> = seen.report()["uid_map"].as_str().unwrap().split_whitespace().collect();
     assert_eq!(map, ["0", "23456", "1"]);
-    assert!(is_runlet());
-}
+    assert_eq!(seen.out("stat /")["uid"], 0);
+    seen.out("write /dev/null x");
+    let made = fs::metadata(bundle.root().join("tmp/made")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), UID, "root inside is the user outside");
 
-/// The whole life of a container, as an ordinary user: its pid namespace is entered from inside its user namespace.
-#[test]
-fn an_ordinary_user_joins_his_container() {
-    let context = context!();
-    not_on!(Runc, "its default configuration needs a session bus or a delegated cgroup");
-    not_on!(Crun, "its default configuration needs a delegated cgroup");
-    let mut bundle = context.bundle(&["pause"]);
-    let (uid, gid) = (23_456, 23_457);
-    let id_map = |host: u32| json!([{ "containerID": 0, "hostID": host, "size": 1 }]);
-    bundle.namespace("user", None).without_namespace("cgroup");
-    bundle.set("/linux/uidMappings", id_map(uid)).set("/linux/gidMappings", id_map(gid));
-    bundle.unset("/linux/cgroupsPath").remove_mount("/dev/mqueue").remove_mount("/sys");
-    let directory = bundle.path();
-    host::open_path(&context.dir);
-    host::chown_tree(&bundle.dir, uid, gid);
-    let root = context.outside("user-state");
-    host::chown_tree(&root, uid, gid);
-    let root = root.to_string_lossy().into_owned();
-    let binary = context.outside("bin").join("runlet");
-    fs::copy(&context.runtime, &binary).unwrap();
+    let bundle = user.with(&|bundle| bundle.args(&["pause"]));
     let id = context.id();
-    let call = |words: &[&str]| {
-        let words: Vec<&str> = ["--root", &root].into_iter().chain(words.iter().copied()).collect();
-        crate::harness::Call::at(&context, &binary, &words).through(&["payload", "as", "23456", "23457"]).go()
-    };
-    call(&["create", "--bundle", &directory, &id]).ok();
-    call(&["start", &id]).ok();
-    call(&["exec", &id, "/bin/payload", "exit", "5"]).status(5);
-    let seen = call(&["exec", &id, "/bin/payload", "report"]).ok().seen();
-    let (pid, sid) = (&seen.report()["pid"], &seen.report()["sid"]);
-    assert!(pid.as_u64().unwrap() > 1 && pid == sid, "pid {pid}, session {sid}");
-    assert_eq!(seen.report()["status"]["Uid"], "0\t0\t0\t0");
-    call(&["exec", &id, "nothing"]).status(255).says("executable file not found");
-    call(&["kill", &id, "KILL"]).ok();
-    call(&["delete", "--force", &id]).ok();
+    user.call(&["create", "--bundle", &bundle.path(), &id]).go().ok();
+    user.call(&["start", &id]).go().ok();
+    let report = user.call(&["exec", &id, "/bin/payload", "report"]).go().ok().seen();
+    assert_eq!(report.report()["status"]["Uid"], "0\t0\t0\t0");
+    assert_eq!(user.call(&["list", "--quiet"]).go().ok().stdout.trim(), id);
+    user.call(&["kill", &id, "KILL"]).go().ok();
+    user.call(&["delete", "--force", &id]).go().ok();
+    assert_eq!(user.call(&["list", "--quiet"]).go().ok().stdout, "");
 }
 
-/// What cannot be had without root is an error or a warning that names it, never silently absent.
+/// What needs no more than the user's own namespaces is there.
+#[test]
+fn what_an_ordinary_user_can_have_he_has() {
+    let context = context!();
+    let user = user!(context);
+    let cases: &[(&str, Change<'_>, &str, Holds<'_>)] = &[
+        ("hostname", &|b| b.set("/hostname", "mine"), "report", &|r| r["uname"][1] == "mine"),
+        (
+            "network",
+            &|b| b.namespace("network", None).set("/linux/sysctl", json!({ "net.ipv4.ip_forward": "1" })),
+            "report",
+            &|r| r["net"].as_str().unwrap().contains("lo:"),
+        ),
+        (
+            "clocks",
+            &|b| {
+                b.namespace("time", None)
+                    .set("/linux/timeOffsets", json!({ "boottime": { "secs": 5_000_000 } }))
+            },
+            "report",
+            &|r| r["timens_offsets"].as_str().unwrap().contains("5000000"),
+        ),
+        (
+            "kernel parameters",
+            &|b| b.set("/linux/sysctl", json!({ "kernel.msgmax": "4321" })),
+            "report",
+            &|_| true,
+        ),
+        ("tmpfs", &|b| b.mount("/mnt", "tmpfs", "tmpfs", &["size=64k", "ro"]), "report", &|r| {
+            r["mountinfo"].as_str().unwrap().contains("size=64k")
+        }),
+        ("a worse oom score", &|b| b.set("/process/oomScoreAdj", 700), "report", &|r| {
+            r["oom_score_adj"] == "700\n"
+        }),
+        (
+            "seccomp",
+            &|b| b.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" })),
+            "report",
+            &|r| r["status"]["Seccomp"] == "2",
+        ),
+        (
+            "a device of the host",
+            &|b| {
+                b.set("/linux/devices", json!([{ "path": "/dev/full", "type": "c", "major": 1, "minor": 7 }]))
+            },
+            "report",
+            &|r| r["mountinfo"].as_str().unwrap().contains(" /dev/full "),
+        ),
+    ];
+    for (what, change, verb, holds) in cases {
+        let bundle = user.with(&|bundle| {
+            change(bundle);
+            bundle.args(&[verb])
+        });
+        let output = user.run(&bundle);
+        assert!(output.code == 0, "{what}: {}", output.describe());
+        assert!(holds(output.seen().out(verb)), "{what}: {}", output.describe());
+    }
+}
+
+/// What cannot be had without root is one line that names the place and says what would help; never silently absent.
 #[test]
 fn an_ordinary_user_is_told_what_he_cannot_have() {
     let context = context!();
     if !is_runlet() {
         skip_test!("about runlet's own words");
     }
-    let mut bundle = context.bundle(&["true"]);
-    let (uid, gid) = (23_456, 23_457);
-    bundle.set("/linux/resources", json!({ "memory": { "limit": 67_108_864 } }));
-    let directory = bundle.path();
-    host::open_path(&context.dir);
-    host::chown_tree(&bundle.dir, uid, gid);
-    let root = context.outside("user-state");
-    host::chown_tree(&root, uid, gid);
-    let binary = context.outside("bin").join("runlet");
-    fs::copy(&context.runtime, &binary).unwrap();
-    let id = context.id();
-    let run = crate::harness::Call::at(
-        &context,
-        &binary,
-        &["--root", &root.to_string_lossy(), "run", "--bundle", &directory, &id],
-    )
-    .through(&["payload", "as", "23456", "23457"]);
-    // No user namespace asked for: an ordinary user can make none of the others.
-    run.go().fails();
-}
-
-/// In a new user namespace root of the container cannot reach a directory of the host's root, nor map the ids of a mount: the
-/// runtime opens both for it, as callers expect (a volume below a private directory, Kubernetes' id-mapped volumes).
-#[test]
-fn a_user_namespace_gets_binds_that_only_the_runtime_can_reach() {
-    let context = context!();
-    not_on!(Crun, "crun 1.8 has its own form of id-mapped mounts");
-    let private = context.outside("private");
-    fs::create_dir_all(private.join("volume/below")).unwrap();
-    fs::write(private.join("volume/file"), "content").unwrap();
-    fs::set_permissions(&private, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    std::os::unix::fs::chown(private.join("volume/file"), Some(5), Some(6)).unwrap();
-    let mut bundle = context.bundle(&[
-        "stat",
-        "/dir/file",
-        ",",
-        "read",
-        "/file",
-        ",",
-        "create",
-        "/dir/new",
-        "x",
-        ",",
-        "report",
-    ]);
-    host::open_path(&bundle.dir);
-    let _ = fs::set_permissions(&context.dir, std::os::unix::fs::PermissionsExt::from_mode(0o755));
-    host::chown_tree(&bundle.root(), 100_000, 100_000);
-    bundle.namespace("user", None);
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
-    bundle.set("/linux/uidMappings", mappings.clone()).set("/linux/gidMappings", mappings.clone());
-    bundle.bind(private.join("volume"), "/dir", &["rbind", "ro"]);
-    bundle.bind(private.join("volume/file"), "/file", &[]);
-    let seen = context.observe(&bundle);
-    assert_eq!(seen.out("stat /dir/file")["uid"], 65_534, "the host's user 5 has no name inside");
-    assert_eq!(seen.text("read /file"), "content");
-    assert_eq!(seen.errno("create /dir/new x"), "EROFS");
-    assert!(seen.mounts().at("/dir").has("ro"));
-
-    if !is_runlet() {
-        return;
+    let user = user!(context);
+    let secret = context.outside("secret");
+    fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    fs::create_dir(secret.join("inner")).unwrap();
+    let secret = secret.join("inner").to_string_lossy().into_owned();
+    let limit = || json!({ "memory": { "limit": 67_108_864 } });
+    let cases: &[(&str, &str, Change<'_>)] = &[
+        ("clone3: make the container's namespaces: EPERM", "needs a user namespace", &|b| {
+            b.without_namespace("user").unset("/linux/uidMappings").unset("/linux/gidMappings")
+        }),
+        ("make the cgroup", "a cgroup that is delegated to him", &|b| b.set("/linux/resources", limit())),
+        ("newuidmap", "uid", &|b| {
+            b.set("/linux/uidMappings", json!([{ "containerID": 0, "hostID": 0, "size": 1 }]))
+        }),
+        ("process.user.gid 5", "the id is not mapped", &|b| {
+            b.set("/process/user", json!({ "uid": 5, "gid": 5 }))
+        }),
+        ("process.user.additionalGids", "has no groups but its own", &|b| {
+            b.set("/process/user/additionalGids", json!([5]))
+        }),
+        ("process.oomScoreAdj", "EACCES", &|b| b.set("/process/oomScoreAdj", -500)),
+        ("process.rlimits[0]", "CAP_SYS_RESOURCE", &|b| {
+            b.set("/process/rlimits", json!([{ "type": "RLIMIT_NOFILE", "soft": 1, "hard": 1_000_000_000 }]))
+        }),
+        ("process.scheduler", "CAP_SYS_NICE", &|b| {
+            b.set("/process/scheduler", json!({ "policy": "SCHED_FIFO", "priority": 5 }))
+        }),
+        ("linux.netDevices", "CAP_NET_ADMIN", &|b| {
+            b.namespace("network", None).set("/linux/netDevices", json!({ "lo": { "name": "low" } }))
+        }),
+        ("linux.devices[0] \"/dev/mine\"", "bind mount from the host: ENOENT", &|b| {
+            b.set("/linux/devices", json!([{ "path": "/dev/mine", "type": "c", "major": 241, "minor": 7 }]))
+        }),
+        ("linux.sysctl \"net.ipv4.ip_forward\"", "needs a namespace of the container's own", &|b| {
+            b.set("/linux/sysctl", json!({ "net.ipv4.ip_forward": "1" }))
+        }),
+        ("mounts[7] \"/mnt\": mount: EPERM", "", &|b| b.mount("/mnt", "ext4", "/dev/vda", &[])),
+        ("mounts[7]", "EACCES", &|b| b.bind(&secret, "/mnt", &[])),
+        ("mounts[7].source", "only root may map the ids", &|b| b.bind("/tmp", "/mnt", &["idmap"])),
+    ];
+    for (place, hint, change) in cases {
+        let output = user.run(&user.with(change)).fails();
+        let own: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("runlet: ")).collect();
+        assert_eq!(own.len(), 1, "{place}: {}", output.describe());
+        assert!(own[0].contains(place) && own[0].contains(hint), "{place}, {hint}: {}", output.describe());
     }
-    let at = bundle.config["mounts"].as_array().unwrap().len() - 2;
-    bundle.push(&format!("/mounts/{at}/options"), json!("idmap"));
-    bundle.set(&format!("/mounts/{at}/uidMappings"), mappings.clone());
-    bundle.set(&format!("/mounts/{at}/gidMappings"), mappings);
-    let seen = context.observe(&bundle);
-    let file = seen.out("stat /dir/file");
-    assert_eq!((&file["uid"], &file["gid"]), (&json!(5), &json!(6)), "mapped to the container's own user 5");
+    user.run(&user.bundle).ok();
 }
