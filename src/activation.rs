@@ -40,9 +40,9 @@ pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
 /// service that kept them for itself is nobody's to pass on.
 fn listen_fds(context: &Context<'_>) -> u32 {
     let number = |name: &[u8]| context.env.var(name)?.to_str().ok()?.parse::<u32>().ok();
-    let own = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
+    let own = || rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     match number(b"LISTEN_PID") {
-        Some(pid) if pid == own => number(b"LISTEN_FDS").unwrap_or(0),
+        Some(pid) if pid == own() => number(b"LISTEN_FDS").unwrap_or(0),
         _ => 0,
     }
 }

@@ -61,5 +61,5 @@ fn console(slave: BorrowedFd<'_>, dev: BorrowedFd<'_>, jail: &Jail) -> syscalls:
     if syscalls::stat::fstat(target)?.mode & fs::S_IFMT == fs::S_IFLNK {
         return Err(Errno::LOOP);
     }
-    bind_at(slave, target, jail)
+    bind_at((slave, c""), (target, c""), jail)
 }

@@ -120,5 +120,5 @@ fn bind_from_host(
     let made = fs::openat(directory, name, fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW | fs::O_WRONLY, 0o666);
     drop(made.map_err(failed)?);
     let target = leak(fs::openat(directory, name, fs::O_PATH | fs::O_NOFOLLOW, 0).map_err(failed)?);
-    bind_at(source, target, jail).map_err(failed)
+    bind_at((source, c""), (target, c""), jail).map_err(failed)
 }

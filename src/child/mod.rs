@@ -144,6 +144,9 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     if fds.wait_hooks {
         ask(Frame { kind: Kind::Hooks, step: Step::Hooks, index: 0, value: 0 }, fds)?;
     }
+    if !plan.create_container.is_empty() {
+        jail.enter().map_err(at(Step::CreateContainer))?;
+    }
     for (index, hook) in plan.create_container.iter().enumerate() {
         run_hook(hook, fds.state).map_err(nth(Step::CreateContainer, index))?;
     }
@@ -238,7 +241,7 @@ fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: Fds<'_>) -
         fs::fchdir(root).and_then(|()| fs::chroot(c".")).map_err(at(Step::Root))?;
     }
     let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).map_err(at(Step::Root))?;
-    let jail = Jail::new(syscalls::leak(root), true);
+    let jail = Jail::new(syscalls::leak(root), None);
     if let Some(terminal) = process.terminal {
         console::make(terminal, &jail, None, fds)?;
     }

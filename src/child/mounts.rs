@@ -1,10 +1,10 @@
 //! The list of mounts.
 //!
-//! A new file system goes on with mount(2) from inside its destination: the working directory *is* the resolved
-//! destination, so no name is resolved twice, the flags are there with the first moment of the mount, and every kernel
-//! can do it. A bind is a detached copy (open_tree), changed while nobody sees it, then attached descriptor to
+//! A new file system goes on with mount(2), by a name that stands for the resolved destination (`names`): nothing is resolved
+//! twice, the flags are there with the first moment of the mount, and every kernel can do it. A bind is a detached copy (open_tree), changed while nobody sees it, then attached descriptor to
 //! descriptor (R2).
 
+use super::names::At;
 use super::resolve::{Jail, Links, PROC_MAGIC, same_file};
 use super::{Done, Fail, Fds, nth, warn};
 use crate::plan::{AttrChange, Mount, MountKind, Plan};
@@ -49,7 +49,6 @@ impl<'p> Own<'p> {
 /// Carries out all mounts in order. The result is the container's own /dev, if that is a new tmpfs.
 pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<Own<'p>>> {
     let mut own: Option<Own<'p>> = None;
-    let mut is_here = false; // the working directory is in it
     for (index, mount) in plan.mounts.iter().enumerate() {
         let source = fds.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
         let plain = mount.kind == MountKind::Filesystem
@@ -60,18 +59,13 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
         if let (true, Some(own)) = (plain, own)
             && let Some(name) = own.name(&mount.target)
         {
-            if !is_here {
-                fs::fchdir(own.top).map_err(nth(Step::MountTarget, index))?;
-                is_here = true;
-            }
             match fs::mkdirat(own.top, name, 0o755) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
             }
-            new(mount, index, name, &mount.data)?;
+            new(mount, index, (own.top, name), &mount.data, jail)?;
             continue;
         }
-        is_here = false;
         own = own.filter(|own| own.survives(&mount.target) && mount.no_symlinks);
         match mount.kind {
             MountKind::Filesystem => {
@@ -89,8 +83,8 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
             }
             MountKind::Remount => {
                 let target = existing(mount, index, jail)?;
-                fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
-                mount::mount(None, c".", None, mount.flags | mount::MS_REMOUNT, Some(&mount.data))
+                let flags = mount.flags | mount::MS_REMOUNT;
+                jail.mount(None, (target, c""), None, flags, Some(&mount.data))
                     .map_err(nth(Step::Mount, index))?;
                 propagate(mount, target, index, jail)?;
             }
@@ -111,10 +105,10 @@ fn is_used(plan: &Plan, index: usize, mount: &Mount) -> bool {
     path == b"dev" || below.is_some_and(|below| below.starts_with(b"/"))
 }
 
-/// A new file system on a name in the working directory.
-fn new(mount: &Mount, index: usize, name: &CStr, data: &CStr) -> Done<()> {
+/// A new file system.
+fn new(mount: &Mount, index: usize, at: At<'_>, data: &CStr, jail: &Jail) -> Done<()> {
     let data = (!data.is_empty()).then_some(data);
-    mount::mount(Some(&mount.source), name, Some(&mount.fstype), mount.flags, data)
+    jail.mount(Some(&mount.source), at, Some(&mount.fstype), mount.flags, data)
         .map_err(nth(Step::Mount, index))
 }
 
@@ -137,8 +131,7 @@ fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
         false => &mount.data,
     };
     let target = destination(mount, jail).map_err(nth(Step::MountTarget, index))?;
-    fs::fchdir(target).map_err(nth(Step::MountTarget, index))?;
-    new(mount, index, c".", data)?;
+    new(mount, index, (target, c""), data, jail)?;
     if mount.copy_up {
         // `target` is the directory below the new mount: its content is what the tmpfs starts with.
         let top = existing(mount, index, jail)?;
@@ -262,7 +255,8 @@ fn bind_by_name(source: &CStr, mount: &Mount, index: usize, jail: &Jail) -> Done
         leak(fs::openat(CWD, source, fs::O_PATH | nofollow, 0).map_err(nth(Step::MountSource, index))?);
     let target = target_like(source, mount, index, jail)?;
     let recursive = if is_whole(mount) { mount::MS_REC } else { 0 };
-    bind_at_name(source, target, recursive, jail).map_err(nth(Step::Mount, index))?;
+    jail.bind((source, c""), (target, c""), recursive).map_err(nth(Step::Mount, index))?;
+    jail.do_without(Absent::MoveMount);
     if mount.attr.is_empty() && mount.tree_attr.is_empty() && mount.propagation == 0 {
         return Ok(());
     }
@@ -270,17 +264,6 @@ fn bind_by_name(source: &CStr, mount: &Mount, index: usize, jail: &Jail) -> Done
     let top = existing(mount, index, jail)?;
     same_file(source, top).map_err(nth(Step::MountTarget, index))?;
     change_late(mount, top, jail).map_err(nth(Step::MountAttr, index))
-}
-
-fn bind_at_name(
-    source: BorrowedFd<'_>,
-    target: BorrowedFd<'_>,
-    recursive: u32,
-    jail: &Jail,
-) -> syscalls::Result<()> {
-    jail.names()?.mount(Some(source), target, mount::MS_BIND | recursive)?;
-    jail.do_without(Absent::MoveMount);
-    Ok(())
 }
 
 /// Whether what is mounted below the source comes along. The host's cgroups may be many mounts, which stand for one.
@@ -293,11 +276,11 @@ fn reach(mount: &Mount) -> u32 {
     if mount.kind == MountKind::Cgroup { mount::AT_RECURSIVE } else { 0 }
 }
 
-/// Binds the file or directory at one descriptor to another.
-pub fn bind_at(source: BorrowedFd<'_>, target: BorrowedFd<'_>, jail: &Jail) -> syscalls::Result<()> {
-    let tree = mount::open_tree(source, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE);
-    match tree.map(leak).and_then(|tree| attach(tree, target)) {
-        Err(errno) if is_absent(errno) => bind_at_name(source, target, 0, jail),
+/// Binds one file or directory to another as it is.
+pub fn bind_at(source: At<'_>, target: At<'_>, jail: &Jail) -> syscalls::Result<()> {
+    match jail.bind(source, target, 0) {
+        Err(Errno::NOSYS) => mount::open_tree(source.0, source.1, fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE)
+            .and_then(|tree| attach_at(leak(tree), target)),
         other => other,
     }
 }
@@ -348,10 +331,7 @@ pub fn kept_flags(at: BorrowedFd<'_>, attr: AttrChange) -> syscalls::Result<u32>
 
 /// mount(2) on what is mounted at a descriptor: another propagation, or other flags.
 fn mount_again(at: BorrowedFd<'_>, flags: u32, jail: &Jail) -> syscalls::Result<()> {
-    match fs::fchdir(at) {
-        Ok(()) => mount::mount(None, c".", None, flags, None),
-        Err(_) => jail.names()?.mount(None, at, flags),
-    }
+    jail.mount(None, (at, c""), None, flags, None)
 }
 
 /// The destination for a bind, made like the source when it is missing: a directory for a directory, else a file.
@@ -407,11 +387,10 @@ fn copy_symlink(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
 
 /// Attaches a detached tree, descriptor to descriptor.
 pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> syscalls::Result<()> {
-    attach_at(tree, target, c"")
+    attach_at(tree, (target, c""))
 }
 
-/// The same on a name in a directory that is no link, or, for an empty one, on the descriptor itself.
-pub fn attach_at(tree: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &CStr) -> syscalls::Result<()> {
+fn attach_at(tree: BorrowedFd<'_>, (directory, name): At<'_>) -> syscalls::Result<()> {
     let flags = mount::MOVE_MOUNT_F_EMPTY_PATH | mount::MOVE_MOUNT_T_EMPTY_PATH;
     mount::move_mount(tree, c"", directory, name, flags)
 }

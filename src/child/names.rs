@@ -1,12 +1,15 @@
-//! Names for descriptors, where the calls that take descriptors are missing (before Linux 5.2 and 5.12).
+//! Names for descriptors: mount(2) knows paths only, and a path of the container may lead elsewhere by the time it is looked up
+//! again. procfs has a name for every descriptor that leads straight to what is open (`/proc/self/fd/N`).
 //!
-//! mount(2) knows paths only, and a path of the container may lead elsewhere by the time it is looked up again. procfs has a name
-//! for every descriptor that leads straight to what is open (`/proc/self/fd/N`). The directory of these names is the machine's
-//! own, opened before pivot_root, and stays in reach after it.
+//! The directory of these names is the machine's own, opened before pivot_root. It is the working directory while the container is
+//! made, so that a name is its number, and stays in reach after pivot_root.
 
 use super::resolve::PROC_MAGIC;
 use core::ffi::CStr;
 use syscalls::{AsRawFd, BorrowedFd, CWD, Errno, Result, fs, leak, mount, stat};
+
+/// A descriptor and a name in it; an empty one for the descriptor itself.
+pub type At<'a> = (BorrowedFd<'a>, &'a CStr);
 
 /// /proc/self/fd of this machine.
 #[derive(Clone, Copy)]
@@ -26,47 +29,57 @@ impl Names {
         }
     }
 
-    /// mount(2) without a file system type: a bind of `source`, or (without one) new flags or another propagation for what is mounted
-    /// at `target`. The working directory is the names' afterwards.
-    pub fn mount(self, source: Option<BorrowedFd<'_>>, target: BorrowedFd<'_>, flags: u32) -> Result<()> {
-        fs::fchdir(self.0)?;
-        let (mut from, mut to) = ([0; DIGITS], [0; DIGITS]);
-        let source = source.map(|source| name(source, &mut from)).transpose()?;
-        mount::mount(source, name(target, &mut to)?, None, flags, None)
+    /// Makes their directory the working directory, where they are good.
+    pub fn enter(self) -> Result<()> {
+        fs::fchdir(self.0)
     }
 }
 
-/// A descriptor has ten digits at most, and a NUL.
-const DIGITS: usize = 11;
+/// A descriptor has ten digits at most; a slash, a file name, a NUL.
+pub const LONGEST: usize = 10 + 1 + 256;
 
-fn name<'b>(fd: BorrowedFd<'_>, buffer: &'b mut [u8; DIGITS]) -> Result<&'b CStr> {
-    digits(u32::try_from(fd.as_raw_fd()).map_err(|_| Errno::BADF)?, buffer)
+/// The name of a place, in the directory of names.
+pub fn name<'b>((fd, below): At<'_>, buffer: &'b mut [u8; LONGEST]) -> Result<&'b CStr> {
+    let digits = digits(fd.as_raw_fd().unsigned_abs());
+    let slash: &[u8] = if below.is_empty() { b"" } else { b"/" };
+    let mut place = 0usize;
+    for part in [digits.as_slice(), slash, below.to_bytes_with_nul()] {
+        let end = place.saturating_add(part.len());
+        buffer.get_mut(place..end).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(part);
+        place = end;
+    }
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
 }
 
-fn digits(mut number: u32, buffer: &mut [u8; DIGITS]) -> Result<&CStr> {
-    let mut start = DIGITS;
-    for (place, byte) in buffer.iter_mut().enumerate().rev().skip(1) {
-        *byte = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));
+fn digits(mut number: u32) -> heapless::Vec<u8, 10> {
+    let mut digits = heapless::Vec::new();
+    loop {
+        let digit = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));
+        digits.push(digit).unwrap_or_default();
         number /= 10;
-        start = place;
         if number == 0 {
-            break;
+            digits.reverse();
+            return digits;
         }
     }
-    CStr::from_bytes_with_nul(buffer.get(start..).unwrap_or_default()).map_err(|_| Errno::BADF)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    extern crate std;
+    use alloc::{format, string::String};
 
     #[test]
-    fn a_descriptors_name_is_its_number_in_decimal() {
+    fn a_name_is_the_descriptors_number_and_what_is_below_it() {
         for number in [0, 7, 10, 4096, u32::MAX] {
-            let mut buffer = [0; DIGITS];
-            assert_eq!(digits(number, &mut buffer).unwrap().to_str(), Ok(&*std::format!("{number}")));
+            assert_eq!(String::from_utf8(digits(number).to_vec()).unwrap(), format!("{number}"));
         }
+        let stdin = syscalls::fd::inherited(0).unwrap();
+        for (below, text) in [(c"", "0"), (c"kcore", "0/kcore")] {
+            assert_eq!(name((stdin, below), &mut [0; LONGEST]).unwrap().to_str(), Ok(text));
+        }
+        let long = alloc::ffi::CString::new(alloc::vec![b'x'; 300]).unwrap();
+        assert_eq!(name((stdin, &long), &mut [0; LONGEST]), Err(Errno::NAMETOOLONG));
     }
 }

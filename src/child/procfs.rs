@@ -2,7 +2,9 @@
 //!
 //! The names at its top are the kernel's: no image and no process can put a link in the place of one.
 
+use super::names::At;
 use super::resolve::{Jail, Links, PROC_MAGIC};
+use super::root::ST_RDONLY;
 use core::ffi::CStr;
 use syscalls::fs;
 use syscalls::{BorrowedFd, stat};
@@ -13,7 +15,8 @@ const DT_REG: u8 = 8;
 
 /// What is mounted on /proc, and its list of names.
 pub struct Procfs {
-    top: BorrowedFd<'static>,
+    pub top: BorrowedFd<'static>,
+    pub is_readonly: bool,
     names: [u8; 8192],
     length: usize,
 }
@@ -23,8 +26,8 @@ pub enum Place<'p> {
     /// To nothing.
     Nowhere,
     /// To a directory, or a file, of this name at the procfs' top.
-    Directory(BorrowedFd<'static>, &'p CStr),
-    File(BorrowedFd<'static>, &'p CStr),
+    Directory(At<'p>),
+    File(At<'p>),
     /// Somewhere that has to be looked at.
     Elsewhere,
 }
@@ -33,10 +36,9 @@ impl Procfs {
     /// None where /proc is no procfs, or has more names than there is room for: then every path is looked at.
     pub fn open(jail: &Jail) -> Option<Procfs> {
         let top = jail.open_to_list(c"proc", Links::Refuse).ok()?;
-        if stat::fstatfs(top).ok()?.kind != PROC_MAGIC {
-            return None;
-        }
-        let mut proc = Procfs { top, names: [0; 8192], length: 0 };
+        let have = stat::fstatfs(top).ok().filter(|have| have.kind == PROC_MAGIC)?;
+        let is_readonly = have.flags & ST_RDONLY != 0;
+        let mut proc = Procfs { top, is_readonly, names: [0; 8192], length: 0 };
         proc.length = fs::getdents(top, &mut proc.names).ok()?;
         // The kernel lists `self` after all that is always there, and before the processes.
         proc.kind(b"self").is_some().then_some(proc)
@@ -59,8 +61,8 @@ impl Procfs {
             // Threads are there without being listed.
             None if first.iter().any(u8::is_ascii_digit) => Place::Elsewhere,
             None => Place::Nowhere,
-            Some(DT_DIR) if first == bytes => Place::Directory(self.top, name),
-            Some(DT_REG) if first == bytes => Place::File(self.top, name),
+            Some(DT_DIR) if first == bytes => Place::Directory((self.top, name)),
+            Some(DT_REG) if first == bytes => Place::File((self.top, name)),
             Some(_) => Place::Elsewhere,
         }
     }

@@ -3,12 +3,12 @@
 //! One rule: a path is resolved once, to a descriptor, and everything after happens to the descriptor. Symbolic links of
 //! the image are followed as if the root were `/` already; none leads out.
 
-use super::names::Names;
+use super::names::{At, LONGEST, Names, name};
 use crate::sync::Absent;
 use core::cell::Cell;
 use core::ffi::CStr;
 use syscalls::fs::{self, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH};
-use syscalls::{BorrowedFd, Errno, Result, leak, stat};
+use syscalls::{BorrowedFd, Errno, Result, leak, mount, stat};
 
 /// Longest path component with its NUL, longest path with its NUL (NAME_MAX, PATH_MAX).
 const COMPONENT: usize = 256;
@@ -32,10 +32,10 @@ pub enum Links {
 /// A root directory below which paths are resolved.
 pub struct Jail {
     pub root: BorrowedFd<'static>,
-    /// Names of descriptors for mount(2), where newer calls are missing.
-    names: Cell<Option<Names>>,
-    /// Whether /proc is the container's, so that no more names can be had.
-    inside: bool,
+    /// Names of descriptors for mount(2), if there are any.
+    names: Option<Names>,
+    /// Whether the working directory is theirs.
+    is_named: Cell<bool>,
     has_openat2: Cell<bool>,
     /// It has answered once: its ENOENT is about the path from then on.
     openat2_works: Cell<bool>,
@@ -44,32 +44,54 @@ pub struct Jail {
 }
 
 impl Jail {
-    /// Everything below this directory. `inside`: it is this process's root.
-    pub fn new(root: BorrowedFd<'static>, inside: bool) -> Self {
+    /// Everything below this directory.
+    pub fn new(root: BorrowedFd<'static>, names: Option<Names>) -> Self {
         Jail {
             root,
-            names: Cell::new(None),
-            inside,
+            names,
+            is_named: Cell::new(false),
             has_openat2: Cell::new(true),
             openat2_works: Cell::new(false),
             without: Cell::new(0),
         }
     }
 
-    /// The same once it has become this process's root.
-    pub fn entered(self, root: BorrowedFd<'static>) -> Self {
-        Jail { root, inside: true, ..self }
+    /// mount(2) of a file system, or of new flags for what is mounted there. Without names on a directory only.
+    pub fn mount(
+        &self,
+        source: Option<&CStr>,
+        target: At<'_>,
+        fstype: Option<&CStr>,
+        flags: u32,
+        data: Option<&CStr>,
+    ) -> Result<()> {
+        mount::mount(source, self.name(target, &mut [0; LONGEST])?, fstype, flags, data)
     }
 
-    /// Names for descriptors. `ENOSYS` where there are none to be had.
-    pub fn names(&self) -> Result<Names> {
-        let names = match self.names.get() {
-            Some(names) => names,
-            None if self.inside => return Err(Errno::NOSYS),
-            None => Names::open()?,
+    /// mount(2) of a bind. `ENOSYS` without names.
+    pub fn bind(&self, source: At<'_>, target: At<'_>, flags: u32) -> Result<()> {
+        self.names.ok_or(Errno::NOSYS)?;
+        let (mut from, mut to) = ([0; LONGEST], [0; LONGEST]);
+        let (from, to) = (self.name(source, &mut from)?, self.name(target, &mut to)?);
+        mount::mount(Some(from), to, None, mount::MS_BIND | flags, None)
+    }
+
+    /// A name for a place, good while the working directory is what it is made here.
+    pub fn name<'b>(&self, at: At<'b>, buffer: &'b mut [u8; LONGEST]) -> Result<&'b CStr> {
+        let Some(names) = self.names else {
+            fs::fchdir(at.0)?;
+            return Ok(if at.1.is_empty() { c"." } else { at.1 });
         };
-        self.names.set(Some(names));
-        Ok(names)
+        if !self.is_named.replace(true) {
+            names.enter()?;
+        }
+        name(at, buffer)
+    }
+
+    /// Goes to the root, which is where programs begin.
+    pub fn enter(&self) -> Result<()> {
+        self.is_named.set(false);
+        fs::fchdir(self.root)
     }
 
     /// Notes that a call is missing and was done without.

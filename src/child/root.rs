@@ -1,8 +1,7 @@
 //! The root: attached, pivoted to, and then what is hidden or read-only in it.
 
-use super::mounts::{
-    Own, attach as attach_tree, attach_at, change, change_or_remount, finish_all, kept_flags,
-};
+use super::mounts::{Own, attach as attach_tree, bind_at, change, change_or_remount, finish_all, kept_flags};
+use super::names::{At, LONGEST, Names};
 use super::procfs::{Place, Procfs};
 use super::resolve::{Jail, Links, same_file};
 use super::{Done, at, nth};
@@ -17,7 +16,7 @@ use syscalls::mount::{
 use syscalls::{BorrowedFd, CWD, Errno, leak, stat};
 
 /// Read-only, of statfs(2)'s flags.
-const ST_RDONLY: u32 = 1;
+pub const ST_RDONLY: u32 = 1;
 pub const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 };
 
 /// Makes the rootfs a mount of its own, in a mount namespace that nothing leaves, and opens it.
@@ -28,23 +27,22 @@ pub fn attach(root: &Root) -> Done<Jail> {
     let late = root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0;
     let leaves_nothing = if late { MS_SLAVE | MS_REC } else { root.propagation };
     mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
+    let names = Names::open().ok();
     let directory =
         leak(fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
     let attached = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE)
         .map(leak)
         .and_then(|tree| attach_tree(tree, directory).map(|()| tree));
     match attached {
-        Ok(tree) => Ok(Jail::new(tree, false)),
+        Ok(tree) => Ok(Jail::new(tree, names)),
         Err(errno) if is_absent(errno) => {
-            fs::fchdir(directory).map_err(at(Step::RootBind))?;
-            mount::mount(Some(c"."), c".", None, MS_BIND | MS_REC, None).map_err(at(Step::RootBind))?;
+            let below = (directory, c"");
+            Jail::new(directory, names).bind(below, below, MS_REC).map_err(at(Step::RootBind))?;
             let tree =
                 fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?;
-            let jail = Jail::new(leak(tree), false);
+            let jail = Jail::new(leak(tree), names);
             same_file(directory, jail.root).map_err(at(Step::RootBind))?;
             jail.do_without(Absent::MoveMount);
-            // For what is hidden after pivot_root: then they cannot be had any more.
-            jail.names().map_err(at(Step::RootBind))?;
             Ok(jail)
         }
         Err(errno) => Err(at(Step::RootAttach)(errno)),
@@ -52,23 +50,23 @@ pub fn attach(root: &Root) -> Done<Jail> {
 }
 
 /// Makes the jail the root of this mount namespace, and detaches everything of the host's.
-pub fn pivot(root: &Root, jail: Jail) -> Done<Jail> {
-    fs::fchdir(jail.root).map_err(at(Step::Pivot))?;
+pub fn pivot(root: &Root, mut jail: Jail) -> Done<Jail> {
+    let mut buffer = [0; LONGEST];
+    let name = jail.name((jail.root, c""), &mut buffer).map_err(at(Step::Pivot))?;
     let pivoted = match root.no_pivot {
         true => Err(Errno::INVAL),
-        false => mount::pivot_root(c".", c"."),
+        false => mount::pivot_root(name, name),
     };
-    let root = match pivoted {
-        Ok(()) => {
-            // The old root is stacked on the new one, where the working directory is (pivot_root(2)).
-            mount::umount(c".", MNT_DETACH).map_err(at(Step::Detach))?;
-            jail.root
-        }
+    match pivoted {
+        // The old root is stacked on the new one (pivot_root(2)).
+        Ok(()) => mount::umount(name, MNT_DETACH).map_err(at(Step::Detach))?,
         // The root mount of an initramfs has no parent and cannot be exchanged (before Linux 7.0).
-        Err(Errno::INVAL) => replace_root().map_err(at(Step::Pivot))?,
+        Err(Errno::INVAL) => {
+            jail.root = jail.enter().and_then(|()| replace_root()).map_err(at(Step::Pivot))?;
+        }
         Err(errno) => return Err(at(Step::Pivot)(errno)),
-    };
-    Ok(jail.entered(root))
+    }
+    Ok(jail)
 }
 
 /// The container's tree, in the working directory, takes the place of everything that is mounted on an initramfs root.
@@ -124,9 +122,7 @@ pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>) -> Done<()> {
         true => None,
         false => Procfs::open(jail),
     };
-    for (index, path) in plan.readonly.iter().enumerate() {
-        readonly(jail, proc.as_ref(), path).map_err(nth(Step::Readonly, index))?;
-    }
+    readonly_all(plan, jail, proc.as_ref())?;
     mask_all(plan, jail, proc.as_ref(), own)?;
     if plan.root.readonly {
         change_or_remount(jail.root, READONLY, MS_RDONLY, 0, jail).map_err(at(Step::RootReadonly))?;
@@ -139,22 +135,46 @@ pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>) -> Done<()> {
     Ok(())
 }
 
-/// Covers a path with a read-only copy of itself. One that is not there needs none.
-fn readonly(jail: &Jail, proc: Option<&Procfs>, path: &CStr) -> syscalls::Result<()> {
-    let (directory, name) = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
-        Place::Nowhere => return Ok(()),
-        Place::Directory(proc, name) | Place::File(proc, name) => (proc, name),
-        Place::Elsewhere => match jail.open(path, 0, Links::Follow) {
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-            other => (other?, c""),
-        },
+/// Covers paths with read-only copies of themselves.
+///
+/// What is bound has the flags of what it is a part of: a procfs that is read-only meanwhile gives read-only binds, with one call
+/// for each. What is mounted below would keep its own flags.
+fn readonly_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>) -> Done<()> {
+    let covered = plan.mounts.iter().any(|mount| mount.target.to_bytes().starts_with(b"proc/"));
+    let proc = proc.filter(|_| !plan.readonly.is_empty() && !covered);
+    let proc = proc.filter(|proc| proc.is_readonly || change(proc.top, READONLY, 0).is_ok());
+    for (index, path) in plan.readonly.iter().enumerate() {
+        match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
+            Place::Nowhere => Ok(()),
+            Place::Directory(at) | Place::File(at) => match jail.bind(at, at, 0) {
+                Err(Errno::NOSYS) => readonly(jail, path),
+                other => other,
+            },
+            Place::Elsewhere => readonly(jail, path),
+        }
+        .map_err(nth(Step::Readonly, index))?;
+    }
+    match proc {
+        Some(proc) if !proc.is_readonly => {
+            let writable = AttrChange { set: 0, clear: MOUNT_ATTR_RDONLY };
+            change(proc.top, writable, 0).map_err(at(Step::Readonly))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One that is not there needs no cover.
+fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
+    let target = match jail.open(path, 0, Links::Follow) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        other => other?,
     };
     let flags = fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
     let attr = mount::MountAttr { set: READONLY.set, ..Default::default() };
-    let (tree, late) = match mount::open_tree_attr(directory, name, flags, &attr) {
+    let (tree, late) = match mount::open_tree_attr(target, c"", flags, &attr) {
         Ok(tree) => (leak(tree), false),
         // Before Linux 6.15: two calls.
-        Err(errno) if is_absent(errno) => match mount::open_tree(directory, name, flags) {
+        Err(errno) if is_absent(errno) => match mount::open_tree(target, c"", flags) {
             Ok(tree) => {
                 let tree = leak(tree);
                 match change(tree, READONLY, AT_RECURSIVE) {
@@ -162,22 +182,21 @@ fn readonly(jail: &Jail, proc: Option<&Procfs>, path: &CStr) -> syscalls::Result
                     other => other.map(|()| (tree, false))?,
                 }
             }
-            Err(errno) if is_absent(errno) => return readonly_by_name(jail, path),
+            Err(errno) if is_absent(errno) => return readonly_by_name(jail, path, target),
             Err(errno) => return Err(errno),
         },
         Err(errno) => return Err(errno),
     };
-    match attach_at(tree, directory, name) {
-        Err(errno) if is_absent(errno) => readonly_by_name(jail, path),
+    match attach_tree(tree, target) {
+        Err(errno) if is_absent(errno) => readonly_by_name(jail, path, target),
         Ok(()) if late => remount_readonly(jail, path, tree),
         other => other,
     }
 }
 
 /// Before Linux 5.2.
-fn readonly_by_name(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
-    let target = jail.open(path, 0, Links::Follow)?;
-    jail.names()?.mount(Some(target), target, MS_BIND | MS_REC)?;
+fn readonly_by_name(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+    jail.bind((target, c""), (target, c""), MS_REC)?;
     let top = jail.open(path, 0, Links::Follow)?;
     same_file(target, top)?;
     remount_readonly(jail, path, top)
@@ -187,8 +206,8 @@ fn readonly_by_name(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
 /// that the mount is read-only in the end.
 fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> syscalls::Result<()> {
     match change_or_remount(top, READONLY, MS_RDONLY, 0, jail) {
-        Err(Errno::NOSYS) => {
-            fs::fchdir(jail.root)?;
+        Err(Errno::NOTDIR) => {
+            jail.enter()?;
             let flags = MS_BIND | MS_REMOUNT | MS_RDONLY | kept_flags(top, READONLY)?;
             mount::mount(None, path, None, flags, None)?;
         }
@@ -221,49 +240,21 @@ fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>
     Ok(())
 }
 
-/// `null`: a directory and the name in it, or an empty name and the null device itself.
-fn mask(
-    path: &CStr,
-    jail: &Jail,
-    proc: Option<&Procfs>,
-    null: (BorrowedFd<'static>, &CStr),
-) -> syscalls::Result<()> {
-    let (directory, name) = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
+fn mask(path: &CStr, jail: &Jail, proc: Option<&Procfs>, null: At<'_>) -> syscalls::Result<()> {
+    let target = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
         Place::Nowhere => return Ok(()),
-        Place::File(proc, name) => (proc, name),
-        Place::Directory(proc, name) => {
-            fs::fchdir(proc)?;
-            return mask_directory(name);
-        }
-        Place::Elsewhere => {
-            let target = match jail.open(path, 0, Links::Follow) {
-                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-                other => other?,
-            };
-            match fs::fchdir(target) {
-                Err(Errno::NOTDIR) => (target, c""),
-                other => return other.and_then(|()| mask_directory(c".")),
-            }
-        }
+        Place::File(at) => return bind_at(null, at, jail),
+        Place::Directory(at) => at,
+        Place::Elsewhere => match jail.open(path, 0, Links::Follow) {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            other => (other?, c""),
+        },
     };
-    let copy = mount::open_tree(null.0, null.1, fs::AT_EMPTY_PATH | OPEN_TREE_CLONE);
-    match copy.and_then(|tree| attach_at(leak(tree), directory, name)) {
-        Err(errno) if is_absent(errno) => mask_by_name(jail, null, path),
+    // An empty tmpfs that nobody can write to.
+    let flags = MS_RDONLY | mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
+    let empty = Some(c"nr_blocks=1,nr_inodes=1");
+    match jail.mount(Some(c"tmpfs"), target, Some(c"tmpfs"), flags, empty) {
+        Err(Errno::NOTDIR) => bind_at(null, target, jail),
         other => other,
     }
-}
-
-/// An empty tmpfs that nobody can write to, on a name in the working directory.
-fn mask_directory(name: &CStr) -> syscalls::Result<()> {
-    let flags = MS_RDONLY | mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
-    mount::mount(Some(c"tmpfs"), name, Some(c"tmpfs"), flags, Some(c"nr_blocks=1,nr_inodes=1"))
-}
-
-/// Before Linux 5.2.
-fn mask_by_name(jail: &Jail, null: (BorrowedFd<'static>, &CStr), path: &CStr) -> syscalls::Result<()> {
-    let null = match null.1.is_empty() {
-        true => null.0,
-        false => leak(fs::openat(null.0, null.1, fs::O_PATH | fs::O_NOFOLLOW, 0)?),
-    };
-    jail.names()?.mount(Some(null), jail.open(path, 0, Links::Follow)?, MS_BIND)
 }
