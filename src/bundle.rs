@@ -1,5 +1,6 @@
 //! The bundle: a directory with a config.json, which is read once and then borrowed from.
 
+use crate::args;
 use crate::cmd::text;
 use crate::error::{Error, Result};
 use crate::store;
@@ -16,6 +17,12 @@ pub struct Bundle {
 }
 
 impl Bundle {
+    /// The bundle that a container is to be made of. An id that cannot be is said first: no bundle would help.
+    pub fn of(args: &args::Create) -> Result<Bundle> {
+        store::check_id(&args.id)?;
+        Bundle::read(args.bundle.as_deref(), args.config.as_deref())
+    }
+
     /// Reads `config.json` of a bundle, or the file that `--config` names instead.
     pub fn read(bundle: Option<&CStr>, config: Option<&CStr>) -> Result<Bundle> {
         let path = absolute(bundle.map_or(Ok(String::new()), |path| text(path, "--bundle"))?)?;

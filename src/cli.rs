@@ -134,6 +134,9 @@ impl Given {
             }
             return Err(unknown("unknown flag ", &typed, "--", &mut all().map(|flag| flag.long)));
         };
+        if command.name == "kill" && dashes == "-" {
+            return Err(usage(&["kill: unknown flag ", &typed, " (a signal has no dash: kill web TERM)"]));
+        }
         let what = [command.name, ": unknown flag "].concat();
         Err(unknown(&what, &typed, "--", &mut all().map(|flag| flag.long)))
     }

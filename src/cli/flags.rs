@@ -96,7 +96,7 @@ flags! {
     L3_CACHE_SCHEMA = '\0' "l3-cache-schema" "LINE" "Intel RDT: L3 cache schema"
     MEM_BW_SCHEMA = '\0' "mem-bw-schema" "LINE" "Intel RDT: memory bandwidth schema"
     STATS = '\0' "stats" "" "print the figures once and return"
-    INTERVAL = '\0' "interval" "DURATION" "time between two records (default 5s)"
+    INTERVAL = '\0' "interval" "DURATION" "time between two records, as 1m30s (default 5s)"
     OUTPUT = 'o' "output" "FILE" "write FILE instead of config.json, - for standard output"
     SPEC_BUNDLE = 'b' "bundle" "DIR" "directory that gets config.json (default .)"
     SPEC_ROOTLESS = '\0' "rootless" "" "for a user namespace of the caller's own"

@@ -30,7 +30,8 @@ pub fn command(command: &Spec) -> String {
         text.push(' ');
         text.push_str(command.operands);
     }
-    for part in ["\n\n", command.about, ".\n"] {
+    let (first, rest) = command.about.split_at(1);
+    for part in ["\n\n", &first.to_ascii_uppercase(), rest, ".\n"] {
         text.push_str(part);
     }
     if !command.flags.is_empty() {

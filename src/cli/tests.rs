@@ -211,7 +211,7 @@ fn mistakes_are_named_with_a_hint() {
     assert_eq!(error("creat web"), "unknown command creat (did you mean create?)");
     assert_eq!(error("--bundle B create web"), "flag --bundle belongs after the name of a command");
     assert_eq!(error("start --xyzzy web"), "start: unknown flag --xyzzy (see --help)");
-    assert_eq!(error("kill web -9"), "kill: unknown flag -9 (see --help)");
+    assert_eq!(error("kill web -9"), "kill: unknown flag -9 (a signal has no dash: kill web TERM)");
     assert_eq!(error("kill web FOO"), "kill: unknown signal \"FOO\"");
     assert_eq!(error("start web web2"), "start: unexpected argument \"web2\"");
     assert_eq!(error("start"), "start: the container's ID is missing");

@@ -60,7 +60,7 @@ pub struct Running {
 
 /// `create`.
 pub fn create(context: &Context<'_>, args: &args::Create) -> Result<()> {
-    let bundle = Bundle::read(args.bundle.as_deref(), args.config.as_deref())?;
+    let bundle = Bundle::of(args)?;
     // From here on the container exists, whatever becomes of this process.
     make(context, args, &bundle, &Running::default()).map(drop)
 }
@@ -117,7 +117,6 @@ fn think<'b>(
     bundle: &'b Bundle,
     running: &Running,
 ) -> Result<Design<'b>> {
-    store::check_id(&args.id)?;
     let mut config: Config<'b> = config::parse("config.json", &bundle.json)?;
     validate(&config)?;
     if let Some(process) = &mut config.process {

@@ -20,7 +20,7 @@ use syscalls::process::WaitStatus;
 
 /// `run`. The result is the exit status: the program's own, 128 + signal for one that was killed.
 pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
-    let bundle = Bundle::read(args.create.bundle.as_deref(), args.create.config.as_deref())?;
+    let bundle = Bundle::of(&args.create)?;
     let ready = args.ready_fd.map(|number| handover::take(number, "--ready-fd")).transpose()?;
     let foreground = !args.detach;
     if foreground {
