@@ -28,7 +28,7 @@ fn the_document_has_what_callers_look_for() {
         noexec noiversion nolazytime norelatime nostrictatime nosuid private rbind relatime remount ro rprivate rshared \
         rslave runbindable rw shared silent slave strictatime suid sync unbindable nosymfollow symfollow idmap ridmap rro \
         rrw rnosuid rsuid rnodev rdev rnoexec rexec rnodiratime rdiratime rrelatime rnorelatime rnoatime ratime \
-        rstrictatime rnostrictatime rnosymfollow rsymfollow";
+        rstrictatime rnostrictatime rnosymfollow rsymfollow tmpcopyup mand nomand copy-symlink src-nofollow dest-nofollow";
     has(&read["mountOptions"], &options.split_whitespace().collect::<Vec<_>>());
     let linux = &read["linux"];
     has(&linux["namespaces"], &["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"]);

@@ -59,7 +59,7 @@ fn configured_devices_are_made() {
         "/linux/devices",
         json!([
             { "path": "/dev/mine", "type": "c", "major": 1, "minor": 7, "fileMode": 0o640, "uid": 11, "gid": 12 },
-            { "path": "/dev/sub/dir/pipe", "type": "p", "fileMode": 0o600 },
+            { "path": "/dev/sub/dir/pipe", "type": "p", "fileMode": 0o600, "major": -5, "minor": 99_999_999 },
             { "path": "/dev/block", "type": "b", "major": 7, "minor": 300, "fileMode": 0o660 },
             { "path": "/etc/odd", "type": "u", "major": 1, "minor": 5 }
         ]),

@@ -38,6 +38,18 @@ fn sysctls_are_set_in_the_container_only() {
         context.bundle(&["read", "/proc/sys/kernel/msgmax", ",", "read", "/proc/sys/net/ipv4/ip_forward"]);
     bundle.set("/linux/sysctl", json!({ "kernel.msgmax": "4321", "net.ipv4.ip_forward": "1" }));
     let seen = context.observe(&bundle);
+    // A slash first makes dots a part of names, and each namespace has its own.
+    let mut others = context.bundle(&[
+        "read",
+        "/proc/sys/fs/mqueue/msg_max",
+        ",",
+        "read",
+        "/proc/sys/net/ipv4/conf/lo/forwarding",
+    ]);
+    others.set("/linux/sysctl", json!({ "fs.mqueue.msg_max": "11", "net/ipv4/conf/lo/forwarding": "1" }));
+    let other = context.observe(&others);
+    assert_eq!(other.text("read /proc/sys/fs/mqueue/msg_max").trim(), "11");
+    assert_eq!(other.text("read /proc/sys/net/ipv4/conf/lo/forwarding").trim(), "1");
     assert_eq!(seen.text("read /proc/sys/kernel/msgmax").trim(), "4321");
     assert_eq!(seen.text("read /proc/sys/net/ipv4/ip_forward").trim(), "1");
     assert_eq!(host(), before);

@@ -4,6 +4,28 @@ use crate::harness::{Kind, host, is_runlet, json, kind};
 use crate::{context, not_on, skip_test};
 use std::fs;
 
+/// features.md: "mountOptions ... recognized by the runtime": none of those listed is taken for data of a file system, which a bind
+/// does not have.
+#[test]
+fn every_option_that_features_lists_is_recognised() {
+    let context = context!();
+    if !is_runlet() {
+        skip_test!("by runlet's own words");
+    }
+    let features = context.call(&["features"]).go().ok().json();
+    let options = features["mountOptions"].as_array().unwrap();
+    assert!(options.len() > 60);
+    for option in options {
+        let mut bundle = context.bundle(&["true"]);
+        bundle.bind("/", "/m", &[option.as_str().unwrap()]);
+        let output = context.call(&["check", "--plan", &bundle.path()]).go();
+        assert!(!output.stderr.contains("is unknown"), "{option}: {}", output.stderr);
+    }
+    let mut bundle = context.bundle(&["true"]);
+    bundle.bind("/", "/m", &["no-such-option"]);
+    context.call(&["check", "--plan", &bundle.path()]).go().fails().says("is unknown");
+}
+
 /// (options, flags that must be there, flags that must not).
 const PLAIN: &[(&[&str], &[&str], &[&str])] = &[
     (&["ro"], &["ro"], &["rw"]),

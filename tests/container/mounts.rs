@@ -304,6 +304,21 @@ fn the_usual_file_systems_are_mounted() {
     assert_eq!(numbers, 1);
 }
 
+/// SPEC.md "Decided": proc and sysfs need no source, and neither does any other file system that has no device.
+#[test]
+fn a_file_system_without_a_device_needs_no_source() {
+    let context = context!();
+    not_on!(Crun, "crun 1.8 wants one");
+    let mut bundle = context.bundle(&["report"]);
+    for mount in bundle.config["mounts"].as_array_mut().unwrap() {
+        mount.as_object_mut().unwrap().remove("source");
+    }
+    let seen = context.observe(&bundle);
+    for (point, kind) in [("/proc", "proc"), ("/sys", "sysfs"), ("/dev", "tmpfs"), ("/dev/pts", "devpts")] {
+        assert_eq!(seen.mounts().at(point).kind, kind);
+    }
+}
+
 /// A mount of type `cgroup` shows the container's own part, read-only when asked.
 #[test]
 fn the_cgroup_mount_shows_the_containers_own_part() {

@@ -246,7 +246,7 @@ fn time_offsets_are_applied() {
         let id = context.id();
         let output = context.create(&bundle, &id).ok();
         context.start(&id).ok();
-        let seen = crate::harness::Seen::parse(&output.wait_stdout("\"spawn\""));
+        let seen = crate::harness::Seen::parse(&output.wait_stdout("{\"verb\":\"spawn\""));
         shifted(&seen);
         let child = seen.out("spawn /bin/payload report")["stdout"].as_str().unwrap();
         shifted(&crate::harness::Seen::parse(child));

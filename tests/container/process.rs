@@ -357,6 +357,29 @@ fn preserved_descriptors_reach_the_program() {
     assert_eq!(descriptors, ["0", "1", "2", "3", "4"]);
 }
 
+/// "consoleSize": the size of the terminal that the program gets; "Runtimes MUST ignore consoleSize if terminal is false or unset".
+#[test]
+fn the_terminal_has_the_size_that_is_asked_for() {
+    let context = context!();
+    let mut bundle = context.bundle(&["winsize", "1", ",", "stat", "/dev/console"]);
+    bundle.set("/process/consoleSize", json!({ "height": 33, "width": 101 }));
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.errno("winsize 1"), "ENOTTY");
+    bundle.set("/process/terminal", true);
+    let console = crate::harness::console::Console::new(&context.dir, "console");
+    let id = context.id();
+    let path = console.path();
+    context.call(&["create", "--console-socket", &path, "--bundle", &bundle.path(), &id]).go().ok();
+    assert!(console.receive(std::time::Duration::from_secs(20)).is_some());
+    context.start(&id).ok();
+    let text = console.read_until("/dev/console", std::time::Duration::from_secs(20));
+    let seen = crate::harness::Seen::parse(&text);
+    let size = seen.out("winsize 1");
+    assert_eq!((size[0].as_u64(), size[1].as_u64()), (Some(33), Some(101)));
+    assert_eq!(seen.out("stat /dev/console")["major"], 136, "a terminal of devpts");
+    context.delete_force(&id).ok();
+}
+
 /// The program leads its own session, so that it can push nothing into the caller's terminal.
 #[test]
 fn the_program_leads_its_own_session() {

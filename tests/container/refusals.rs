@@ -45,6 +45,50 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         ("/linux/maskedPaths", json!(["/a\u{0}b"]), "linux.maskedPaths[0]"),
         ("/linux/personality", json!({ "domain": "NOPE" }), "linux.personality"),
         ("/hostname", json!("a".repeat(65)), "hostname"),
+        ("/domainname", json!("a".repeat(65)), "domainname"),
+        ("/process", json!(null), "process"),
+        ("/process/user/umask", json!(0o1000), "process.user.umask"),
+        ("/process/oomScoreAdj", json!(1001), "process.oomScoreAdj"),
+        ("/process/consoleSize", json!({ "height": 70_000, "width": 1 }), "process.consoleSize.height"),
+        ("/process/rlimits", json!([{ "type": "RLIMIT_CORE", "soft": 2, "hard": 1 }]), "process.rlimits[0]"),
+        ("/linux/namespaces", json!([{ "type": "pid" }, { "type": "uts" }]), "mount namespace"),
+        ("/linux/uidMappings", json!([{ "containerID": 0, "hostID": 1, "size": 1 }]), "linux.uidMappings"),
+        ("/linux/timeOffsets", json!({ "boottime": { "secs": 1 } }), "linux.timeOffsets.boottime"),
+        ("/linux/sysctl", json!({ "user.max_user_namespaces": "1" }), "linux.sysctl"),
+        ("/linux/netDevices", json!({ "a/b": {} }), "linux.netDevices"),
+        ("/linux/intelRdt", json!({ "closID": ".." }), "linux.intelRdt"),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "c", "major": 4096, "minor": 1 }]),
+            "linux.devices[0]",
+        ),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "c", "major": 1, "minor": -1 }]),
+            "linux.devices[0]",
+        ),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "p", "fileMode": 0o200_000 }]),
+            "linux.devices[0]",
+        ),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "p", "uid": 4_294_967_295u64 }]),
+            "linux.devices[0]",
+        ),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "p" }, { "path": "/dev//x", "type": "p" }]),
+            "linux.devices[1]",
+        ),
+        ("/mounts", json!([{ "destination": "", "type": "tmpfs" }]), "mounts[0]"),
+        (
+            "/mounts",
+            json!([{ "destination": "/x", "type": "bind", "source": "/", "options": ["bind", "size=1"] }]),
+            "mounts[0]",
+        ),
+        ("/mounts", json!([{ "destination": "/proc/1/x", "type": "tmpfs" }]), "mounts[0]"),
         ("/mounts", json!([{ "type": "tmpfs" }]), "mounts[0]"),
         ("/mounts", json!([{ "destination": "/x", "type": "bind", "options": ["bind"] }]), "mounts[0]"),
         ("/linux/cgroupsPath", json!("/../../escape"), "linux.cgroupsPath"),
@@ -71,6 +115,35 @@ fn wrong_values_are_refused_with_their_place() {
     assert!(taken.is_empty(), "{}", taken.join("\n"));
     context.assert_clean();
     context.run(&context.bundle(&["true"])).ok();
+}
+
+/// Id maps: every range has a size and ends within 32 bits, and there are no more than the kernel takes.
+#[test]
+fn wrong_id_maps_are_refused_with_their_place() {
+    let context = context!();
+    if !is_runlet() {
+        skip_test!("the place in the message is runlet's promise");
+    }
+    let good = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    let many: Vec<Value> =
+        (0..341).map(|index| json!({ "containerID": index, "hostID": 100_000 + index, "size": 1 })).collect();
+    for wrong in [
+        json!([{ "containerID": 0, "hostID": 100_000, "size": 0 }]),
+        json!([{ "containerID": 0, "hostID": 4_294_967_295u64, "size": 2 }]),
+        json!([{ "containerID": 4_294_967_000u64, "hostID": 1, "size": 1000 }]),
+        json!([{ "containerID": 0, "hostID": 100_000, "size": 4_294_967_296u64 }]),
+        json!([]),
+        json!(many),
+    ] {
+        for (broken, other) in [("uidMappings", "gidMappings"), ("gidMappings", "uidMappings")] {
+            let mut bundle = context.bundle(&["true"]);
+            bundle.namespace("user", None);
+            bundle.set(&format!("/linux/{broken}"), wrong.clone());
+            bundle.set(&format!("/linux/{other}"), good.clone());
+            context.run(&bundle).fails().says(&format!("linux.{broken}"));
+        }
+    }
+    context.assert_clean();
 }
 
 /// Text that no runtime should crash on.
