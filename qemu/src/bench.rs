@@ -2,7 +2,10 @@
 //!
 //! Rounds are interleaved: each round runs every command of every runtime once, so that a noisy minute hits all of them.
 //! Only medians and ratios of one run mean something. A runtime that lacks a command gets a "-" there and a line that says
-//! why. Called by main, and by tests/bench, which is what makes it `cargo bench`.
+//! why. `cargo bench -- seccomp` compares what the runtimes make of Docker's seccomp profile (`seccomp`). Called by main, and by
+//! tests/bench, which is what makes it `cargo bench`.
+
+mod seccomp;
 
 use crate::gauge::{Gauge, Sample};
 use crate::host::{self, Context, Result};
@@ -34,7 +37,7 @@ struct Runtime {
     calls: [Option<usize>; 2],
 }
 
-/// `cargo bench [-- ROUNDS]`.
+/// `cargo bench [-- [seccomp] [ROUNDS]]`.
 ///
 /// # Errors
 /// Not root, or the instruments cannot be set up.
@@ -54,9 +57,12 @@ pub fn main(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let gauge = Gauge::new()?;
-    let profile = host::workspace().join("tests/data/docker-seccomp.json");
+    let profile = host::workspace().join("tests/data/seccomp/docker.json");
     let profile = std::fs::read_to_string(&profile).context(|| format!("read {}", profile.display()))?;
     let mut runtimes = runtimes(&gauge, &profile)?;
+    if arguments.iter().any(|word| word == "seccomp") {
+        return seccomp::compare(&gauge, runtimes, rounds);
+    }
     let floor = gauge.directory.join("floor");
     let rootfs = gauge.directory.join("rootfs").display().to_string();
     let mut floors = Vec::new();

@@ -61,7 +61,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
     let directory = host::target_directory().join("demo");
     let borrowed = root_file_system(&directory.join("rootfs"), userland.as_deref())?;
     let borrowed: Vec<&str> = borrowed.iter().map(String::as_str).collect();
-    let profile = host::workspace().join("tests/data/docker-seccomp.json");
+    let profile = host::workspace().join("tests/data/seccomp/docker.json");
     let profile = std::fs::read_to_string(&profile).context(|| format!("read {}", profile.display()))?;
     let rootfs = directory.join("rootfs").display().to_string();
     let bundle = |name: &str, args: &[&str]| -> Result<PathBuf> {

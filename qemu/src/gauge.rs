@@ -75,7 +75,7 @@ impl Gauge {
             let file = rootfs.join("bin").join(name);
             std::fs::copy(&meter, &file).context(|| format!("copy to {}", file.display()))?;
         }
-        for name in ["floor", "peak"] {
+        for name in ["floor", "peak", "filter"] {
             let file = gauge.directory.join(name);
             std::fs::copy(&meter, &file).context(|| format!("copy to {}", file.display()))?;
         }

@@ -20,6 +20,12 @@ pub struct Need {
 /// The system-call tracer that the budgets count with.
 pub const STRACE: Need =
     Need { packages: &["strace"], proof: "strace", purpose: "counting system calls for the budget" };
+/// Counts instructions and allocations.
+pub const VALGRIND: Need = Need {
+    packages: &["valgrind"],
+    proof: "valgrind",
+    purpose: "counting what compiling a seccomp profile costs",
+};
 /// A static userland for bundles.
 pub const BUSYBOX: Need = Need {
     packages: &["busybox-static"],
