@@ -13,6 +13,9 @@
     clippy::arithmetic_side_effects
 )]
 
+#[path = "harness/configs.rs"]
+mod configs;
+
 use runlet::compile::cgroup::{self, Controllers, Occasion};
 use runlet::compile::{self, Request};
 use runlet::config::{self, Config};
@@ -20,26 +23,7 @@ use runlet::plan;
 use runlet::validate::validate;
 use std::fmt::Write as _;
 
-const CONFIGS: &str = include_str!("data/configs/configs.txt");
-const PARTS: &str = include_str!("data/configs/parts.txt");
 const PLANS: &str = include_str!("data/configs/plans.txt");
-
-/// Name and JSON of each.
-fn configs() -> Vec<(&'static str, String)> {
-    let parts: Vec<&str> = PARTS.lines().collect();
-    let whole = |line: &'static str| {
-        let (name, json) = line.split_once(' ').unwrap();
-        let mut pieces = json.split("\"@");
-        let mut text = pieces.next().unwrap().to_owned();
-        for piece in pieces {
-            let (number, rest) = piece.split_once('"').unwrap();
-            text.push_str(parts[number.parse::<usize>().unwrap()]);
-            text.push_str(rest);
-        }
-        (name, text)
-    };
-    CONFIGS.lines().map(whole).collect()
-}
 
 /// What a configuration comes to, a line for each thing that is done.
 fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
@@ -212,7 +196,7 @@ fn process(plan: &plan::Process) -> Vec<(&'static str, String)> {
 fn every_recorded_configuration_compiles_to_its_plan() {
     let mut found = String::new();
     let mut refused = Vec::new();
-    let configs = configs();
+    let configs = configs::all();
     assert_eq!(configs.len(), 100);
     for (name, json) in &configs {
         let parsed: Result<Config<'_>, _> = config::parse("config.json", json.as_bytes());

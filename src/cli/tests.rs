@@ -1,4 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#[path = "../../tests/harness/fuzz.rs"]
+mod fuzz;
+
 use super::*;
 use runlet::args::{CgroupManager, Level, LogFormat};
 use std::ffi::CString;
@@ -299,4 +302,149 @@ fn the_readme_names_every_command_with_its_flags() {
         }
     }
     assert!(GLOBAL.iter().all(|flag| readme.contains(&format!("`--{}", flag.long))));
+}
+
+/// Words of every command line that callers use, put together by chance: never more than one line of complaint, and what is
+/// taken keeps its promises.
+#[test]
+fn fuzz_a_broken_command_line_is_one_clear_line() {
+    const WORDS: &[&str] = &[
+        "--root",
+        "R",
+        "--log",
+        "L",
+        "--log-format",
+        "json",
+        "--debug",
+        "--systemd-cgroup",
+        "--rootless",
+        "true",
+        "create",
+        "run",
+        "exec",
+        "kill",
+        "delete",
+        "state",
+        "list",
+        "ps",
+        "pause",
+        "resume",
+        "update",
+        "events",
+        "spec",
+        "features",
+        "check",
+        "version",
+        "start",
+        "--bundle",
+        "-b",
+        "--pid-file=P",
+        "--preserve-fds",
+        "3",
+        "-t",
+        "-d",
+        "-td",
+        "--detach",
+        "--user",
+        "-u",
+        "1:2",
+        "0:0",
+        "root",
+        "4294967295",
+        "-1",
+        "--env",
+        "A=B",
+        "--cap",
+        "CAP_KILL",
+        "--cwd",
+        "/",
+        "--",
+        "-",
+        "sh",
+        "-c",
+        "ID",
+        "--all",
+        "9",
+        "KILL",
+        "sigterm",
+        "--memory",
+        "64m",
+        "--cpu-quota",
+        "--pids-limit=0",
+        "-r",
+        "-f",
+        "--format",
+        "-q",
+        "--force",
+        "--stats",
+        "--interval",
+        "5s",
+        "--help",
+        "-h",
+        "--version",
+        "--seccomp",
+        "P",
+        "--syscall",
+        "openat",
+        "--arg",
+        "1=0x10",
+        "--nonesuch",
+        "--=",
+        "-=",
+        "",
+    ];
+    let (mut taken, mut refused) = (0, 0);
+    for seed in fuzz::seeds(4000) {
+        let mut random = fuzz::Random::new(seed);
+        let mut words: Vec<OsString> = Vec::new();
+        for _ in 0..random.below(8) {
+            let mut word = random.pick(WORDS).as_bytes().to_vec();
+            if random.one_in(4) {
+                fuzz::mutate(&mut random, &mut word, &["=", "\n", "4294967295", "18446744073709551616"]);
+            }
+            word.retain(|byte| *byte != 0); // no argument can hold one
+            words.push(std::os::unix::ffi::OsStringExt::from_vec(word));
+        }
+        match parse(words.iter().cloned()) {
+            Err(failure) => {
+                refused += 1;
+                let text = failure.error.to_string();
+                assert!(fuzz::is_one_clear_line(&text), "seed {seed}: {words:?}: {text:?}");
+            }
+            Ok(read) => {
+                taken += 1;
+                if let Command::Exec(exec) = read.command {
+                    let ids = exec.user.map_or([0, 0], |(uid, gid)| [uid, gid.unwrap_or_default()]);
+                    assert!(!ids.contains(&u32::MAX), "seed {seed}: {words:?}");
+                }
+            }
+        }
+    }
+    assert!(taken > 0 && refused > 0, "{taken} taken, {refused} refused");
+}
+
+/// Against a slower way to say what an id is (R7): digits, no sign, no zeros in front, below 2^32-1.
+#[test]
+fn fuzz_a_user_is_exact_or_refused() {
+    for seed in fuzz::seeds(4000) {
+        let mut random = fuzz::Random::new(seed);
+        let mut text = random
+            .pick(&["0", "1000", "1:2", "4294967294:0", "4294967295", "65534:65534", "00", "+1"])
+            .as_bytes()
+            .to_vec();
+        fuzz::mutate(&mut random, &mut text, &["0", "4294967295", ":", "0x1", "1_0", "\u{661}"]);
+        let Ok(text) = String::from_utf8(text) else { continue };
+        let one = |text: &str| {
+            (0..=u64::from(u32::MAX) - 1).contains(&text.parse().ok()?).then(|| text.parse::<u64>().ok())?
+        };
+        let exact = |text: &str| one(text).filter(|id| id.to_string() == text);
+        let parts: Vec<Option<u64>> = text.split(':').map(exact).collect();
+        let want = match parts[..] {
+            [Some(uid)] => Some((uid, None)),
+            [Some(uid), Some(gid)] => Some((uid, Some(gid))),
+            _ => None,
+        };
+        let have = values::user(&text).map(|(uid, gid)| (u64::from(uid), gid.map(u64::from)));
+        assert_eq!(have, want, "seed {seed}: {text:?}");
+    }
 }

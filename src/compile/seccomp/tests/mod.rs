@@ -6,6 +6,8 @@
     clippy::panic
 )]
 
+#[path = "../../../../tests/harness/fuzz.rs"]
+mod fuzz;
 mod golden;
 mod oracle;
 mod random;
