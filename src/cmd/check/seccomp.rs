@@ -1,7 +1,7 @@
 //! `check --seccomp PROFILE`: what a profile really does, as the program that the kernel would run.
 //!
 //! The profile is the `linux.seccomp` object by itself, or a config.json that has one. Nothing is loaded into the kernel,
-//! and no privilege is needed. With `--syscall` one call is put to the program instead, for every architecture that has it.
+//! and no privilege is needed. After the program stands what it makes of every call, which is found out by asking it. With `--syscall` one call is put to the program instead, for every architecture that has it.
 
 use crate::args::{Check, Format};
 use crate::cmd::{print, text};
@@ -35,7 +35,7 @@ struct Answer {
     architecture: &'static str,
     number: u32,
     action: String,
-    steps: u32,
+    outcome: asm::Outcome,
 }
 
 /// Prints a profile's program, or its answer to one call.
@@ -85,7 +85,7 @@ fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<S
                     out.string("architecture", answer.architecture);
                     out.number("number", answer.number.into());
                     out.string("action", &answer.action);
-                    out.number("instructions", answer.steps.into());
+                    out.number("instructions", answer.outcome.steps.into());
                     out.end_object();
                 }
                 out.end_array();
@@ -97,12 +97,18 @@ fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<S
 
     let mut out = String::new();
     for answer in &answers {
-        let Answer { architecture, number, action, steps } = answer;
-        let _infallible = writeln!(out, "{architecture:12} {number:<12} {action} ({steps} instructions)");
+        let Answer { architecture, number, action, outcome } = answer;
+        let number = format!("{}", asm::Number(*number));
+        let looked = if outcome.arguments == 0 { "" } else { ", with these arguments" };
+        let steps = outcome.steps;
+        let _infallible =
+            writeln!(out, "{architecture:12} {number:12} {action} ({steps} instructions{looked})");
     }
     if args.syscall.is_none() {
         let asm::Size { instructions, unconditional, longest } = size;
         out.push_str(&program);
+        out.push('\n');
+        asm::summary(&filter.program, machine, &mut out);
         let _infallible = writeln!(
             out,
             "\n{instructions} instructions; at most {unconditional} run where no argument matters, {longest} in all"
@@ -140,8 +146,9 @@ fn answers(
             }
         };
         let call = Call { number, architecture: abi.audit, arguments };
-        if let Some((value, steps)) = asm::run(program, &call) {
-            answers.push(Answer { architecture: abi.name, number, action: asm::action(value), steps });
+        if let Some(outcome) = asm::run(program, &call) {
+            let action = asm::action(outcome.value);
+            answers.push(Answer { architecture: abi.name, number, action, outcome });
         }
     }
     match answers.is_empty() {
@@ -182,6 +189,7 @@ mod tests {
         let text = judge("docker.json", DOCKER.as_bytes(), &Check::default(), false).unwrap();
         assert!(text.contains("x86_64, x32:\n"), "{text}");
         assert!(text.contains(" personality "), "{text}");
+        assert!(text.contains("by argument: clone personality socket\n"), "{text}");
         assert!(text.contains("238 instructions; at most 12 run where no argument matters"), "{text}");
     }
 

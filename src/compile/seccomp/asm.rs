@@ -4,11 +4,11 @@
 //! prints with it; the tests run programs with it.
 
 use super::graph::{MAX_INSTRUCTIONS, code};
-use super::table::Machine;
+use super::table::{Machine, X32_BIT};
 use super::{ACTIONS, Data, KILL_THREAD};
 use crate::error::Text;
 use alloc::{format, string::String, vec, vec::Vec};
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 use rustix::io::Errno;
 use syscalls::seccomp::SockFilter;
 
@@ -35,9 +35,21 @@ impl Call {
     }
 }
 
-/// Runs a program. Returns its value and how many instructions it took; `None` for a program that the kernel would not take.
-pub fn run(program: &[SockFilter], call: &Call) -> Option<(u32, u32)> {
+/// What a program did to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// `SECCOMP_RET_*` and its data.
+    pub value: u32,
+    /// How many instructions it took.
+    pub steps: u32,
+    /// Bits of the arguments that were looked at.
+    pub arguments: u8,
+}
+
+/// Runs a program; `None` for one that the kernel would not take.
+pub fn run(program: &[SockFilter], call: &Call) -> Option<Outcome> {
     let mut accumulator = 0;
+    let mut arguments = 0;
     let mut at: usize = 0;
     for steps in 1..=u32::try_from(MAX_INSTRUCTIONS).ok()? {
         let instruction = program.get(at)?;
@@ -47,7 +59,10 @@ pub fn run(program: &[SockFilter], call: &Call) -> Option<(u32, u32)> {
                 accumulator = match k {
                     0 => call.number,
                     4 => call.architecture,
-                    _ => call.word(k)?,
+                    _ => {
+                        arguments |= 1u8.wrapping_shl(k.saturating_sub(16).wrapping_shr(3));
+                        call.word(k)?
+                    }
                 };
                 0
             }
@@ -56,7 +71,7 @@ pub fn run(program: &[SockFilter], call: &Call) -> Option<(u32, u32)> {
                 0
             }
             code::JUMP => usize::try_from(k).ok()?,
-            code::RETURN => return Some((k, steps)),
+            code::RETURN => return Some(Outcome { value: k, steps, arguments }),
             code => {
                 let holds = match code {
                     code::JEQ => accumulator == k,
@@ -209,11 +224,70 @@ fn number(number: u32, architecture: Option<u32>, machine: &Machine) -> String {
     let abis = machine.abis.iter().filter(|abi| Some(abi.audit) == architecture);
     for abi in abis {
         if let Some(entry) = machine.table.entry(abi, number) {
-            return format!("{number:#x} {}", machine.table.name(entry));
-        }
-        if abi.bit != 0 && number == abi.bit {
-            return format!("{number:#x} ({} from here)", abi.name);
+            return format!("{} {}", Number(number), machine.table.name(entry));
         }
     }
-    format!("{number:#x}")
+    format!("{}", Number(number))
+}
+
+/// A call's number as people know it: in decimal, but x32's with their bit.
+pub struct Number(pub u32);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 & X32_BIT {
+            0 => self.0.fmt(f),
+            _ => write!(f, "{:#x}", self.0),
+        }
+    }
+}
+
+/// What a program makes of every call that has a name, an ABI after the other: the calls of each action, all together where
+/// they are most, and what a number gets that has no name yet.
+pub fn summary(program: &[SockFilter], machine: &Machine, out: &mut String) {
+    for abi in machine.abis {
+        let ask = |number| {
+            let outcome = run(program, &Call { number, architecture: abi.audit, arguments: [0; 6] });
+            outcome.map_or_else(String::new, |outcome| match outcome.arguments {
+                0 => action(outcome.value),
+                _ => "by argument".into(),
+            })
+        };
+        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        let mut last = 0;
+        for entry in 0..machine.table.len() {
+            let Some(number) = machine.table.number(abi, entry) else { continue };
+            if number < abi.special {
+                last = last.max(abi.real(number));
+            }
+            let (action, name) = (ask(abi.real(number)), machine.table.name(entry));
+            match groups.iter_mut().find(|(have, _)| *have == action) {
+                Some((_, names)) => names.push(name),
+                None => groups.push((action, Vec::from([name]))),
+            }
+        }
+        let most = groups.iter().map(|(_, names)| names.len()).max().unwrap_or_default();
+        let _infallible = writeln!(out, "{}", abi.name);
+        for (action, names) in &groups {
+            let mut column = out.len();
+            let _infallible = write!(out, "  {action}:");
+            if names.len() == most {
+                let others = if groups.len() > 1 { "the others" } else { "all" };
+                let _infallible = write!(out, " {others}, {most} calls");
+            } else {
+                for name in names {
+                    let length = out.len().wrapping_sub(column).wrapping_add(name.len());
+                    if length > 110 {
+                        out.push_str("\n   ");
+                        column = out.len();
+                    }
+                    out.push(' ');
+                    out.push_str(name);
+                }
+            }
+            out.push('\n');
+        }
+        let _infallible =
+            writeln!(out, "  {}: what is newer than {}", ask(last.wrapping_add(1)), Number(last));
+    }
 }

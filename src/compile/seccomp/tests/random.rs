@@ -175,7 +175,8 @@ fn compare(seed: u64, cases: usize) -> usize {
         let oracle = Oracle::new(&profile, machine, &text);
         for _ in 0..CALLS {
             let call = random_call(&mut random, machine, &profile);
-            let have = asm::run(&filter.program, &call).expect("a program that the kernel would refuse").0;
+            let have =
+                asm::run(&filter.program, &call).expect("a program that the kernel would refuse").value;
             let want = oracle.decide(&call);
             values.insert(want >> 16);
             assert_eq!(have, want, "seed {seed}: {call:#x?} of {profile:#?}");
