@@ -75,7 +75,7 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
     });
     report.step("logs", || logged(&log, "ready"));
     report.step("list", || ctr.call(&["task", "ls"]).expect(0, "RUNNING"));
-    report.step("exec", || ctr.exec(&[], &["sh", "-c", "id -u; exit 3"]).expect(3, "0\n"));
+    report.step("exec", || ctr.exec(&[], &["sh", "-c", "id -u; sleep 0.2; exit 3"]).expect(3, "0\n"));
     report.step("exec --user --cwd", || {
         ctr.exec(&["--user", "1000", "--cwd", "/tmp"], &["sh", "-c", "echo $(id -u) $(pwd)"])
             .expect(0, "1000 /tmp\n")
@@ -106,7 +106,8 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
     report.step("unpause", || {
         ctr.call(&["task", "resume", "main"]).expect(0, "")?;
         ctr.call(&["task", "ls"]).expect(0, "RUNNING")?;
-        ctr.exec(&[], &["echo", "awake"]).expect(0, "awake")
+        // ctr does not wait for the words of a program that ends at once.
+        ctr.exec(&[], &["sh", "-c", "echo awake; sleep 0.2"]).expect(0, "awake")
     });
     report.step("checkpoint is refused", || {
         let output = ctr.call(&["task", "checkpoint", "main"]);
@@ -149,8 +150,8 @@ fn settings(report: &mut Report, ctr: &Ctr<'_>) {
     report.step("read-only", || {
         ctr.once(&["--read-only"], &["touch", "/x"]).expect(1, "Read-only file system")
     });
-    report.step("user", || {
-        // ctr of this age has no --user for run: the whole process object comes from --config.
+    // ctr of this age has no --user for run: its exec has.
+    report.step("env, workdir", || {
         ctr.once(&["--cwd", "/tmp", "--env", "COLOR=red"], &["sh", "-c", "echo $COLOR $(pwd)"])
             .expect(0, "red /tmp\n")
     });

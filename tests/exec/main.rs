@@ -183,6 +183,27 @@ fn a_foreground_exec_forwards_signals() {
     call.wait().status(0);
 }
 
+/// One clone, into the cgroup and the pid namespace at once; what is not needed is not made.
+#[test]
+fn an_ordinary_exec_clones_once() {
+    let context = context!();
+    if !is_runlet() {
+        skip_test!("about runlet's own way");
+    }
+    let home = Home::new(&context, |_| {});
+    let trace = context.dir.join("trace");
+    let file = trace.to_string_lossy().into_owned();
+    let wrap = ["strace", "-f", "-qq", "-o", &file, "-e", "trace=clone,clone3,fork,vfork,setns,execve"];
+    let output = home.call(&[], &["/bin/payload", "exit", "7"]).through(&wrap).go();
+    let Ok(trace) = fs::read_to_string(trace) else { skip_test!("no strace here: {}", output.stderr.trim()) };
+    output.status(7);
+    let count =
+        |call: &str| trace.lines().filter(|line| line.contains(call) && line.contains(") = ")).count();
+    assert_eq!(count(" clone3(") + count(" clone(") + count("fork("), 1, "{trace}");
+    // Into the pid namespace and back, and into all others.
+    assert!(count(" setns(") <= 3, "{trace}");
+}
+
 /// Kernels from before pidfds, and those whose setns takes none.
 #[test]
 fn the_namespaces_are_joined_one_by_one_where_pidfds_cannot_be() {
