@@ -13,7 +13,7 @@ use runlet::log::Log;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Hundreds of small blocks, nearly all of them kept to the end: two system calls for all of them.
+/// Hundreds of small blocks, nearly all of them kept to the end: no system call for all of them.
 #[cfg(not(test))]
 #[global_allocator]
 static ALLOCATOR: syscalls::Bump = syscalls::Bump::new();

@@ -16,6 +16,8 @@ use syscalls::{Args, AsFd, AsRawFd, BorrowedFd, CStrArray, CWD, Errno, OwnedFd, 
 
 /// The name under which the runtime starts again. Who is called so and is not sealed does not go on.
 const SEALED: &core::ffi::CStr = c"runlet:sealed";
+/// The same where exec names the process after a descriptor's number (before Linux 6.14): it then takes its own name.
+const UNNAMED: &core::ffi::CStr = c"runlet:sealed:unnamed";
 
 /// ST_RDONLY of statfs(2): the file system or the mount is read-only.
 const READ_ONLY: u32 = 1;
@@ -32,30 +34,32 @@ pub fn seal(args: Args, log: &Log) -> Result<()> {
         leak(exe);
         exe = open_exe()?;
     }
-    let again = args.args().next() == Some(SEALED);
+    let name = args.args().next();
+    let again = name == Some(SEALED) || name == Some(UNNAMED);
     if is_sealed(exe.as_fd(), again)? {
-        if again {
-            // exec named the process after a descriptor's number.
+        if name == Some(UNNAMED) {
             prctl::set_name(c"runlet").map_err(Error::os("prctl(PR_SET_NAME)"))?;
         }
+        leak(exe); // no way to change anything, and one that exec closes
         return Ok(());
     }
     if again {
         return Err(Error::new("the runtime's binary could not be sealed"));
     }
-    let sealed = match read_only_mount(exe.as_fd()) {
+    let (sealed, name) = match read_only_mount(exe.as_fd()) {
         Ok(sealed) => sealed,
         Err(_) => {
             log.debug(
                 &"open_tree, mount_setattr (Linux 5.12) are missing or denied: the runtime runs from a copy of itself in memory",
             );
-            copy(exe.as_fd()).map_err(|errno| {
+            let copy = copy(exe.as_fd()).map_err(|errno| {
                 let hint = "on a read-only file system it needs no seal";
                 Error::os("seal the runtime's binary")(errno).hint(hint)
-            })?
+            })?;
+            (copy, UNNAMED)
         }
     };
-    let argv: CStrArray = core::iter::once(SEALED).chain(args.args().skip(1)).map(Into::into).collect();
+    let argv: CStrArray = core::iter::once(name).chain(args.args().skip(1)).map(Into::into).collect();
     let envp: CStrArray = args.env().map(Into::into).collect();
     let mut errno = process::execveat(sealed.as_fd(), c"", &argv, &envp, fs::AT_EMPTY_PATH);
     if is_absent(errno) {
@@ -84,6 +88,10 @@ fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
     if place.flags & READ_ONLY != 0 && (again || place.kind != OVERLAY) {
         return Ok(true);
     }
+    let user = syscalls::ids::start().uid;
+    if user == 0 && !again {
+        return Ok(false);
+    }
     // A copy in memory has no name in any directory.
     let file = stat::fstat(exe).map_err(Error::os("stat of the runtime's binary"))?;
     if file.nlink == 0 {
@@ -92,17 +100,23 @@ fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
             .is_ok_and(|seals| seals & SEALS == SEALS));
     }
     // An ordinary user's containers are that user at most: somebody else's file is out of their reach.
-    let user = syscalls::ids::start().uid;
     let denied = || fs::faccessat2(exe, c"", fs::W_OK, fs::AT_EMPTY_PATH).err() == Some(Errno::ACCESS);
     Ok(user != 0 && file.uid != user && file.mode & 0o002 == 0 && denied())
 }
 
-/// A detached read-only mount of the file: attached nowhere, so that nothing can change it back (Linux 5.12).
-fn read_only_mount(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
-    let tree = mount::open_tree(exe, c"", fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE)?;
+/// A detached read-only mount of the file: attached nowhere, so that nothing can change it back (Linux 5.12; in one call 6.15). With
+/// it the name to start it under.
+fn read_only_mount(exe: BorrowedFd<'_>) -> syscalls::Result<(OwnedFd, &'static core::ffi::CStr)> {
+    let flags = fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE;
     let attr = MountAttr { set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
-    mount::mount_setattr(tree.as_fd(), c"", fs::AT_EMPTY_PATH, &attr)?;
-    Ok(tree)
+    match mount::open_tree_attr(exe, c"", flags, &attr) {
+        Err(errno) if is_absent(errno) => {
+            let tree = mount::open_tree(exe, c"", flags)?;
+            mount::mount_setattr(tree.as_fd(), c"", fs::AT_EMPTY_PATH, &attr)?;
+            Ok((tree, UNNAMED))
+        }
+        other => Ok((other?, SEALED)),
+    }
 }
 
 /// A copy in memory that nobody can change any more.

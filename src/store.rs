@@ -290,6 +290,7 @@ impl Entry {
         let file = rustix::fs::openat(&self.directory, RECORD_NEW, flags, Mode::RUSR | Mode::WUSR)
             .map_err(Error::os("state.json: create"))?;
         write_all(&file, json.as_bytes()).map_err(Error::os("state.json: write"))?;
+        core::mem::forget(file); // exit closes it, with all else
         rustix::fs::renameat(&self.directory, RECORD_NEW, &self.directory, RECORD)
             .map_err(Error::os("state.json: rename"))
     }

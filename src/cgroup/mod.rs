@@ -264,6 +264,7 @@ impl Cgroup {
         for parent in self.made.iter().rev().filter(|path| !own(path)) {
             rustix::fs::rmdir(&**parent).unwrap_or_default();
         }
+        core::mem::forget(self.dirs); // exit closes them, with all else
         Ok(())
     }
 }

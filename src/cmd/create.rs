@@ -56,13 +56,15 @@ pub struct Running {
     pub terminal: bool,
     /// This process stays: it is the terminal's other side, and has blocked signals.
     pub foreground: bool,
+    /// It adopts the container's orphans, if the container has no first process that does.
+    pub adopts: bool,
 }
 
 /// `create`.
 pub fn create(context: &Context<'_>, args: &args::Create) -> Result<()> {
     let bundle = Bundle::of(args)?;
     // From here on the container exists, whatever becomes of this process.
-    make(context, args, &bundle, &Running::default()).map(drop)
+    make(context, args, &bundle, &Running::default()).map(core::mem::forget)
 }
 
 /// Makes a container, all of it or nothing.
@@ -219,6 +221,7 @@ impl<'b> Draft<'b> {
             && let Some(program) = cgroup::device::load(program)?
         {
             cgroup.attach(&program)?;
+            core::mem::forget(program); // exit closes it, with all else
         }
         match &self.child {
             Some(child) if child.waits_for_rules => child.go(),
@@ -265,6 +268,9 @@ impl<'b> Draft<'b> {
             unblock: running.foreground,
             late_pid: false,
         };
+        if running.adopts && plan.namespaces.new & ns::CLONE_NEWPID == 0 {
+            syscalls::prctl::set_child_subreaper(true).map_err(Error::os("become a subreaper"))?;
+        }
         let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
         let pid = self.child.insert(child).pid;
         self.rule(design)?;

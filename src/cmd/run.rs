@@ -15,7 +15,6 @@ use crate::supervise;
 use alloc::format;
 use core::mem;
 use rustix::fs::{Mode, OFlags};
-use syscalls::prctl;
 use syscalls::process::WaitStatus;
 
 /// `run`. The result is the exit status: the program's own, 128 + signal for one that was killed.
@@ -24,12 +23,10 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     let ready = args.ready_fd.map(|number| handover::take(number, "--ready-fd")).transpose()?;
     let foreground = !args.detach;
     if foreground {
-        if !args.no_subreaper {
-            prctl::set_child_subreaper(true).map_err(Error::os("become a subreaper"))?;
-        }
         supervise::hold_signals()?;
     }
-    let running = Running { at_once: true, terminal: args.tty, foreground };
+    let adopts = foreground && !args.no_subreaper;
+    let running = Running { at_once: true, terminal: args.tty, foreground, adopts };
     let mut made = make(context, &args.create, &bundle, &running)?;
     let mut terminal = None;
     let started = mem::replace(&mut made.terminal, OtherSide::None).arrive().and_then(|arrived| {
@@ -65,10 +62,12 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
 
 /// Removes what was made, after the container has ended; a `delete` may have been faster, or be at it.
 fn clean_up(context: &Context<'_>, made: Made<'_>) -> Result<()> {
-    match made.entry.lock_again()? {
-        true => take_away(context, &made.store, &made.entry, made.cgroup, Some((&made.config, &made.record))),
-        false => Ok(()),
+    let Made { store, entry, cgroup, config, record, child, .. } = made;
+    if entry.lock_again()? {
+        take_away(context, &store, &entry, cgroup, Some((&config, &record)))?;
     }
+    mem::forget((entry, child)); // exit closes all at once
+    Ok(())
 }
 
 /// `--exit-file`: how the container ended, for an init script.

@@ -7,11 +7,12 @@
 //!
 //! # Safety
 //!
-//! The state is touched only under the lock. A block lies in a chunk mapped for it, after everything handed out before, and chunks are
-//! never unmapped; so no two live blocks overlap.
+//! The state is touched only under the lock. A block lies in a chunk that is the allocator's alone, after everything handed out before,
+//! and chunks are never given up; so no two live blocks overlap.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, Ordering};
 use linux_raw_sys::general as k;
@@ -45,10 +46,15 @@ pub struct Bump {
     locked: AtomicBool,
     sealed: AtomicBool,
     state: UnsafeCell<State>,
+    /// The first chunk: a part of the program that takes no room in its file, and no call to have.
+    first: UnsafeCell<MaybeUninit<[u8; FIRST]>>,
 }
 
 // SAFETY: the state is only reached through `with`, which holds the lock.
 unsafe impl Sync for Bump {}
+
+/// Bytes of the first chunk, enough for a command with an ordinary configuration.
+const FIRST: usize = 1 << 18;
 
 /// Address space asked for at a time; memory is used by the page, when it is touched.
 const CHUNK: usize = 1 << 20;
@@ -57,12 +63,13 @@ const CHUNK: usize = 1 << 20;
 pub const SEALED_STATUS: i32 = 121;
 
 impl Bump {
-    /// Empty: the first allocation maps a chunk.
+    /// Empty. Once it has given out a block it must stay where it is.
     pub const fn new() -> Self {
         Bump {
             locked: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
             state: UnsafeCell::new(State { at: 0, end: 0, last: 0, free: [0; CLASSES] }),
+            first: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
@@ -76,7 +83,12 @@ impl Bump {
             core::hint::spin_loop();
         }
         // SAFETY: the lock is held, and `f` does not come back here.
-        let result = f(unsafe { &mut *self.state.get() });
+        let state = unsafe { &mut *self.state.get() };
+        if state.end == 0 {
+            state.at = self.first.get().expose_provenance();
+            state.end = state.at.saturating_add(FIRST);
+        }
+        let result = f(state);
         self.locked.store(false, Ordering::Release);
         result
     }
