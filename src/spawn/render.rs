@@ -144,7 +144,7 @@ fn text(text: &CStr) -> String {
 }
 
 /// A path inside the container as config.json has it.
-fn quoted(path: &CStr) -> String {
+pub fn quoted(path: &CStr) -> String {
     match path.to_bytes() {
         b"." => "\"/\"".into(),
         _ => format!("{:?}", format!("/{}", text(path))),

@@ -11,7 +11,7 @@ use crate::config::{self, Config, Hook};
 use crate::error::{Result, Text};
 use crate::plan::{MountKind, Plan};
 use crate::rdt;
-use crate::spawn::{self, maps};
+use crate::spawn::{self, maps, render::quoted};
 use crate::validate::validate;
 use alloc::{
     format,
@@ -133,7 +133,7 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
 
 fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
     for mount in &plan.mounts {
-        let place = format!("mounts[{}] {:?}", mount.index, mount.target.to_string_lossy());
+        let place = format!("mounts[{}] {}", mount.index, quoted(&mount.target));
         match mount.kind {
             MountKind::Filesystem => {
                 let fstype = mount.fstype.to_string_lossy();
