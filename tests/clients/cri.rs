@@ -113,6 +113,10 @@ fn main_container(report: &mut Report, cri: &Cri) {
         let answer = cri.call("ContainerStats", &Message::default().text(1, &main))?;
         if answer.field(1).field(1).text(1) == main { Ok(()) } else { Err(format!("{answer:?}")) }
     });
+    report.step("update that asks for nothing", || {
+        let request = Message::default().text(1, &main).message(2, Message::default());
+        cri.call("UpdateContainerResources", &request).map(drop)
+    });
     report.step("stop", || {
         cri.call("StopContainer", &Message::default().text(1, &main).number(2, 10))?;
         let status = cri.state(&main, EXITED)?.number(7);
@@ -150,6 +154,9 @@ fn settings(report: &mut Report, cri: &Cri) {
     report.step("capabilities", || {
         let context = none().message(1, none().text(1, "NET_ADMIN").text(2, "CHOWN"));
         cri.once(context, none(), "grep CapBnd /proc/self/status", 0, "CapBnd:\t00000000a80435fa")
+    });
+    report.step("privileged", || {
+        cri.once(none().number(2, 1), none(), "grep CapEff /proc/self/status", 0, "CapEff:\t000001f")
     });
     report.step("seccomp on", || {
         cri.once(none().message(15, none()), none(), "grep Seccomp: /proc/self/status", 0, "Seccomp:\t2")
@@ -199,14 +206,14 @@ fn limits(report: &mut Report, cri: &Cri, inside: &Inside) {
     });
 }
 
-/// `PodSandboxConfig`: the node's network.
+/// `PodSandboxConfig`: the node's network, and privileged containers may be in it.
 fn sandbox() -> Message {
     let metadata = Message::default().text(1, "pod").text(2, "uid").text(3, "default");
     let namespaces = Message::default().message(1, Message::default().number(1, NODE));
     Message::default()
         .message(1, metadata)
         .text(3, &format!("{HOME}/pod-logs"))
-        .message(8, Message::default().message(2, namespaces))
+        .message(8, Message::default().message(2, namespaces.number(6, 1)))
 }
 
 /// `ContainerConfig` without its `linux`.
@@ -224,6 +231,7 @@ impl Cri {
     }
 
     fn create(&self, config: Message) -> Result<String, String> {
+        // A privileged container is taken in a sandbox that may have some, and an ordinary one there as well.
         let request = Message::default().text(1, &self.sandbox).message(2, config).message(3, sandbox());
         Ok(self.call("CreateContainer", &request)?.text(1))
     }
