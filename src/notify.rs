@@ -18,7 +18,7 @@ pub fn hand_over(
     let Some(seccomp) = &config.linux.seccomp else {
         return Err(Error::new("linux.seccomp: a listener without a profile"));
     };
-    let path = &*seccomp.listener_path;
+    let path = seccomp.listener_path;
     let failed = |errno| Error::sys("linux.seccomp.listenerPath", path)(errno);
     let pidfd = match &child.pidfd {
         Some(pidfd) => pidfd,
@@ -34,7 +34,7 @@ pub fn hand_over(
     json.strings("fds", &mut ["seccompFd"].into_iter());
     json.number("pid", i64::from(child.pid));
     if !seccomp.listener_metadata.is_empty() {
-        json.string("metadata", &seccomp.listener_metadata);
+        json.string("metadata", seccomp.listener_metadata);
     }
     record.write_state(status, 0, &mut json, "state");
     json.end_object();

@@ -63,7 +63,7 @@ fn mount_point(mountinfo: &str) -> Result<String> {
 }
 
 fn group_in(root: String, asked: &IntelRdt<'_>, id: &str) -> Result<Group> {
-    let name = asked.clos_id.as_deref().unwrap_or(id);
+    let name = asked.clos_id.unwrap_or(id);
     let directory = match name {
         // The default group is the root itself.
         "/" => root.clone(),
@@ -88,8 +88,8 @@ fn refuse(field: &str, why: &str) -> Error {
 fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
     let is_new = rustix::fs::access(group.control(), Access::EXISTS).is_err();
     let is_named = asked.clos_id.is_some();
-    let l3 = asked.l3_cache_schema.as_deref().unwrap_or_default();
-    let bandwidth = asked.mem_bw_schema.as_deref().unwrap_or_default();
+    let l3 = asked.l3_cache_schema.unwrap_or_default();
+    let bandwidth = asked.mem_bw_schema.unwrap_or_default();
     if !bandwidth.is_empty() && !is_bandwidth(bandwidth) {
         return Err(refuse("memBwSchema", "must be one line that starts with MB:"));
     }
@@ -107,7 +107,7 @@ fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
         if line.contains('\n') {
             return Err(refuse("schemata", "each must be one line"));
         }
-        schemata.push(String::from(&**line));
+        schemata.push(String::from(*line));
     }
     if is_named && is_new && schemata.is_empty() {
         return Err(refuse("closID", "there is no such group, and no schema to make it with"));
@@ -282,10 +282,10 @@ mod tests {
         }
 
         fn prepare(&self, json: &str) -> core::result::Result<Prepared, String> {
-            let asked: IntelRdt<'_> = crate::config::parse("intelRdt", json.as_bytes()).unwrap();
+            let asked: &mut IntelRdt<'_> = crate::config::parse("intelRdt", json.as_bytes()).unwrap();
             let root = self.path("").to_str().unwrap().trim_end_matches('/').to_string();
-            let group = group_in(root, &asked, "box").map_err(|error| error.to_string())?;
-            prepare_group(group, &asked).map_err(|error| error.to_string())
+            let group = group_in(root, asked, "box").map_err(|error| error.to_string())?;
+            prepare_group(group, asked).map_err(|error| error.to_string())
         }
 
         /// Prepares and makes a group whose directory the stand fills.

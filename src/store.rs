@@ -12,7 +12,7 @@
 //! A writer holds a lock on the directory (flock(2)); readers need none, so that a hook may call `state`. Nothing here says
 //! whether the container runs: that is derived from the process each time (`Record::status`).
 
-use crate::config::{Map, Str, object};
+use crate::config::{Map, object};
 use crate::error::{Error, Result, error};
 use crate::json::Writer;
 use crate::readiness;
@@ -280,9 +280,9 @@ impl Entry {
     pub fn write(&self, record: &Record<'_>, config: &[u8]) -> Result<()> {
         let mut json = Writer::default();
         json.object("");
-        record.write(&mut json);
+        record.write(record.pid, &mut json);
         json.number("startTime", i64::try_from(record.start_time).unwrap_or(0));
-        json.string("cgroupPath", &record.cgroup_path);
+        json.string("cgroupPath", record.cgroup_path);
         json.verbatim("config", core::str::from_utf8(config).unwrap_or("null")); // parsed already, so it is UTF-8
         json.end_object();
         let json = json.finish();
@@ -319,21 +319,21 @@ impl Entry {
 #[derive(Debug, Default, Clone)]
 pub struct Record<'a> {
     /// runtime.md "State".
-    pub oci_version: Str<'a>,
-    pub id: Str<'a>,
+    pub oci_version: &'a str,
+    pub id: &'a str,
     /// The container's first process, in the pid namespace of the caller of create.
     pub pid: i32,
-    pub bundle: Str<'a>,
-    pub rootfs: Str<'a>,
+    pub bundle: &'a str,
+    pub rootfs: &'a str,
     /// RFC 3339.
-    pub created: Str<'a>,
+    pub created: &'a str,
     /// Name or number of the user who made it.
-    pub owner: Str<'a>,
-    pub annotations: Map<'a, Str<'a>>,
+    pub owner: &'a str,
+    pub annotations: Map<'a, &'a str>,
     /// Field 22 of /proc/PID/stat, clock ticks since boot; 0 where there was no /proc. With the pid it names one process.
     pub start_time: u64,
     /// Absolute path of the cgroup in the host's view; empty for none.
-    pub cgroup_path: Str<'a>,
+    pub cgroup_path: &'a str,
 }
 
 object!(Record<'a> { "ociVersion" => oci_version, "id" => id, "pid" => pid, "bundle" => bundle, "rootfs" => rootfs, "created" => created, "owner" => owner, "annotations" => annotations, "startTime" => start_time, "cgroupPath" => cgroup_path });
@@ -363,14 +363,14 @@ impl Status {
 
 impl<'a> Record<'a> {
     /// Writes what the specification and runc have in a state, but the status.
-    pub fn write(&self, json: &mut Writer) {
-        json.string("ociVersion", &self.oci_version);
-        json.string("id", &self.id);
-        json.number("pid", i64::from(self.pid));
-        json.string("bundle", &self.bundle);
-        json.string("rootfs", &self.rootfs);
-        json.string("created", &self.created);
-        json.string("owner", &self.owner);
+    pub fn write(&self, pid: i32, json: &mut Writer) {
+        json.string("ociVersion", self.oci_version);
+        json.string("id", self.id);
+        json.number("pid", i64::from(pid));
+        json.string("bundle", self.bundle);
+        json.string("rootfs", self.rootfs);
+        json.string("created", self.created);
+        json.string("owner", self.owner);
         json.object("annotations");
         for (name, value) in self.annotations.iter() {
             json.string(name, value);
@@ -383,7 +383,7 @@ impl<'a> Record<'a> {
     pub fn write_state(&self, status: Status, oom_kills: u64, json: &mut Writer, name: &str) {
         let pid = if status == Status::Stopped { 0 } else { self.pid };
         json.object(name);
-        Record { pid, ..self.clone() }.write(json);
+        self.write(pid, json);
         json.string("status", status.name());
         if oom_kills > 0 {
             json.number("oomKills", i64::try_from(oom_kills).unwrap_or(i64::MAX));
@@ -392,8 +392,8 @@ impl<'a> Record<'a> {
     }
 
     /// Reads a Record. The configuration that stands behind it is passed over.
-    pub fn parse(json: &'a [u8]) -> Result<Record<'a>> {
-        crate::config::parse("state.json", json)
+    pub fn parse(json: &'a [u8]) -> Result<&'a Record<'a>> {
+        crate::config::parse("state.json", json).map(|record| &*record)
     }
 
     /// The status, from the process and the barrier. Whether a running container is paused is the cgroup's to say.

@@ -10,7 +10,7 @@ const MAJOR: &str = "1.";
 
 /// Checks a configuration.
 pub fn validate(config: &Config<'_>) -> Result<()> {
-    let version = &*config.oci_version;
+    let version = config.oci_version;
     if version.is_empty() {
         return Err(Error::new("config.json: ociVersion: is missing"));
     }
@@ -52,7 +52,7 @@ mod tests {
             ("1.0", false),
             ("", false),
         ] {
-            let config = Config { oci_version: version.into(), ..Default::default() };
+            let config = Config { oci_version: version, ..Default::default() };
             assert_eq!(validate(&config).is_ok(), fine, "{version:?}");
         }
     }

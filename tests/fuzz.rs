@@ -26,8 +26,8 @@ use runlet::validate::validate;
 
 /// What `create` does with config.json before it touches the machine.
 fn plan(json: &[u8]) -> Result<Plan> {
-    let config: Config<'_> = config::parse("config.json", json)?;
-    validate(&config)?;
+    let config: &mut Config<'_> = config::parse("config.json", json)?;
+    validate(config)?;
     let request = Request {
         bundle: "/bundle",
         id: "fuzz",
@@ -38,7 +38,7 @@ fn plan(json: &[u8]) -> Result<Plan> {
         allow_unknown_syscalls: true,
         notify: None,
     };
-    let plan = compile::compile(&config, request)?;
+    let plan = compile::compile(config, request)?;
     cgroup::compile(&config.linux.resources, Controllers::default(), Occasion::Create)?;
     Ok(plan)
 }

@@ -199,8 +199,8 @@ fn every_recorded_configuration_compiles_to_its_plan() {
     let configs = configs::all();
     assert_eq!(configs.len(), 100);
     for (name, json) in &configs {
-        let parsed: Result<Config<'_>, _> = config::parse("config.json", json.as_bytes());
-        match parsed.map_err(|error| error.to_string()).and_then(|config| summary(name, &config)) {
+        let parsed: Result<&mut Config<'_>, _> = config::parse("config.json", json.as_bytes());
+        match parsed.map_err(|error| error.to_string()).and_then(|config| summary(name, config)) {
             Ok(text) => found.push_str(&text),
             Err(error) => refused.push(format!("{name}: {error}")),
         }

@@ -418,16 +418,16 @@ mod tests {
     fn a_limit_without_any_cgroup_names_its_controller_and_none_is_no_error() {
         let wanted =
             Wanted { manager: CgroupManager::Disabled, cgroups_path: "", id: "box", may_mknod: true };
-        let resources: Resources<'_> =
+        let resources: &mut Resources<'_> =
             crate::config::parse("resources", r#"{"memory": {"limit": 4096}}"#.as_bytes()).unwrap();
-        let text = prepare(&resources, wanted).unwrap_err().to_string();
+        let text = prepare(resources, wanted).unwrap_err().to_string();
         assert!(text.contains("memory.limit") && text.contains("memory controller"), "{text}");
-        let none: Resources<'_> = crate::config::parse(
+        let none: &mut Resources<'_> = crate::config::parse(
             "resources",
             r#"{"cpu": {"shares": 0}, "memory": {"limit": -1}}"#.as_bytes(),
         )
         .unwrap();
-        let prepared = prepare(&none, wanted).unwrap();
+        let prepared = prepare(none, wanted).unwrap();
         assert!(
             prepared.note.is_empty() && prepared.warning.is_some() && prepared.create().unwrap().is_none()
         );

@@ -57,9 +57,9 @@ fn plan(args: &args::Check) -> Result<()> {
         return Err(Error::new("check: a Plan has no JSON form: leave out --format json"));
     }
     let bundle = Bundle::read(args.bundle.as_deref(), None)?;
-    let config: Config<'_> = config::parse("config.json", &bundle.json)?;
-    validate(&config)?;
-    let plan = compile::compile(&config, request(&bundle))?;
+    let config: &mut Config<'_> = config::parse("config.json", &bundle.json)?;
+    validate(config)?;
+    let plan = compile::compile(config, request(&bundle))?;
     super::print(&format!("{plan:#?}\n"))
 }
 

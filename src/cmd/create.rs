@@ -42,7 +42,7 @@ pub struct Made<'a> {
     /// Where the program says that it is ready, if this process passes that on.
     pub notify: Option<Proxy<'a>>,
     /// The config, for the hooks that come later.
-    pub config: Config<'a>,
+    pub config: &'a Config<'a>,
     /// Whether it waits to be started.
     pub barrier: bool,
 }
@@ -92,7 +92,7 @@ pub fn make<'b>(
             Ok(Made { store, entry, record, child, cgroup, terminal, notify, config, barrier })
         }
         (done, draft) => {
-            draft.undo(context, &design.config);
+            draft.undo(context, design.config);
             Err(done.err().unwrap_or_else(|| Error::new("the container's process is missing")))
         }
     }
@@ -100,7 +100,7 @@ pub fn make<'b>(
 
 /// Everything that is decided, checked and opened before the first side effect.
 struct Design<'b> {
-    config: Config<'b>,
+    config: &'b Config<'b>,
     plan: Plan,
     cgroup: cgroup::Prepared,
     rdt: Option<rdt::Prepared>,
@@ -119,13 +119,13 @@ fn think<'b>(
     bundle: &'b Bundle,
     running: &Running,
 ) -> Result<Design<'b>> {
-    let mut config: Config<'b> = config::parse("config.json", &bundle.json)?;
-    validate(&config)?;
+    let config: &mut Config<'b> = config::parse("config.json", &bundle.json)?;
+    validate(config)?;
     if let Some(process) = &mut config.process {
         process.terminal |= running.terminal;
     }
     let mut passed = activation::passed(context, args.preserve_fds)?;
-    let manager = Manager::of(context.env, &config);
+    let manager = Manager::of(context.env, config);
     let notify = match &manager {
         None => None,
         Some(_) => {
@@ -143,7 +143,7 @@ fn think<'b>(
         notify: notify.as_deref(),
         allow_unknown_syscalls: context.global.allow_unknown_syscalls,
     };
-    let mut plan = compile::compile(&config, request)?;
+    let mut plan = compile::compile(config, request)?;
     plan.process.groups_denied = context.is_rootless() && maps::gives_groups_up(&plan.namespaces);
     for warning in &plan.warnings {
         context.log.warn(warning);
@@ -153,15 +153,16 @@ fn think<'b>(
     }
     let wanted = Wanted {
         manager: context.global.cgroup_manager,
-        cgroups_path: &config.linux.cgroups_path,
+        cgroups_path: config.linux.cgroups_path,
         id: &args.id,
         may_mknod: plan.process.capabilities.bounding & MKNOD != 0 && !plan.namespaces.has(ns::CLONE_NEWUSER),
     };
     // The program that guards the devices is there before the nodes are made.
     let node = |device: &Device| Some((device.is_block()?, device.major, device.minor));
     config.linux.resources.nodes = plan.devices.iter().filter_map(node).collect();
+    let config: &Config<'b> = config;
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
-    let rdt = rdt::prepare(&config, &args.id)?;
+    let rdt = rdt::prepare(config, &args.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
     spawn::keep_own(&plan, &joins)?;
     let socket = args.console_socket.as_deref();
@@ -209,7 +210,7 @@ impl<'b> Draft<'b> {
             rdt.make(&self.entry)?;
         }
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        if let Some(owner) = cgroup_owner(&design.config, &design.plan) {
+        if let Some(owner) = cgroup_owner(design.config, &design.plan) {
             cgroup.delegate(owner)?;
         }
         Ok(())
@@ -274,7 +275,7 @@ impl<'b> Draft<'b> {
         let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
         let pid = self.child.insert(child).pid;
         self.rule(design)?;
-        let record = record(args, bundle, &design.config, &design.plan, pid, self.cgroup.as_ref());
+        let record = record(args, bundle, design.config, &design.plan, pid, self.cgroup.as_ref());
         self.entry.write(self.record.insert(record), &bundle.json)?;
         Ok(state)
     }
@@ -284,7 +285,7 @@ impl<'b> Draft<'b> {
         let (Some(child), Some(record)) = (&mut self.child, &self.record) else { return Ok(()) };
         let mut parent = Conversation {
             log: context.log,
-            config: &design.config,
+            config: design.config,
             record,
             plan: Some(&design.plan),
             process: &design.plan.process,
@@ -382,17 +383,16 @@ fn record<'b>(
         0 => String::from("root"),
         uid => uid.to_string(),
     };
-    let owned = |text: String| config::Str(text.into());
     Record {
-        oci_version: super::version::SPEC.into(),
-        id: owned(args.id.clone()),
+        oci_version: super::version::SPEC,
+        id: args.id.clone().leak(),
         pid,
-        bundle: config::Str(bundle.path.as_str().into()),
-        rootfs: owned(plan.root.path.to_string_lossy().into_owned()),
-        created: owned(Time::now().to_string()),
-        owner: owned(owner),
+        bundle: &bundle.path,
+        rootfs: plan.root.path.to_string_lossy().into_owned().leak(),
+        created: Time::now().to_string().leak(),
+        owner: owner.leak(),
         annotations: config.annotations.clone(),
         start_time,
-        cgroup_path: owned(cgroup.map(Cgroup::path).unwrap_or_default().into()),
+        cgroup_path: String::from(cgroup.map(Cgroup::path).unwrap_or_default()).leak(),
     }
 }

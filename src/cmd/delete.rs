@@ -59,8 +59,8 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
         }
     }
     // Processes that outlived the first one (a shared pid namespace), or a half-made container's, are in its cgroup.
-    let kept: Option<Kept<'_>> = json.as_ref().and_then(|json| config::parse("state.json", json).ok());
-    let left = kept.as_ref().map(|kept| &kept.config).zip(record.as_ref());
+    let kept: Option<&mut Kept<'_>> = json.as_ref().and_then(|json| config::parse("state.json", json).ok());
+    let left = kept.as_ref().map(|kept| &kept.config).zip(record);
     take_away(context, store, entry, cgroup, left)
 }
 

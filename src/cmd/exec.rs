@@ -6,7 +6,7 @@ use crate::activation;
 use crate::args;
 use crate::cgroup::Cgroup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
-use crate::config::{self, Config, Str};
+use crate::config::{self, Config};
 use crate::console::OtherSide;
 use crate::error::{Error, Result, error};
 use crate::handover::{send_pidfd, write_pid_file};
@@ -17,11 +17,7 @@ use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, render:
 use crate::store::{self, Record, Status};
 use crate::supervise;
 use crate::sync::Absent;
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{boxed::Box, format, vec::Vec};
 use rustix::fs::{Mode, OFlags};
 use syscalls::{AsFd, Errno, OwnedFd, ns, process};
 
@@ -33,7 +29,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let entry = context.store()?.find(&args.id)?;
     let json = entry.read()?.ok_or_else(|| not_running(&args.id))?;
     let record = Record::parse(&json)?;
-    match super::state::status(&record, &entry) {
+    match super::state::status(record, &entry) {
         Status::Running | Status::Created => {}
         Status::Paused if args.ignore_paused => {}
         Status::Paused => {
@@ -43,7 +39,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         }
         Status::Creating | Status::Stopped => return Err(not_running(&args.id)),
     }
-    let kept: Kept<'_> = config::parse("state.json", &json)?;
+    let kept: &mut Kept<'_> = config::parse("state.json", &json)?;
     let file = args.process.as_deref().map(read_process).transpose()?;
     let mut process = plan(context, args, &kept.config, file.as_deref())?;
     let foreground = !args.detach;
@@ -81,7 +77,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         let mut parent = Conversation {
             log: context.log,
             config: &kept.config,
-            record: &record,
+            record,
             plan: None,
             process: &process,
             cgroup,
@@ -99,13 +95,13 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             }
         }
     };
-    let (mut target, mut cgroup) = (Target::open(context.log, &record, &kept.config)?, cgroup);
+    let (mut target, mut cgroup) = (Target::open(context.log, record, &kept.config)?, cgroup);
     let mut follows = args.cgroup.is_empty();
     let child = loop {
         match start(&target, cgroup.as_ref()) {
             // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
             Err(error) if error.cause() == Some(Errno::INVAL) && target.by_pidfd => {
-                target = Target::open_each(context.log, &record, &kept.config)?;
+                target = Target::open_each(context.log, record, &kept.config)?;
             }
             Err(error) if error.cause() == Some(Errno::BUSY) && follows => {
                 follows = false;
@@ -124,10 +120,10 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
 /// container that shares the runtime's user namespace may hold CAP_SYS_PTRACE in it, by its configuration or (in a pid namespace of
 /// several containers) by that of another: before such eyes the process must be no more than its program (R4, CVE-2016-9962).
 fn late_pid(config: &Config<'_>) -> bool {
-    let namespace = |kind: &str| config.linux.namespaces.iter().find(|namespace| &*namespace.kind == kind);
+    let namespace = |kind: &str| config.linux.namespaces.iter().find(|namespace| namespace.kind == kind);
     let Some(pid) = namespace("pid") else { return false };
     let capabilities = config.process.as_ref().and_then(|process| process.capabilities.as_ref());
-    let traces = |name: &Str<'_>| capabilities::bit(name) == capabilities::bit("CAP_SYS_PTRACE");
+    let traces = |name: &&str| capabilities::bit(name) == capabilities::bit("CAP_SYS_PTRACE");
     let tracer = capabilities.is_some_and(|sets| sets.bounding.iter().chain(&sets.permitted).any(traces));
     !syscalls::ids::is_root() || namespace("user").is_none() && (tracer || !pid.path.is_empty())
 }
@@ -161,41 +157,36 @@ fn plan(
     config: &Config<'_>,
     file: Option<&[u8]>,
 ) -> Result<Process> {
-    let mut words: Vec<String> = Vec::new();
-    for word in &args.program {
-        words.push(text(word, "the program's arguments")?);
-    }
-    let mut asked: config::Process<'_> = match (file, &config.process) {
+    let asked: &mut config::Process<'_> = match (file, &config.process) {
         (Some(json), _) => config::parse("--process", json)?,
-        (None, Some(own)) => own.clone(),
-        (None, None) => config::Process::default(),
+        (None, own) => Box::leak(Box::new(own.clone().unwrap_or_default())),
     };
-    let owned = |text: &str| Str(text.to_string().into());
     if let (Some(_), Some(own)) = (file, &config.process) {
         // A process object without them gets the container's: it must not have more than the container.
         if asked.capabilities.is_none() {
-            asked.capabilities.clone_from(&own.capabilities);
+            asked.capabilities = own.capabilities.clone();
         }
         if asked.rlimits.is_empty() {
-            asked.rlimits.clone_from(&own.rlimits);
+            asked.rlimits = own.rlimits.clone();
         }
-        for (label, own) in [
-            (&mut asked.apparmor_profile, &own.apparmor_profile),
-            (&mut asked.selinux_label, &own.selinux_label),
-        ] {
-            if label.is_empty() {
-                label.clone_from(own);
-            }
+        if asked.apparmor_profile.is_empty() {
+            asked.apparmor_profile = own.apparmor_profile;
+        }
+        if asked.selinux_label.is_empty() {
+            asked.selinux_label = own.selinux_label;
         }
     }
     if file.is_none() {
-        asked.args = words.iter().map(|word| owned(word)).collect();
+        asked.args = Vec::new();
+        for word in &args.program {
+            asked.args.push(text(word, "the program's arguments")?.leak());
+        }
         asked.terminal = false;
         asked.console_size = None;
     }
     asked.terminal |= args.tty;
     for entry in &args.env {
-        asked.env.push(owned(&text(entry, "--env")?));
+        asked.env.push(text(entry, "--env")?.leak());
     }
     if let Some((uid, gid)) = args.user {
         asked.user.uid = uid;
@@ -203,14 +194,14 @@ fn plan(
     }
     asked.user.additional_gids.extend(&args.additional_gids);
     if let Some(cwd) = &args.cwd {
-        asked.cwd = owned(&text(cwd, "--cwd")?);
+        asked.cwd = text(cwd, "--cwd")?.leak();
     }
     asked.no_new_privileges |= args.no_new_privs;
     if let Some(profile) = &args.apparmor {
-        asked.apparmor_profile = owned(profile);
+        asked.apparmor_profile = profile;
     }
     if let Some(label) = &args.process_label {
-        asked.selinux_label = owned(label);
+        asked.selinux_label = label;
     }
 
     let mut warnings = Vec::new();
@@ -221,7 +212,7 @@ fn plan(
         preserve_fds: passed.descriptors,
         env: &passed.env,
     };
-    let mut process = compile::process::compile(&asked, around, &mut warnings)?;
+    let mut process = compile::process::compile(asked, around, &mut warnings)?;
     for name in &args.caps {
         let bit = capabilities::bit(name).ok_or_else(|| error!("--cap {name:?}: is not a capability"))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).
@@ -258,7 +249,7 @@ impl Target {
             match process::pidfd_open(record.pid, 0) {
                 _ if kind == 0 => {}
                 Ok(pidfd) => target.join(kind, pidfd),
-                Err(Errno::SRCH) => return Err(not_running(&record.id)),
+                Err(Errno::SRCH) => return Err(not_running(record.id)),
                 // Before Linux 5.3, or hidden.
                 Err(_) => return Target::open_each(log, record, config),
             }
@@ -309,12 +300,12 @@ impl Target {
 
     /// The container's process was there when all was open, so it is its own, not that of a later process with its pid.
     fn checked(self, record: &Record<'_>) -> Result<Self> {
-        if record.is_alive() { Ok(self) } else { Err(not_running(&record.id)) }
+        if record.is_alive() { Ok(self) } else { Err(not_running(record.id)) }
     }
 }
 
 /// The namespaces that the container has of its own, or has joined.
 fn own_kinds(config: &Config<'_>) -> u64 {
-    let named = |name: &str| config.linux.namespaces.iter().any(|namespace| &*namespace.kind == name);
+    let named = |name: &str| config.linux.namespaces.iter().any(|namespace| namespace.kind == name);
     NAMESPACES.iter().filter(|(name, ..)| named(name)).fold(0, |all, (_, kind, _)| all | kind)
 }

@@ -89,7 +89,7 @@ mod tests {
     fn every_hook_named_is_a_hook_that_is_read() {
         for (index, name) in HOOKS.iter().enumerate() {
             let json = format!("{{\"hooks\": {{\"{name}\": [{{\"path\": \"/x\"}}]}}}}");
-            let config: Config<'_> = parse("config.json", json.as_bytes()).unwrap();
+            let config: &mut Config<'_> = parse("config.json", json.as_bytes()).unwrap();
             let hooks = &config.hooks;
             let lists = [
                 &hooks.prestart,
@@ -107,7 +107,7 @@ mod tests {
     fn the_document_is_json_and_versions_are_accepted_ones() {
         let read: Value = serde_json::from_str(&text()).unwrap();
         for name in ["ociVersionMin", "ociVersionMax"] {
-            let config = Config { oci_version: read[name].as_str().unwrap().into(), ..Config::default() };
+            let config = Config { oci_version: read[name].as_str().unwrap(), ..Config::default() };
             assert!(crate::validate::validate(&config).is_ok(), "{name}");
         }
     }

@@ -26,7 +26,7 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
         Status::Stopped => Err(error!("container not running: {:?}", args.id)),
         _ if args.all => signal_all(context.log, &entry, signal, true),
         _ => {
-            send(context.log, &record, signal)?;
+            send(context.log, record, signal)?;
             if signal == process::SIGKILL {
                 let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
                 cgroup.as_ref().map_or(Ok(()), Cgroup::wake_killed)?;
@@ -77,7 +77,7 @@ fn signal_all(log: &Log, entry: &Entry, signal: u32, running: bool) -> Result<()
         Some(cgroup) => cgroup.signal(signal),
         None if running => {
             let json = entry.read()?.unwrap_or_default();
-            send(log, &Record::parse(&json)?, signal)
+            send(log, Record::parse(&json)?, signal)
         }
         None => Ok(()),
     }
@@ -85,13 +85,13 @@ fn signal_all(log: &Log, entry: &Entry, signal: u32, running: bool) -> Result<()
 
 /// Whether the container has no pid namespace of its own.
 pub fn shares_pid_namespace(json: &[u8]) -> bool {
-    let kept: Result<super::start::Kept<'_>> = crate::config::parse("state.json", json);
+    let kept: Result<&mut super::start::Kept<'_>> = crate::config::parse("state.json", json);
     kept.is_ok_and(|kept| {
         !kept
             .config
             .linux
             .namespaces
             .iter()
-            .any(|namespace| &*namespace.kind == "pid" && namespace.path.is_empty())
+            .any(|namespace| namespace.kind == "pid" && namespace.path.is_empty())
     })
 }

@@ -36,14 +36,14 @@ pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
                 continue;
             }
         };
-        let status = status(&record, &entry);
+        let status = status(record, &entry);
         match args.format {
             Format::Json => record.write_state(status, 0, &mut json, ""),
             Format::Table => {
                 let pid = if status == Status::Stopped { 0 } else { record.pid };
                 let pid = pid.to_string();
                 let created = &record.created;
-                table.push_str(&row(id, &pid, status.name(), &record.bundle, created, &record.owner));
+                table.push_str(&row(id, &pid, status.name(), record.bundle, created, record.owner));
             }
         }
     }

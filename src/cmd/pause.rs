@@ -28,7 +28,7 @@ fn with_cgroup(context: &Context<'_>, id: &str, act: impl Fn(&Cgroup, Status) ->
     let entry = context.store()?.find_locked(id)?;
     let json = entry.read()?.ok_or_else(|| error!("container not running: {id:?}"))?;
     let record = Record::parse(&json)?;
-    let status = state::status(&record, &entry);
+    let status = state::status(record, &entry);
     match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
         Some(cgroup) => act(&cgroup, status),
         None if status == Status::Stopped => Err(error!("container not running: {id:?}")),

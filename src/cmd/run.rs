@@ -32,7 +32,7 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     let started = mem::replace(&mut made.terminal, OtherSide::None).arrive().and_then(|arrived| {
         terminal = arrived;
         if made.barrier {
-            super::start::release(&made.entry, &made.config).flatten()?;
+            super::start::release(&made.entry, made.config).flatten()?;
         }
         hooks::run("poststart", &made.config.hooks.poststart, &made.record, Status::Running)
     });
@@ -64,7 +64,7 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
 fn clean_up(context: &Context<'_>, made: Made<'_>) -> Result<()> {
     let Made { store, entry, cgroup, config, record, child, .. } = made;
     if entry.lock_again()? {
-        take_away(context, &store, &entry, cgroup, Some((&config, &record)))?;
+        take_away(context, &store, &entry, cgroup, Some((config, &record)))?;
     }
     mem::forget((entry, child)); // exit closes all at once
     Ok(())

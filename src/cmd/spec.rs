@@ -220,15 +220,15 @@ mod tests {
     #[test]
     fn the_default_is_what_the_parser_reads() {
         let text = text(None);
-        let config: Config<'_> = crate::config::parse("config.json", text.as_bytes()).unwrap();
-        assert_eq!(&*config.oci_version, "1.3.0");
-        assert_eq!(config.hostname.as_deref(), Some("runlet"));
-        let process = config.process.unwrap();
+        let config: &mut Config<'_> = crate::config::parse("config.json", text.as_bytes()).unwrap();
+        assert_eq!(config.oci_version, "1.3.0");
+        assert_eq!(config.hostname, Some("runlet"));
+        let process = config.process.as_ref().unwrap();
         assert!(process.terminal && process.no_new_privileges);
-        let caps = process.capabilities.unwrap();
+        let caps = process.capabilities.as_ref().unwrap();
         assert_eq!((caps.bounding.len(), caps.effective.len(), caps.permitted.len()), (14, 14, 14));
         assert!(caps.inheritable.is_empty() && caps.ambient.is_empty());
-        assert_eq!((&*process.rlimits[0].kind, process.rlimits[0].hard), ("RLIMIT_NOFILE", 1024));
+        assert_eq!((process.rlimits[0].kind, process.rlimits[0].hard), ("RLIMIT_NOFILE", 1024));
         let destinations: Vec<_> = config.mounts.iter().map(|mount| mount.destination.to_string()).collect();
         assert_eq!(
             destinations,
@@ -238,18 +238,18 @@ mod tests {
             config.linux.namespaces.iter().map(|namespace| namespace.kind.to_string()).collect();
         assert_eq!(kinds, ["pid", "ipc", "uts", "mount", "cgroup", "network"]);
         let rule = &config.linux.resources.devices[0];
-        assert!(!rule.allow && &*rule.access == "rwm");
+        assert!(!rule.allow && rule.access == "rwm");
         assert_eq!((config.linux.masked_paths.len(), config.linux.readonly_paths.len()), (12, 5));
-        assert!(config.root.unwrap().readonly);
+        assert!(config.root.as_ref().unwrap().readonly);
     }
 
     #[test]
     fn rootless_maps_the_caller_to_root() {
         let text = text(Some((1000, 100)));
-        let config: Config<'_> = crate::config::parse("config.json", text.as_bytes()).unwrap();
+        let config: &mut Config<'_> = crate::config::parse("config.json", text.as_bytes()).unwrap();
         assert_eq!((config.linux.uid_mappings[0].host_id, config.linux.gid_mappings[0].host_id), (1000, 100));
-        assert!(config.linux.namespaces.iter().any(|namespace| &*namespace.kind == "user"));
-        assert!(!config.linux.namespaces.iter().any(|namespace| &*namespace.kind == "network"));
+        assert!(config.linux.namespaces.iter().any(|namespace| namespace.kind == "user"));
+        assert!(!config.linux.namespaces.iter().any(|namespace| namespace.kind == "network"));
         assert!(config.linux.resources.devices.is_empty());
         assert!(!text.contains("gid=5"));
     }

@@ -34,10 +34,10 @@ pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
             return Err(error!("cannot start container {id:?}: its status is {status}, not created"));
         }
     }
-    let kept: Kept<'_> = config::parse("state.json", &json)?;
+    let kept: &mut Kept<'_> = config::parse("state.json", &json)?;
     let notify = Proxy::of_created(&entry, context.env, context.log)?;
     let started = release(&entry, &kept.config)?
-        .and_then(|()| hooks::run("poststart", &kept.config.hooks.poststart, &record, Status::Running));
+        .and_then(|()| hooks::run("poststart", &kept.config.hooks.poststart, record, Status::Running));
     if started.is_err() {
         // A container whose hook fails is stopped and destroyed (runtime.md "Lifecycle" 7 and 9).
         super::delete::destroy(context, &store, &entry, true)?;
@@ -72,11 +72,11 @@ pub fn release(entry: &Entry, config: &Config<'_>) -> Result<Result<()>> {
     let errno = Errno::from_raw_os_error(frame.value);
     if frame.step == Step::StartContainer {
         let index = usize::from(frame.index);
-        let path = config.hooks.start_container.get(index).map(|hook| &*hook.path).unwrap_or_default();
+        let path = config.hooks.start_container.get(index).map(|hook| hook.path).unwrap_or_default();
         return Ok(Err(hooks::failed("startContainer", index, path, errno)));
     }
     let program = config.process.as_ref().and_then(|process| process.args.first());
-    Err(render::program_error(program.map(|program| &**program).unwrap_or_default(), errno))
+    Err(render::program_error(program.copied().unwrap_or_default(), errno))
 }
 
 /// The frame that the process left in the fifo, if it failed. Its bytes stay there as long as the writing end is open.

@@ -14,7 +14,7 @@ pub fn state(context: &Context<'_>, id: &str) -> Result<()> {
     let record = Record::parse(&json)?;
     let cgroup = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten());
     let mut json = Writer::default();
-    record.write_state(status(&record, &entry), cgroup.map_or(0, |cgroup| cgroup.oom_kills()), &mut json, "");
+    record.write_state(status(record, &entry), cgroup.map_or(0, |cgroup| cgroup.oom_kills()), &mut json, "");
     print(&json.finish())
 }
 

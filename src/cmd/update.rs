@@ -30,11 +30,11 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
             store::read_all(&opened).map_err(failed)?
         }
     };
-    let mut resources: Resources<'_> = match args.resources {
-        None => Resources::default(),
+    let resources: &mut Resources<'_> = match args.resources {
+        None => &mut Resources::default(),
         Some(_) => config::parse("--resources", &file)?,
     };
-    flags(&mut resources, args);
+    flags(resources, args);
 
     let entry = context.store()?.find_locked(&args.id)?;
     let stopped = || error!("container not running: {:?}", args.id);
@@ -45,9 +45,9 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     }
     schemata(args, &json)?;
     match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
-        Some(mut cgroup) => cgroup.update(&resources, &|note| entry.renote_cgroup(note))?,
+        Some(mut cgroup) => cgroup.update(resources, &|note| entry.renote_cgroup(note))?,
         None => {
-            let plan = compile(&resources, Controllers::NONE, Occasion::Update(Now::default()))?;
+            let plan = compile(resources, Controllers::NONE, Occasion::Update(Now::default()))?;
             if let Some(write) = plan.writes.iter().find(|write| write.controller().is_some()) {
                 let name = write.controller().unwrap_or_default();
                 let place = &write.place;
@@ -67,7 +67,7 @@ fn schemata(args: &args::Update, json: &[u8]) -> Result<()> {
         if flag == "--mem-bw-schema" && !rdt::is_bandwidth(schema) {
             return Err(error!("{flag} {schema:?}: must be one line that starts with MB:"));
         }
-        let kept: Kept<'_> = config::parse("state.json", json)?;
+        let kept: &mut Kept<'_> = config::parse("state.json", json)?;
         let group = rdt::group(&kept.config, &args.id)?
             .ok_or_else(|| error!("{flag}: the container has no linux.intelRdt"))?;
         group.write_schema(schema)?;
@@ -96,7 +96,7 @@ fn flags<'a>(resources: &mut Resources<'a>, args: &'a args::Update) {
         [(&mut resources.cpu.cpus, &args.cpuset_cpus), (&mut resources.cpu.mems, &args.cpuset_mems)]
     {
         if let Some(flag) = flag {
-            *list = flag.as_str().into();
+            *list = flag.as_str();
         }
     }
 }

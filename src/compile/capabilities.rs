@@ -1,6 +1,6 @@
 //! Capability names and the five sets (capabilities(7), R8).
 
-use crate::config::{Str, process};
+use crate::config::process;
 use crate::plan::Capabilities;
 use alloc::{format, string::String, vec::Vec};
 
@@ -64,14 +64,14 @@ pub fn bit(name: &str) -> Option<u64> {
 /// The five sets. No object means none (R8); a name that is not known is a warning (config.md).
 pub fn compile(sets: Option<&process::Capabilities<'_>>, warnings: &mut Vec<String>) -> Capabilities {
     let Some(sets) = sets else { return Capabilities::default() };
-    let mut mask = |set: &str, names: &[Str<'_>]| {
+    let mut mask = |set: &str, names: &[&str]| {
         let mut mask = 0;
         for name in names {
             match bit(name) {
                 Some(bit) => mask |= bit,
                 None => warnings.push(format!(
                     "config.json: process.capabilities.{set}: {:?} is not a capability that this version knows",
-                    &**name
+                    *name
                 )),
             }
         }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn ambient_stays_within_inheritable_and_permitted_and_unknown_names_warn() {
-        let all = || Vec::from([Str::from("CAP_KILL"), Str::from("CAP_FROBNICATE")]);
+        let all = || Vec::from(["CAP_KILL", "CAP_FROBNICATE"]);
         let mut warnings = Vec::new();
         let sets = process::Capabilities { ambient: all(), permitted: all(), ..Default::default() };
         assert_eq!(compile(Some(&sets), &mut warnings).ambient, 0);

@@ -27,7 +27,7 @@ pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<Vec<Device>> {
         if !device.path.starts_with('/') {
             return Err(refuse("path must be absolute"));
         }
-        let kind = match &*device.kind {
+        let kind = match device.kind {
             "c" | "u" => S_IFCHR,
             "b" => S_IFBLK,
             "p" => S_IFIFO,
@@ -47,7 +47,7 @@ pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<Vec<Device>> {
         if uid == u32::MAX || gid == u32::MAX {
             return Err(refuse("4294967295 is not an id"));
         }
-        let path = inside(&device.path);
+        let path = inside(device.path);
         if devices.iter().any(|other| other.path == path) {
             return Err(refuse("is there twice"));
         }

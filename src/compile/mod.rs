@@ -86,8 +86,8 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
         masked: paths(&linux.masked_paths, "maskedPaths")?,
         readonly: paths(&linux.readonly_paths, "readonlyPaths")?,
         sysctls: sysctl::sysctls(config, &namespaces)?,
-        hostname: name(config.hostname.as_deref(), "hostname")?,
-        domainname: name(config.domainname.as_deref(), "domainname")?,
+        hostname: name(config.hostname, "hostname")?,
+        domainname: name(config.domainname, "domainname")?,
         create_container: hooks(&config.hooks.create_container, "createContainer")?,
         start_container: hooks(&config.hooks.start_container, "startContainer")?,
         namespaces,
@@ -130,7 +130,7 @@ pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<Vec<Hook>>
                 _ => return Err(refuse("timeout", "must be greater than zero (seconds)")),
             },
         };
-        let path = cstring(&hook.path);
+        let path = cstring(hook.path);
         let args = match hook.args.is_empty() {
             true => [path.clone()].into_iter().collect(),
             false => hook.args.iter().map(|arg| cstring(arg)).collect(),
@@ -141,11 +141,11 @@ pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<Vec<Hook>>
     Ok(plan)
 }
 
-fn paths(paths: &[crate::config::Str<'_>], list: &str) -> Result<Vec<CString>> {
+fn paths(paths: &[&str], list: &str) -> Result<Vec<CString>> {
     let mut plan = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') {
-            return Err(error!("config.json: linux.{list}[{index}] {:?}: must be absolute", &**path));
+            return Err(error!("config.json: linux.{list}[{index}] {:?}: must be absolute", *path));
         }
         plan.push(inside(path));
     }

@@ -31,7 +31,7 @@ pub fn root(config: &Config<'_>, bundle: &str, no_pivot: bool) -> Result<Root> {
     if root.path.is_empty() {
         return Err(Error::new("config.json: root.path: must not be empty"));
     }
-    let name = &*config.linux.rootfs_propagation;
+    let name = config.linux.rootfs_propagation;
     let propagation = match name {
         "" => MS_SLAVE | MS_REC,
         _ => options::propagation(name).ok_or_else(|| {
@@ -40,7 +40,7 @@ pub fn root(config: &Config<'_>, bundle: &str, no_pivot: bool) -> Result<Root> {
             )
         })?,
     };
-    Ok(Root { path: below(bundle, &root.path), readonly: root.readonly, propagation, no_pivot })
+    Ok(Root { path: below(bundle, root.path), readonly: root.readonly, propagation, no_pivot })
 }
 
 /// `mounts`, in order. What has no effect is told in `warnings`.
@@ -97,9 +97,9 @@ pub fn late_readonly(mounts: &mut [Mount]) {
 /// The bind through which the program reaches its NOTIFY_SOCKET.
 pub fn notify(directory: &str, config: &Config<'_>) -> Result<Mount> {
     let mount = config::Mount {
-        destination: crate::readiness::INSIDE.into(),
-        source: config::Str(directory.into()),
-        options: ["bind", "ro", "nosuid", "nodev", "noexec"].map(config::Str::from).into(),
+        destination: crate::readiness::INSIDE,
+        source: directory,
+        options: ["bind", "ro", "nosuid", "nodev", "noexec"].into(),
         ..config::Mount::default()
     };
     compile(&mount, Mount::OWN, config, "/", false, &mut Vec::new())
@@ -143,7 +143,7 @@ fn compile(
         }
     }
 
-    let fstype = &*mount.fstype;
+    let fstype = mount.fstype;
     let bind = seen.bind || seen.tree_bind || fstype == "bind";
     let kind = match (seen.remount, bind) {
         _ if seen.copy_symlink && bind => MountKind::CopySymlink,
@@ -182,7 +182,7 @@ fn compile(
     if seen.superblock != 0 && (binds || kind == MountKind::BindRemount) {
         warnings.push(format!(
             "config.json: mounts[{index}] {:?}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind",
-            &*mount.destination
+            mount.destination
         ));
     }
     let tree = !seen.tree_attr.is_empty();
@@ -190,7 +190,7 @@ fn compile(
         return Err(refuse("recursive flags (rro and its like) need a mount of its own"));
     }
 
-    let target = inside(&mount.destination);
+    let target = inside(mount.destination);
     let target_text = target.to_str().unwrap_or_default();
     if target_text.strip_prefix("proc/").is_some_and(|file| !PROC_FILES.contains(&file)) {
         return Err(refuse("no mounts below /proc, except for the files that lxcfs replaces"));
@@ -204,7 +204,7 @@ fn compile(
         && kind == MountKind::Filesystem
         && !matches!(fstype, "proc" | "sysfs")
     {
-        seen.add_data(&format!("context=\"{}\"", &*config.linux.mount_label));
+        seen.add_data(&format!("context=\"{}\"", config.linux.mount_label));
     }
 
     // A tmpfs takes the place of a directory, and so its mode, which the child puts in.
@@ -217,9 +217,9 @@ fn compile(
     let no_symlinks =
         matches!(fstype, "proc" | "sysfs") || kind == MountKind::Cgroup && target_text.starts_with("sys/");
     let source = match kind {
-        MountKind::Bind | MountKind::TreeBind | MountKind::CopySymlink => below(bundle, &mount.source),
+        MountKind::Bind | MountKind::TreeBind | MountKind::CopySymlink => below(bundle, mount.source),
         _ if mount.source.is_empty() => cstring(if fstype.is_empty() { "none" } else { fstype }),
-        _ => cstring(&mount.source),
+        _ => cstring(mount.source),
     };
     Ok(Mount {
         kind,

@@ -32,11 +32,10 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
     let linux = &config.linux;
     let mut plan = Namespaces::default();
     for (index, namespace) in linux.namespaces.iter().enumerate() {
-        let refuse =
-            |why: &str| error!("config.json: linux.namespaces[{index}] {:?}: {why}", &*namespace.kind);
+        let refuse = |why: &str| error!("config.json: linux.namespaces[{index}] {:?}: {why}", namespace.kind);
         let (_, kind, _) = NAMESPACES
             .iter()
-            .find(|(name, ..)| *name == &*namespace.kind)
+            .find(|(name, ..)| *name == namespace.kind)
             .ok_or_else(|| refuse("is not a namespace type"))?;
         if plan.has(*kind) {
             return Err(refuse("is there twice"));
@@ -47,7 +46,7 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
             return Err(refuse("path must be absolute"));
         } else {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            plan.join.push(Join { kind: *kind, path: cstring(&namespace.path), index });
+            plan.join.push(Join { kind: *kind, path: cstring(namespace.path), index });
         }
     }
     plan.join.sort_unstable_by_key(|join| NAMESPACES.iter().position(|(_, kind, _)| *kind == join.kind));
@@ -71,18 +70,18 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
 
     let mut offsets = String::new();
     for (clock, offset) in linux.time_offsets.iter() {
-        let refuse = |why: &str| error!("config.json: linux.timeOffsets.{}: {why}", &**clock);
+        let refuse = |why: &str| error!("config.json: linux.timeOffsets.{}: {why}", *clock);
         if plan.new & u64::from(CLONE_NEWTIME) == 0 {
             return Err(refuse("needs a new time namespace in linux.namespaces"));
         }
-        if !matches!(&**clock, "monotonic" | "boottime") {
+        if !matches!(*clock, "monotonic" | "boottime") {
             return Err(refuse("is none of monotonic, boottime"));
         }
         if offset.nanosecs > 999_999_999 {
             return Err(refuse("nanosecs must be below 1000000000"));
         }
         // A String takes all that is written to it.
-        if writeln!(offsets, "{} {} {}", &**clock, offset.secs, offset.nanosecs).is_err() {
+        if writeln!(offsets, "{} {} {}", *clock, offset.secs, offset.nanosecs).is_err() {
             return Err(refuse("cannot be written"));
         }
     }
@@ -101,7 +100,7 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
         needs("domainname", CLONE_NEWUTS)?;
     }
     needs("linux.namespaces: the mount namespace", CLONE_NEWNS)?;
-    if linux.namespaces.iter().any(|namespace| &*namespace.kind == "mount" && !namespace.path.is_empty()) {
+    if linux.namespaces.iter().any(|namespace| namespace.kind == "mount" && !namespace.path.is_empty()) {
         return Err(Error::new(
             "config.json: linux.namespaces: a mount namespace joined by path cannot take a root of its own",
         ));

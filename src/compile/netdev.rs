@@ -23,14 +23,14 @@ pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<N
     let mut plan: Vec<NetDevice> = Vec::with_capacity(devices.len());
     let mut fixed = 0usize;
     for (name, device) in devices.iter() {
-        let refuse = |why: &str| error!("config.json: linux.netDevices {:?}: {why}", &**name);
+        let refuse = |why: &str| error!("config.json: linux.netDevices {:?}: {why}", *name);
         if !namespaces.has(u64::from(CLONE_NEWNET)) {
             return Err(refuse("needs a network namespace in linux.namespaces"));
         }
         if !is_name(name) {
             return Err(refuse("is not the name of a network device"));
         }
-        let inside = if device.name.is_empty() { &**name } else { &*device.name };
+        let inside = if device.name.is_empty() { *name } else { device.name };
         let stem = inside.strip_suffix(TEMPLATE);
         if inside.len() >= 16 || !is_name(stem.unwrap_or(inside)) {
             return Err(refuse("name: is not the name of a network device, nor one with %d at its end"));
@@ -59,9 +59,9 @@ mod tests {
     /// The names inside, or the refusal.
     fn compile(devices: &str) -> core::result::Result<Vec<String>, String> {
         let json = format!("{{\"linux\": {{\"netDevices\": {devices}}}}}");
-        let config: Config<'_> = crate::config::parse("config.json", json.as_bytes()).unwrap();
+        let config: &mut Config<'_> = crate::config::parse("config.json", json.as_bytes()).unwrap();
         let namespaces = Namespaces { new: u64::from(CLONE_NEWNET), ..Namespaces::default() };
-        net_devices(&config, &namespaces)
+        net_devices(config, &namespaces)
             .map(|plan| plan.into_iter().map(|device| device.inside.into_string().unwrap()).collect())
             .map_err(|error| error.to_string())
     }
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn a_network_namespace_is_needed() {
-        let config: Config<'_> =
+        let config: &mut Config<'_> =
             crate::config::parse("config.json", br#"{"linux": {"netDevices": {"eth0": {}}}}"#).unwrap();
-        let refused = net_devices(&config, &Namespaces::default()).unwrap_err().to_string();
+        let refused = net_devices(config, &Namespaces::default()).unwrap_err().to_string();
         assert!(refused.contains("network namespace"), "{refused}");
     }
 }

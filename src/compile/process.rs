@@ -121,7 +121,7 @@ pub fn compile(
         env: array,
         wants_home,
         candidates,
-        cwd: cstring(&process.cwd),
+        cwd: cstring(process.cwd),
         uid: user.uid,
         gid: user.gid,
         groups: user.additional_gids.clone(),
@@ -131,8 +131,8 @@ pub fn compile(
         no_new_privileges: process.no_new_privileges,
         rlimits: rlimits(process, place)?,
         oom_score_adj: process.oom_score_adj,
-        apparmor: label(&process.apparmor_profile),
-        selinux: label(&process.selinux_label),
+        apparmor: label(process.apparmor_profile),
+        selinux: label(process.selinux_label),
         new_keyring: around.new_keyring,
         personality: None,
         scheduler: scheduler(process, place)?,
@@ -148,7 +148,7 @@ pub fn compile(
 
 /// The environment verbatim and in order; of entries with one name the last wins, as every shell and Docker have it.
 fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String]) -> Vec<&'a str> {
-    let all = || process.env.iter().map(|entry| &**entry).chain(added.iter().map(|entry| &**entry));
+    let all = || process.env.iter().copied().chain(added.iter().map(|entry| &**entry));
     let name = |entry: &'a str| entry.split('=').next().unwrap_or_default();
     all()
         .enumerate()
@@ -216,8 +216,8 @@ fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Schedu
     for flag in &asked.flags {
         let (_, bit) = SCHEDULER_FLAGS
             .iter()
-            .find(|(name, _)| *name == &**flag)
-            .ok_or_else(|| refuse("flags", &format!("{:?} is not a scheduler flag", &**flag)))?;
+            .find(|(name, _)| *name == *flag)
+            .ok_or_else(|| refuse("flags", &format!("{:?} is not a scheduler flag", *flag)))?;
         flags |= bit;
     }
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
@@ -244,9 +244,8 @@ fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<V
     if list.is_empty() {
         return Ok(Vec::new());
     }
-    bit_list(list).ok_or_else(|| {
-        error!("{place}.execCPUAffinity.{field} {:?}: is not a CPU list such as 0-3,7", &**list)
-    })
+    bit_list(list)
+        .ok_or_else(|| error!("{place}.execCPUAffinity.{field} {:?}: is not a CPU list such as 0-3,7", *list))
 }
 
 /// Personality domains and flags (config-linux.md "Personality", personality(2)).
@@ -292,13 +291,13 @@ pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
     for flag in &asked.flags {
         let (_, bit) = MEMORY_FLAGS
             .iter()
-            .find(|(name, _)| *name == &**flag)
-            .ok_or_else(|| refuse("flags", &format!("{:?} is not a memory policy flag", &**flag)))?;
+            .find(|(name, _)| *name == *flag)
+            .ok_or_else(|| refuse("flags", &format!("{:?} is not a memory policy flag", *flag)))?;
         mode |= bit;
     }
     let bytes = match asked.nodes.is_empty() {
         true => Vec::new(),
-        false => bit_list(&asked.nodes).ok_or_else(|| refuse("nodes", "is not a list such as 0-3,7"))?,
+        false => bit_list(asked.nodes).ok_or_else(|| refuse("nodes", "is not a list such as 0-3,7"))?,
     };
     let word = |chunk: &[u8]| {
         let mut bytes = [0; size_of::<usize>()];
@@ -339,14 +338,10 @@ pub fn bit_list(list: &str) -> Option<Vec<u8>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::Str;
 
     #[test]
     fn the_last_of_several_values_of_one_variable_wins() {
-        let process = config::Process {
-            env: ["A=1", "B=2", "A=3", "C"].into_iter().map(Str::from).collect(),
-            ..Default::default()
-        };
+        let process = config::Process { env: ["A=1", "B=2", "A=3", "C"].into(), ..Default::default() };
         assert_eq!(environment(&process, &["B=4".into()]), ["A=3", "C", "B=4"]);
     }
 

@@ -39,12 +39,12 @@ pub fn namespace_of(path: &str) -> Option<u32> {
 pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>> {
     let mut plan = Vec::new();
     for (name, value) in config.linux.sysctl.iter() {
-        let refuse = |why: &str| error!("config.json: linux.sysctl {:?}: {why}", &**name);
+        let refuse = |why: &str| error!("config.json: linux.sysctl {:?}: {why}", *name);
         // sysctl(8): the first separator decides, so that net/ipv4/conf/eth0.100/forwarding can be said.
         let dots = name.find(['.', '/']).is_none_or(|at| name.get(at..at.saturating_add(1)) == Some("."));
         let path = match dots {
             true => name.replace('/', "\u{1}").replace('.', "/").replace('\u{1}', "."),
-            false => String::from(&**name),
+            false => String::from(*name),
         };
         let clean = |part: &str| {
             !matches!(part, "" | "." | "..") && !part.bytes().any(|byte| byte < b' ' || byte == 127)

@@ -4,59 +4,41 @@
 //! all types, instead of the one for each type that derived code has, makes the runtime 200 KB smaller.
 
 use crate::error::{Result, error};
-use alloc::{borrow::Cow, format, string::String, vec::Vec};
-use core::{fmt, ops::Deref};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+use core::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A place for one JSON value. What a method does not expect is refused; `null` leaves the place as it is.
+/// A place for one JSON value.
 pub trait Slot<'a> {
-    /// What may stand here, for the message.
-    fn expects(&self) -> &'static str;
-    fn boolean(&mut self, _value: bool) -> Read {
-        Err(Refused)
-    }
-    fn unsigned(&mut self, _value: u64) -> Read {
-        Err(Refused)
-    }
-    /// A negative number.
-    fn signed(&mut self, _value: i64) -> Read {
-        Err(Refused)
-    }
-    fn text(&mut self, _value: Str<'a>) -> Read {
-        Err(Refused)
-    }
-    /// The start of an array.
-    fn array(&mut self) -> Read {
-        Err(Refused)
-    }
-    /// The place for its next element.
-    fn element(&mut self) -> Option<&mut dyn Slot<'a>> {
-        None
-    }
-    /// The start of an object.
-    fn object(&mut self) -> Read {
-        Err(Refused)
-    }
-    /// The place for a property.
-    fn member(&mut self, _name: Str<'a>) -> Member<'_, 'a> {
-        Member::Unknown
+    /// Takes a value, or says what it should have been. `null` is not put: it leaves the place as it is.
+    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str>;
+
+    /// The place for the next element of the array, or for the property or entry of that name of the object, that was put here.
+    fn next(&mut self, _name: &'a str) -> Next<'_, 'a> {
+        Next::Unknown
     }
 }
 
-/// The value may not stand there.
-pub struct Refused;
+/// A value as it stands in the text: of an array or object only that it begins.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    Boolean(bool),
+    /// Wide enough for what is read, from i64::MIN to u64::MAX.
+    Integer(i128),
+    /// A string of the buffer, copied only where JSON escapes forced it. Never holds a NUL, so that it is always a C string.
+    Text(&'a str),
+    Array,
+    Object,
+}
 
-/// What a slot says of a value.
-pub type Read = core::result::Result<(), Refused>;
-
-/// What an object says of a name.
-pub enum Member<'s, 'a> {
-    /// Ignored, as config.md has it.
+/// What is there for a name.
+pub enum Next<'s, 'a> {
+    /// Nothing: the value is ignored, as config.md has it.
     Unknown,
     /// A property with its number, by which a second one of the name is noticed.
     Property(u32, &'s mut dyn Slot<'a>),
-    /// A new entry of a map.
-    Entry(&'s mut dyn Slot<'a>),
+    /// A new element, or a new entry of a map.
+    New(&'s mut dyn Slot<'a>),
     /// An entry that is there already.
     Duplicate,
 }
@@ -65,30 +47,61 @@ pub enum Member<'s, 'a> {
 macro_rules! object {
     ($name:ident$(<$life:lifetime>)? { $($key:literal => $field:ident),* $(,)? }) => {
         impl<'a> $crate::config::Slot<'a> for $name$(<$life>)? {
-            fn expects(&self) -> &'static str {
-                "an object"
+            fn put(&mut self, value: $crate::config::Value<'a>) -> core::result::Result<(), &'static str> {
+                value.object()
             }
-            fn object(&mut self) -> $crate::config::Read {
-                Ok(())
-            }
-            fn member(&mut self, name: $crate::config::Str<'a>) -> $crate::config::Member<'_, 'a> {
-                #[allow(non_camel_case_types, dead_code)] // an object may have no property
+            fn next(&mut self, name: &'a str) -> $crate::config::Next<'_, 'a> {
+                #[allow(non_camel_case_types)]
                 enum Number { $($field),* }
-                match &*name {
-                    $($key => $crate::config::Member::Property(Number::$field as u32, &mut self.$field),)*
-                    _ => $crate::config::Member::Unknown,
-                }
+                let number = $crate::config::number(concat!($($key, " "),*), name);
+                let slot: &mut dyn $crate::config::Slot<'a> = match number {
+                    $(_ if number == Number::$field as u32 => &mut self.$field,)*
+                    _ => return $crate::config::Next::Unknown,
+                };
+                $crate::config::Next::Property(number, slot)
             }
         }
     };
 }
 pub(crate) use object;
 
-impl<'a> Slot<'a> for bool {
-    fn expects(&self) -> &'static str {
-        "true or false"
+/// The place of a name in a list of names, each with a space behind it.
+pub fn number(names: &str, name: &str) -> u32 {
+    let mut number = 0u32;
+    for known in names.as_bytes().split(|byte| *byte == b' ') {
+        if known == name.as_bytes() {
+            break;
+        }
+        number = number.saturating_add(1);
     }
-    fn boolean(&mut self, value: bool) -> Read {
+    number
+}
+
+impl Value<'_> {
+    /// Whether an object begins.
+    pub fn object(self) -> core::result::Result<(), &'static str> {
+        match self {
+            Value::Object => Ok(()),
+            _ => Err("an object"),
+        }
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Integer(value) => value.fmt(f),
+            Value::Boolean(_) => f.write_str("a boolean"),
+            Value::Text(_) => f.write_str("a string"),
+            Value::Array => f.write_str("an array"),
+            Value::Object => f.write_str("an object"),
+        }
+    }
+}
+
+impl<'a> Slot<'a> for bool {
+    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+        let Value::Boolean(value) = value else { return Err("true or false") };
         *self = value;
         Ok(())
     }
@@ -97,15 +110,9 @@ impl<'a> Slot<'a> for bool {
 macro_rules! integers {
     ($($name:ident $words:literal,)*) => {$(
         impl<'a> Slot<'a> for $name {
-            fn expects(&self) -> &'static str {
-                $words
-            }
-            fn unsigned(&mut self, value: u64) -> Read {
-                *self = $name::try_from(value).map_err(|_| Refused)?;
-                Ok(())
-            }
-            fn signed(&mut self, value: i64) -> Read {
-                *self = $name::try_from(value).map_err(|_| Refused)?;
+            fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+                let Value::Integer(value) = value else { return Err($words) };
+                *self = $name::try_from(value).map_err(|_| $words)?;
                 Ok(())
             }
         }
@@ -120,79 +127,39 @@ integers! {
     i64 "an integer of 64 bits",
 }
 
-impl<'a> Slot<'a> for Str<'a> {
-    fn expects(&self) -> &'static str {
-        "a string"
-    }
-    fn text(&mut self, value: Str<'a>) -> Read {
+impl<'a> Slot<'a> for &'a str {
+    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+        let Value::Text(value) = value else { return Err("a string") };
         *self = value;
         Ok(())
     }
 }
 
 impl<'a, T: Slot<'a> + Default> Slot<'a> for Option<T> {
-    fn expects(&self) -> &'static str {
-        T::default().expects()
+    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+        self.get_or_insert_default().put(value)
     }
-    fn boolean(&mut self, value: bool) -> Read {
-        self.insert(T::default()).boolean(value)
-    }
-    fn unsigned(&mut self, value: u64) -> Read {
-        self.insert(T::default()).unsigned(value)
-    }
-    fn signed(&mut self, value: i64) -> Read {
-        self.insert(T::default()).signed(value)
-    }
-    fn text(&mut self, value: Str<'a>) -> Read {
-        self.insert(T::default()).text(value)
-    }
-    fn array(&mut self) -> Read {
-        self.insert(T::default()).array()
-    }
-    fn element(&mut self) -> Option<&mut dyn Slot<'a>> {
-        self.as_mut().and_then(Slot::element)
-    }
-    fn object(&mut self) -> Read {
-        self.insert(T::default()).object()
-    }
-    fn member(&mut self, name: Str<'a>) -> Member<'_, 'a> {
-        self.as_mut().map_or(Member::Unknown, |value| value.member(name))
+    fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
+        self.as_mut().map_or(Next::Unknown, |value| value.next(name))
     }
 }
 
 impl<'a, T: Slot<'a> + Default> Slot<'a> for Vec<T> {
-    fn expects(&self) -> &'static str {
-        "an array"
+    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+        match value {
+            Value::Array => Ok(()),
+            _ => Err("an array"),
+        }
     }
-    fn array(&mut self) -> Read {
-        Ok(())
-    }
-    fn element(&mut self) -> Option<&mut dyn Slot<'a>> {
+    fn next(&mut self, _name: &'a str) -> Next<'_, 'a> {
         self.push(T::default());
-        self.last_mut().map(|last| -> &mut dyn Slot<'a> { last })
-    }
-}
-
-/// A string of the buffer, copied only where JSON escapes forced it. Never holds a NUL, so that it is always a C string.
-#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Str<'a>(pub Cow<'a, str>);
-
-impl Deref for Str<'_> {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'a> From<&'a str> for Str<'a> {
-    fn from(text: &'a str) -> Self {
-        Str(Cow::Borrowed(text))
+        self.last_mut().map_or(Next::Unknown, |last| Next::New(last))
     }
 }
 
 /// A JSON object with arbitrary names: sorted, without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Map<'a, V>(Vec<(Str<'a>, V)>);
+pub struct Map<'a, V>(Vec<(&'a str, V)>);
 
 impl<V> Default for Map<'_, V> {
     fn default() -> Self {
@@ -203,12 +170,12 @@ impl<V> Default for Map<'_, V> {
 impl<'a, V> Map<'a, V> {
     /// The value under a name.
     pub fn get(&self, name: &str) -> Option<&V> {
-        let at = self.0.binary_search_by(|(have, _)| (**have).cmp(name)).ok()?;
+        let at = self.0.binary_search_by(|(have, _)| (*have).cmp(name)).ok()?;
         self.0.get(at).map(|(_, value)| value)
     }
 
     /// All entries, sorted by name.
-    pub fn iter(&self) -> core::slice::Iter<'_, (Str<'a>, V)> {
+    pub fn iter(&self) -> core::slice::Iter<'_, (&'a str, V)> {
         self.0.iter()
     }
 
@@ -224,16 +191,13 @@ impl<'a, V> Map<'a, V> {
 }
 
 impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
-    fn expects(&self) -> &'static str {
-        "an object"
+    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+        value.object()
     }
-    fn object(&mut self) -> Read {
-        Ok(())
-    }
-    fn member(&mut self, name: Str<'a>) -> Member<'_, 'a> {
-        let Err(at) = self.0.binary_search_by(|(have, _)| have.cmp(&name)) else { return Member::Duplicate };
+    fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
+        let Err(at) = self.0.binary_search_by(|(have, _)| (*have).cmp(name)) else { return Next::Duplicate };
         self.0.insert(at, (name, V::default()));
-        self.0.get_mut(at).map_or(Member::Unknown, |(_, value)| Member::Entry(value))
+        self.0.get_mut(at).map_or(Next::Unknown, |(_, value)| Next::New(value))
     }
 }
 
@@ -256,75 +220,74 @@ impl<'a> DeserializeSeed<'a> for Into<'_, 'a> {
 impl<'a> DeserializeSeed<'a> for Element<'_, 'a> {
     type Value = ();
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> core::result::Result<(), D::Error> {
-        match self.0.element() {
-            Some(slot) => deserializer.deserialize_any(Into(slot)),
-            None => Err(de::Error::custom("expected no array")),
+        match self.0.next("") {
+            Next::New(slot) => deserializer.deserialize_any(Into(slot)),
+            _ => Err(de::Error::custom("expected no array")),
         }
     }
 }
 
-impl Into<'_, '_> {
-    fn done<E: de::Error>(&self, read: Read, found: &str) -> core::result::Result<(), E> {
-        read.map_err(|Refused| E::custom(format!("expected {}, found {found}", self.0.expects())))
+impl<'a> Into<'_, 'a> {
+    fn put<E: de::Error>(&mut self, value: Value<'a>) -> core::result::Result<(), E> {
+        self.0.put(value).map_err(|expected| E::custom(format_args!("expected {expected}, found {value}")))
     }
 }
 
 impl<'a> Visitor<'a> for Into<'_, 'a> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.expects())
+        f.write_str("a value")
     }
     fn visit_unit<E: de::Error>(self) -> core::result::Result<(), E> {
         Ok(())
     }
-    fn visit_bool<E: de::Error>(self, value: bool) -> core::result::Result<(), E> {
-        let read = self.0.boolean(value);
-        self.done(read, "a boolean")
+    fn visit_bool<E: de::Error>(mut self, value: bool) -> core::result::Result<(), E> {
+        self.put(Value::Boolean(value))
     }
-    fn visit_u64<E: de::Error>(self, value: u64) -> core::result::Result<(), E> {
-        let read = self.0.unsigned(value);
-        self.done(read, &format!("{value}"))
+    fn visit_u64<E: de::Error>(mut self, value: u64) -> core::result::Result<(), E> {
+        self.put(Value::Integer(value.into()))
     }
-    fn visit_i64<E: de::Error>(self, value: i64) -> core::result::Result<(), E> {
-        let read = self.0.signed(value);
-        self.done(read, &format!("{value}"))
+    fn visit_i64<E: de::Error>(mut self, value: i64) -> core::result::Result<(), E> {
+        self.put(Value::Integer(value.into()))
     }
     fn visit_f64<E: de::Error>(self, _value: f64) -> core::result::Result<(), E> {
-        self.done(Err(Refused), "a number with a fraction, an exponent or too many digits")
+        // No slot takes one: what it would take is asked with a value that no slot takes either.
+        let expected = self.0.put(Value::Integer(i128::MAX)).err().unwrap_or_default();
+        let found = "a number with a fraction, an exponent or too many digits";
+        Err(E::custom(format_args!("expected {expected}, found {found}")))
     }
-    fn visit_borrowed_str<E: de::Error>(self, value: &'a str) -> core::result::Result<(), E> {
-        let read = self.0.text(Str(Cow::Borrowed(value))); // a raw NUL is no JSON: one comes by an escape only, below
-        self.done(read, "a string")
+    fn visit_borrowed_str<E: de::Error>(mut self, value: &'a str) -> core::result::Result<(), E> {
+        self.put(Value::Text(value)) // a raw NUL is no JSON: one comes by an escape only, below
     }
-    fn visit_str<E: de::Error>(self, value: &str) -> core::result::Result<(), E> {
+    fn visit_str<E: de::Error>(mut self, value: &str) -> core::result::Result<(), E> {
         let text = Name.visit_str(value)?;
-        let read = self.0.text(text);
-        self.done(read, "a string")
+        self.put(Value::Text(text))
     }
-    fn visit_seq<A: SeqAccess<'a>>(self, mut access: A) -> core::result::Result<(), A::Error> {
-        let read = self.0.array();
-        self.done(read, "an array")?;
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
+        self.put(Value::Array)?;
         while access.next_element_seed(Element(self.0))?.is_some() {}
         Ok(())
     }
-    fn visit_map<A: MapAccess<'a>>(self, mut access: A) -> core::result::Result<(), A::Error> {
-        let read = self.0.object();
-        self.done(read, "an object")?;
+    fn visit_map<A: MapAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
+        self.put(Value::Object)?;
         let mut seen = 0u64;
         while let Some(name) = access.next_key_seed(Name)? {
-            let again = || de::Error::custom(format!("duplicate name {:?}", &*name));
-            match self.0.member(name.clone()) {
-                Member::Unknown => access.next_value::<IgnoredAny>().map(drop)?,
-                Member::Entry(slot) => access.next_value_seed(Into(slot))?,
-                Member::Duplicate => return Err(again()),
-                Member::Property(number, slot) => {
+            let mut again = false;
+            match self.0.next(name) {
+                Next::Unknown => access.next_value::<IgnoredAny>().map(drop)?,
+                Next::New(slot) => access.next_value_seed(Into(slot))?,
+                Next::Duplicate => again = true,
+                Next::Property(number, slot) => {
                     let bit = 1u64.checked_shl(number).unwrap_or(0);
-                    if seen & bit != 0 {
-                        return Err(again());
-                    }
+                    again = seen & bit != 0;
                     seen |= bit;
-                    access.next_value_seed(Into(slot))?;
+                    if !again {
+                        access.next_value_seed(Into(slot))?;
+                    }
                 }
+            }
+            if again {
+                return Err(de::Error::custom(format_args!("duplicate name {name:?}")));
             }
         }
         Ok(())
@@ -332,36 +295,38 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
 }
 
 impl<'a> DeserializeSeed<'a> for Name {
-    type Value = Str<'a>;
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> core::result::Result<Str<'a>, D::Error> {
+    type Value = &'a str;
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> core::result::Result<&'a str, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl<'a> Visitor<'a> for Name {
-    type Value = Str<'a>;
+    type Value = &'a str;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
-    fn visit_borrowed_str<E: de::Error>(self, value: &'a str) -> core::result::Result<Str<'a>, E> {
-        Ok(Str(Cow::Borrowed(value)))
+    fn visit_borrowed_str<E: de::Error>(self, value: &'a str) -> core::result::Result<&'a str, E> {
+        Ok(value)
     }
-    fn visit_str<E: de::Error>(self, value: &str) -> core::result::Result<Str<'a>, E> {
-        match value.contains('\0') {
+    fn visit_str<E: de::Error>(self, value: &str) -> core::result::Result<&'a str, E> {
+        match value.as_bytes().contains(&0) {
             true => Err(E::custom("a string must not hold a NUL character")),
-            false => Ok(Str(Cow::Owned(value.into()))),
+            false => Ok(String::from(value).leak()),
         }
     }
 }
 
-/// Parses one JSON document. `file` is the name for the error, which says the JSON path at which reading stopped.
-pub fn parse<'a, T: Slot<'a> + Default>(file: &str, json: &'a [u8]) -> Result<T> {
-    let mut value = T::default();
-    read(file, json, &mut value)?;
+/// Parses one JSON document. `file` is the name for the error, which says the JSON path at which reading stopped. What is read
+/// lives as long as the text, which is as long as the process: it is never freed.
+pub fn parse<'a, T: Slot<'a> + Default>(file: &str, json: &'a [u8]) -> Result<&'a mut T> {
+    let value: &'a mut T = Box::leak(Box::new(T::default()));
+    read(file, json, value)?;
     Ok(value)
 }
 
-fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<()> {
+/// The same into a place that the caller has.
+pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<()> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let read = Into(slot).deserialize(&mut deserializer).and_then(|()| deserializer.end());
     read.map_err(|error| {
@@ -482,15 +447,16 @@ mod tests {
     #[test]
     fn null_is_absent_and_unknown_properties_are_ignored() {
         let json = br#"{"ociVersion":"1.0.2","mounts":null,"process":{"args":null,"cwd":"/"},"future":{"a":[1,{"b":2}]}}"#;
-        let config: Config<'_> = parse("config.json", json).unwrap();
-        assert_eq!(&*config.oci_version, "1.0.2");
-        assert!(config.mounts.is_empty() && config.process.unwrap().args.is_empty());
+        let config: &mut Config<'_> = parse("config.json", json).unwrap();
+        assert_eq!(config.oci_version, "1.0.2");
+        assert!(config.mounts.is_empty() && config.process.as_ref().unwrap().args.is_empty());
     }
 
     #[test]
     fn strings_borrow_unless_escapes_force_a_copy() {
-        let config: Config<'_> = parse("c", br#"{"hostname":"plain","domainname":"a\nb"}"#).unwrap();
-        assert!(matches!(config.hostname.unwrap().0, Cow::Borrowed("plain")));
-        assert!(matches!(config.domainname.unwrap().0, Cow::Owned(_)));
+        let json = br#"{"hostname":"plain","domainname":"a\nb"}"#;
+        let config: &mut Config<'_> = parse("c", json).unwrap();
+        assert!(json.as_ptr_range().contains(&config.hostname.unwrap().as_ptr()));
+        assert!(!json.as_ptr_range().contains(&config.domainname.unwrap().as_ptr()));
     }
 }

@@ -12,7 +12,7 @@ pub mod resources;
 pub mod seccomp;
 
 pub(crate) use json::object;
-pub use json::{Map, Member, Read, Slot, Str, parse};
+pub use json::{Map, Next, Slot, Value, number, parse, read};
 pub use process::Process;
 
 use alloc::vec::Vec;
@@ -20,14 +20,14 @@ use alloc::vec::Vec;
 /// The whole of config.json.
 #[derive(Debug, Default)]
 pub struct Config<'a> {
-    pub oci_version: Str<'a>,
+    pub oci_version: &'a str,
     pub root: Option<Root<'a>>,
     pub process: Option<Process<'a>>,
-    pub hostname: Option<Str<'a>>,
-    pub domainname: Option<Str<'a>>,
+    pub hostname: Option<&'a str>,
+    pub domainname: Option<&'a str>,
     pub mounts: Vec<Mount<'a>>,
     pub hooks: Hooks<'a>,
-    pub annotations: Map<'a, Str<'a>>,
+    pub annotations: Map<'a, &'a str>,
     pub linux: Linux<'a>,
 }
 
@@ -36,7 +36,7 @@ object!(Config<'a> { "ociVersion" => oci_version, "root" => root, "process" => p
 /// `root`.
 #[derive(Debug, Default)]
 pub struct Root<'a> {
-    pub path: Str<'a>,
+    pub path: &'a str,
     pub readonly: bool,
 }
 
@@ -45,10 +45,10 @@ object!(Root<'a> { "path" => path, "readonly" => readonly });
 /// One of `mounts`.
 #[derive(Debug, Default)]
 pub struct Mount<'a> {
-    pub destination: Str<'a>,
-    pub fstype: Str<'a>,
-    pub source: Str<'a>,
-    pub options: Vec<Str<'a>>,
+    pub destination: &'a str,
+    pub fstype: &'a str,
+    pub source: &'a str,
+    pub options: Vec<&'a str>,
     pub uid_mappings: Option<Vec<IdMapping>>,
     pub gid_mappings: Option<Vec<IdMapping>>,
 }
@@ -90,9 +90,9 @@ impl Hooks<'_> {
 /// One hook. `timeout` is in seconds.
 #[derive(Debug, Default)]
 pub struct Hook<'a> {
-    pub path: Str<'a>,
-    pub args: Vec<Str<'a>>,
-    pub env: Vec<Str<'a>>,
+    pub path: &'a str,
+    pub args: Vec<&'a str>,
+    pub env: Vec<&'a str>,
     pub timeout: Option<i64>,
 }
 
@@ -103,17 +103,17 @@ object!(Hook<'a> { "path" => path, "args" => args, "env" => env, "timeout" => ti
 pub struct Linux<'a> {
     pub uid_mappings: Vec<IdMapping>,
     pub gid_mappings: Vec<IdMapping>,
-    pub sysctl: Map<'a, Str<'a>>,
+    pub sysctl: Map<'a, &'a str>,
     pub resources: resources::Resources<'a>,
-    pub cgroups_path: Str<'a>,
+    pub cgroups_path: &'a str,
     pub namespaces: Vec<Namespace<'a>>,
     pub devices: Vec<Device<'a>>,
     pub net_devices: Map<'a, NetDevice<'a>>,
     pub seccomp: Option<seccomp::Seccomp<'a>>,
-    pub rootfs_propagation: Str<'a>,
-    pub masked_paths: Vec<Str<'a>>,
-    pub readonly_paths: Vec<Str<'a>>,
-    pub mount_label: Str<'a>,
+    pub rootfs_propagation: &'a str,
+    pub masked_paths: Vec<&'a str>,
+    pub readonly_paths: Vec<&'a str>,
+    pub mount_label: &'a str,
     pub intel_rdt: Option<IntelRdt<'a>>,
     pub memory_policy: Option<MemoryPolicy<'a>>,
     pub personality: Option<Personality<'a>>,
@@ -125,8 +125,8 @@ object!(Linux<'a> { "uidMappings" => uid_mappings, "gidMappings" => gid_mappings
 /// One of `linux.namespaces`: new, or joined by path.
 #[derive(Debug, Default)]
 pub struct Namespace<'a> {
-    pub kind: Str<'a>,
-    pub path: Str<'a>,
+    pub kind: &'a str,
+    pub path: &'a str,
 }
 
 object!(Namespace<'a> { "type" => kind, "path" => path });
@@ -134,8 +134,8 @@ object!(Namespace<'a> { "type" => kind, "path" => path });
 /// One of `linux.devices`.
 #[derive(Debug, Default)]
 pub struct Device<'a> {
-    pub kind: Str<'a>,
-    pub path: Str<'a>,
+    pub kind: &'a str,
+    pub path: &'a str,
     pub major: i64,
     pub minor: i64,
     pub file_mode: Option<u32>,
@@ -148,7 +148,7 @@ object!(Device<'a> { "type" => kind, "path" => path, "major" => major, "minor" =
 /// One of `linux.netDevices`: the name inside the container.
 #[derive(Debug, Default)]
 pub struct NetDevice<'a> {
-    pub name: Str<'a>,
+    pub name: &'a str,
 }
 
 object!(NetDevice<'a> { "name" => name });
@@ -156,10 +156,10 @@ object!(NetDevice<'a> { "name" => name });
 /// `linux.intelRdt`.
 #[derive(Debug, Default)]
 pub struct IntelRdt<'a> {
-    pub clos_id: Option<Str<'a>>,
-    pub schemata: Option<Vec<Str<'a>>>,
-    pub l3_cache_schema: Option<Str<'a>>,
-    pub mem_bw_schema: Option<Str<'a>>,
+    pub clos_id: Option<&'a str>,
+    pub schemata: Option<Vec<&'a str>>,
+    pub l3_cache_schema: Option<&'a str>,
+    pub mem_bw_schema: Option<&'a str>,
     pub enable_monitoring: bool,
 }
 
@@ -168,9 +168,9 @@ object!(IntelRdt<'a> { "closID" => clos_id, "schemata" => schemata, "l3CacheSche
 /// `linux.memoryPolicy`.
 #[derive(Debug, Default)]
 pub struct MemoryPolicy<'a> {
-    pub mode: Str<'a>,
-    pub nodes: Str<'a>,
-    pub flags: Vec<Str<'a>>,
+    pub mode: &'a str,
+    pub nodes: &'a str,
+    pub flags: Vec<&'a str>,
 }
 
 object!(MemoryPolicy<'a> { "mode" => mode, "nodes" => nodes, "flags" => flags });
@@ -178,8 +178,8 @@ object!(MemoryPolicy<'a> { "mode" => mode, "nodes" => nodes, "flags" => flags })
 /// `linux.personality`.
 #[derive(Debug, Default)]
 pub struct Personality<'a> {
-    pub domain: Str<'a>,
-    pub flags: Vec<Str<'a>>,
+    pub domain: &'a str,
+    pub flags: Vec<&'a str>,
 }
 
 object!(Personality<'a> { "domain" => domain, "flags" => flags });

@@ -2,7 +2,6 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config.md and config-linux.md
 
-use super::Str;
 use super::json::object;
 use alloc::vec::Vec;
 
@@ -12,15 +11,15 @@ pub struct Process<'a> {
     pub terminal: bool,
     pub console_size: Option<ConsoleSize>,
     pub user: User,
-    pub args: Vec<Str<'a>>,
-    pub env: Vec<Str<'a>>,
-    pub cwd: Str<'a>,
+    pub args: Vec<&'a str>,
+    pub env: Vec<&'a str>,
+    pub cwd: &'a str,
     pub capabilities: Option<Capabilities<'a>>,
     pub rlimits: Vec<Rlimit<'a>>,
     pub no_new_privileges: bool,
-    pub apparmor_profile: Str<'a>,
+    pub apparmor_profile: &'a str,
     pub oom_score_adj: Option<i32>,
-    pub selinux_label: Str<'a>,
+    pub selinux_label: &'a str,
     pub scheduler: Option<Scheduler<'a>>,
     pub io_priority: Option<IoPriority<'a>>,
     pub exec_cpu_affinity: Option<CpuAffinity<'a>>,
@@ -51,11 +50,11 @@ object!(User { "uid" => uid, "gid" => gid, "umask" => umask, "additionalGids" =>
 /// `process.capabilities`, names as in capabilities(7).
 #[derive(Debug, Default, Clone)]
 pub struct Capabilities<'a> {
-    pub bounding: Vec<Str<'a>>,
-    pub effective: Vec<Str<'a>>,
-    pub inheritable: Vec<Str<'a>>,
-    pub permitted: Vec<Str<'a>>,
-    pub ambient: Vec<Str<'a>>,
+    pub bounding: Vec<&'a str>,
+    pub effective: Vec<&'a str>,
+    pub inheritable: Vec<&'a str>,
+    pub permitted: Vec<&'a str>,
+    pub ambient: Vec<&'a str>,
 }
 
 object!(Capabilities<'a> { "bounding" => bounding, "effective" => effective, "inheritable" => inheritable, "permitted" => permitted, "ambient" => ambient });
@@ -63,7 +62,7 @@ object!(Capabilities<'a> { "bounding" => bounding, "effective" => effective, "in
 /// One of `process.rlimits`. Units are those of getrlimit(2).
 #[derive(Debug, Default, Clone)]
 pub struct Rlimit<'a> {
-    pub kind: Str<'a>,
+    pub kind: &'a str,
     pub soft: u64,
     pub hard: u64,
 }
@@ -73,10 +72,10 @@ object!(Rlimit<'a> { "type" => kind, "soft" => soft, "hard" => hard });
 /// `process.scheduler`, values as in sched_setattr(2).
 #[derive(Debug, Default, Clone)]
 pub struct Scheduler<'a> {
-    pub policy: Str<'a>,
+    pub policy: &'a str,
     pub nice: i32,
     pub priority: i32,
-    pub flags: Vec<Str<'a>>,
+    pub flags: Vec<&'a str>,
     pub runtime: u64,
     pub deadline: u64,
     pub period: u64,
@@ -87,7 +86,7 @@ object!(Scheduler<'a> { "policy" => policy, "nice" => nice, "priority" => priori
 /// `process.ioPriority`, values as in ioprio_set(2).
 #[derive(Debug, Default, Clone)]
 pub struct IoPriority<'a> {
-    pub class: Str<'a>,
+    pub class: &'a str,
     pub priority: i32,
 }
 
@@ -96,8 +95,8 @@ object!(IoPriority<'a> { "class" => class, "priority" => priority });
 /// `process.execCPUAffinity`: CPU lists around joining the cgroup.
 #[derive(Debug, Default, Clone)]
 pub struct CpuAffinity<'a> {
-    pub initial: Str<'a>,
-    pub last: Str<'a>,
+    pub initial: &'a str,
+    pub last: &'a str,
 }
 
 object!(CpuAffinity<'a> { "initial" => initial, "final" => last });

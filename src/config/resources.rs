@@ -4,8 +4,8 @@
 //! they are written to the kernel is `compile::cgroup`. The same types read the file that `update -r` takes.
 //! Everything is optional; an absent object equals an empty one. Strings borrow the JSON buffer.
 
+use super::Map;
 use super::json::object;
-use super::{Map, Str};
 use alloc::vec::Vec;
 
 /// `linux.resources`.
@@ -28,7 +28,7 @@ pub struct Resources<'a> {
     /// RDMA limits by device name.
     pub rdma: Map<'a, Rdma>,
     /// cgroup v2 files and the values to write to them, verbatim.
-    pub unified: Map<'a, Str<'a>>,
+    pub unified: Map<'a, &'a str>,
     /// No property: the nodes that create is to make, whether or not they may be used (config-linux.md "Devices"). Block or not,
     /// major, minor.
     pub nodes: Vec<(bool, u32, u32)>,
@@ -42,13 +42,13 @@ pub struct DeviceRule<'a> {
     /// Whether the rule grants or takes away.
     pub allow: bool,
     /// `a`, `b` or `c`; empty means `a`.
-    pub kind: Str<'a>,
+    pub kind: &'a str,
     /// Device major; absent or negative means any.
     pub major: Option<i64>,
     /// Device minor; absent or negative means any.
     pub minor: Option<i64>,
     /// Of `r`, `w` and `m`; empty means all three.
-    pub access: Str<'a>,
+    pub access: &'a str,
 }
 
 object!(DeviceRule<'a> { "allow" => allow, "type" => kind, "major" => major, "minor" => minor, "access" => access });
@@ -94,9 +94,9 @@ pub struct Cpu<'a> {
     /// Real-time period (cgroup v1 only).
     pub realtime_period: Option<u64>,
     /// Processor list, empty is unset.
-    pub cpus: Str<'a>,
+    pub cpus: &'a str,
     /// Memory node list, empty is unset.
-    pub mems: Str<'a>,
+    pub mems: &'a str,
     /// 1 makes the group SCHED_IDLE.
     pub idle: Option<i64>,
 }
@@ -165,7 +165,7 @@ object!(ThrottleDevice { "major" => major, "minor" => minor, "rate" => rate });
 #[derive(Debug, Default)]
 pub struct HugepageLimit<'a> {
     /// `2MB`, `1GB` and the like, as the kernel spells its files.
-    pub page_size: Str<'a>,
+    pub page_size: &'a str,
     /// Bytes.
     pub limit: u64,
 }
@@ -187,7 +187,7 @@ object!(Network<'a> { "classID" => class_id, "priorities" => priorities });
 #[derive(Debug, Default)]
 pub struct InterfacePriority<'a> {
     /// Interface name in the runtime's network namespace.
-    pub name: Str<'a>,
+    pub name: &'a str,
     /// Priority.
     pub priority: u32,
 }
@@ -209,7 +209,6 @@ object!(Rdma { "hcaHandles" => hca_handles, "hcaObjects" => hca_objects });
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use alloc::borrow::Cow;
 
     #[test]
     fn reads_every_property_of_the_section() {
@@ -229,23 +228,21 @@ mod tests {
             "unified": {"memory.high": "1", "io.max": "8:0 rbps=1"},
             "unknown": {"is": ["ignored"]}
         }"#;
-        let read: Resources<'_> = crate::config::parse("resources", text.as_bytes()).unwrap();
+        let read: &mut Resources<'_> = crate::config::parse("resources", text.as_bytes()).unwrap();
         assert!(!read.devices[0].allow && read.devices[0].kind.is_empty());
         assert_eq!((read.devices[1].major, read.devices[1].minor), (Some(1), Some(3)));
         assert_eq!(read.memory.swap, Some(-1));
         assert_eq!(read.memory.kernel_tcp, Some(5));
         assert_eq!(read.memory.disable_oom_killer, Some(true));
-        assert_eq!((read.cpu.quota, &*read.cpu.cpus, read.cpu.idle), (Some(-1), "0-1", Some(1)));
+        assert_eq!((read.cpu.quota, read.cpu.cpus, read.cpu.idle), (Some(-1), "0-1", Some(1)));
         assert_eq!(read.pids.limit, Some(0));
         assert_eq!(read.block_io.throttle_read_bps_device[0].rate, 600);
         assert_eq!(read.block_io.throttle_write_iops_device[0].minor, 16);
-        assert_eq!(read.hugepage_limits[0].page_size.0, "2MB");
+        assert_eq!(read.hugepage_limits[0].page_size, "2MB");
         assert_eq!(read.network.class_id, Some(0x100001));
         assert_eq!(read.rdma.get("mlx5_1").unwrap().hca_objects, Some(10000));
-        let unified: Vec<_> = read.unified.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let unified: Vec<_> = read.unified.iter().map(|(name, value)| (*name, *value)).collect();
         assert_eq!(unified, [("io.max", "8:0 rbps=1"), ("memory.high", "1")]);
-        assert!(matches!(read.cpu.cpus.0, Cow::Borrowed(_)));
-        assert!(matches!(*read.unified.get("io.max").unwrap(), Str(Cow::Borrowed(_))));
     }
 
     #[test]
@@ -264,7 +261,7 @@ mod tests {
 
     #[test]
     fn an_empty_object_asks_for_nothing() {
-        let read: Resources<'_> = crate::config::parse("resources", b"{}").unwrap();
+        let read: &mut Resources<'_> = crate::config::parse("resources", b"{}").unwrap();
         assert!(read.devices.is_empty() && read.memory.limit.is_none() && read.cpu.cpus.is_empty());
     }
 }

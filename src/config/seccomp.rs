@@ -3,19 +3,19 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config-linux.md
 
-use super::{Str, json::object};
+use super::json::object;
 use alloc::vec::Vec;
 
 /// `linux.seccomp`.
 #[derive(Debug, Default)]
 pub struct Seccomp<'a> {
-    pub default_action: Str<'a>,
+    pub default_action: &'a str,
     pub default_errno_ret: Option<u32>,
-    pub architectures: Vec<Str<'a>>,
+    pub architectures: Vec<&'a str>,
     /// Absent is not the empty list: an absent one takes the default flags.
-    pub flags: Option<Vec<Str<'a>>>,
-    pub listener_path: Str<'a>,
-    pub listener_metadata: Str<'a>,
+    pub flags: Option<Vec<&'a str>>,
+    pub listener_path: &'a str,
+    pub listener_metadata: &'a str,
     pub syscalls: Vec<Rule<'a>>,
 }
 
@@ -24,8 +24,8 @@ object!(Seccomp<'a> { "defaultAction" => default_action, "defaultErrnoRet" => de
 /// One of `syscalls`.
 #[derive(Debug, Default)]
 pub struct Rule<'a> {
-    pub names: Vec<Str<'a>>,
-    pub action: Str<'a>,
+    pub names: Vec<&'a str>,
+    pub action: &'a str,
     pub errno_ret: Option<u32>,
     pub args: Vec<Arg<'a>>,
 }
@@ -38,7 +38,7 @@ pub struct Arg<'a> {
     pub index: Option<u32>,
     pub value: Option<u64>,
     pub value_two: Option<u64>,
-    pub op: Str<'a>,
+    pub op: &'a str,
 }
 
 object!(Arg<'a> { "index" => index, "value" => value, "valueTwo" => value_two, "op" => op });

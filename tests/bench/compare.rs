@@ -44,7 +44,7 @@ fn compile(times: u32) -> ExitCode {
     let mut nanoseconds = Vec::with_capacity(times as usize);
     for _ in 0..times {
         let start = Instant::now();
-        let filter = seccomp::compile("", &profile, &table::NATIVE, Options::default());
+        let filter = seccomp::compile("", profile, &table::NATIVE, Options::default());
         nanoseconds.push(start.elapsed().as_nanos());
         if filter.is_err() {
             return ExitCode::FAILURE;

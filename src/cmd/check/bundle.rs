@@ -56,14 +56,14 @@ pub fn judge(context: &Context<'_>, bundle: &Bundle, machine: &Machine) -> Findi
 
 /// Goes as far as `create` would, and on from there.
 fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &mut Findings) -> Result<()> {
-    let config: Config<'_> = config::parse("config.json", &bundle.json)?;
-    validate(&config)?;
-    let plan = compile::compile(&config, super::request(bundle))?;
+    let config: &mut Config<'_> = config::parse("config.json", &bundle.json)?;
+    validate(config)?;
+    let plan = compile::compile(config, super::request(bundle))?;
     found.losses.extend(plan.warnings.iter().cloned());
     let user_namespace = plan.namespaces.has(ns::CLONE_NEWUSER);
     let wanted = Wanted {
         manager: context.global.cgroup_manager,
-        cgroups_path: &config.linux.cgroups_path,
+        cgroups_path: config.linux.cgroups_path,
         id: super::ID,
         may_mknod: plan.process.capabilities.bounding & (1 << CAP_MKNOD) != 0 && !user_namespace,
     };
@@ -71,7 +71,7 @@ fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &m
         Ok(prepared) => found.losses.extend(prepared.warning.map(String::from)),
         Err(error) => found.fail(error.to_string()),
     }
-    if let Err(error) = rdt::prepare(&config, super::ID) {
+    if let Err(error) = rdt::prepare(config, super::ID) {
         found.fail(error.to_string());
     }
     if let Err(error) = spawn::open_joins(&plan.namespaces) {

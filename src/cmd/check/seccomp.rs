@@ -24,7 +24,7 @@ struct Template<'a> {
 /// One architecture of a template.
 #[derive(Default)]
 struct Architecture<'a> {
-    name: config::Str<'a>,
+    name: &'a str,
 }
 
 object!(Template<'a> { "archMap" => arch_map });
@@ -52,13 +52,13 @@ fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<S
         let error = error!("{name}: is a template, from which a profile is made for each container");
         return Err(error.hint("check the config.json that Docker or Podman writes"));
     }
-    let config: Config<'_> = config::parse(name, json)?;
-    let profile: Seccomp<'_> = match config.linux.seccomp {
+    let config: &mut Config<'_> = config::parse(name, json)?;
+    let profile: &Seccomp<'_> = match &config.linux.seccomp {
         Some(profile) => profile,
         None => config::parse(name, json)?,
     };
     let machine = &table::NATIVE;
-    let filter = seccomp::compile(&format!("{name}: "), &profile, machine, Options { allow_unknown })?;
+    let filter = seccomp::compile(&format!("{name}: "), profile, machine, Options { allow_unknown })?;
     let answers = match &args.syscall {
         Some(call) => answers(call, &args.args, &filter.program, machine)?,
         None => Vec::new(),

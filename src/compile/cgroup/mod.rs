@@ -208,7 +208,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
         if device.is_empty() || device.bytes().any(|byte| byte.is_ascii_whitespace()) {
             return Err(refuse("rdma", "a device name must not be empty nor hold white space"));
         }
-        let mut line = String::from(&**device);
+        let mut line = String::from(*device);
         for (key, value) in [(" hca_handle=", limit.hca_handles), (" hca_object=", limit.hca_objects)] {
             if let Some(value) = value {
                 line.push_str(key);
@@ -293,7 +293,7 @@ impl Compiler {
 
     fn hugepages(&mut self, limits: &[HugepageLimit<'_>]) -> Result<()> {
         for (index, limit) in limits.iter().enumerate() {
-            let size = &*limit.page_size;
+            let size = limit.page_size;
             let digits = size.strip_suffix("KB").or(size.strip_suffix("MB")).or(size.strip_suffix("GB"));
             if !digits.is_some_and(|n| {
                 !n.is_empty() && !n.starts_with('0') && n.bytes().all(|b| b.is_ascii_digit())
@@ -337,11 +337,7 @@ impl Compiler {
             {
                 return Err(refuse(&place, "name must be that of an interface"));
             }
-            self.put(
-                "net_prio.ifpriomap",
-                &place,
-                &format_args!("{} {}", &*priority.name, priority.priority),
-            );
+            self.put("net_prio.ifpriomap", &place, &format_args!("{} {}", priority.name, priority.priority));
         }
         Ok(())
     }

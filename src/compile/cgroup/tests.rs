@@ -7,8 +7,8 @@ use std::string::ToString;
 
 /// `file=value` for every write; `?` behind the file of one that asks for nothing, `|` of one with a fallback.
 fn writes(json: &str, v1: Controllers, occasion: Occasion) -> Vec<String> {
-    let resources: Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
-    let plan = compile(&resources, v1, occasion).unwrap();
+    let resources: &mut Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
+    let plan = compile(resources, v1, occasion).unwrap();
     let line = |write: &Write| {
         let mark = match write.missing {
             Missing::Fail => "",
@@ -29,8 +29,8 @@ fn update(json: &str, memory: Option<u64>, quota: Option<u64>) -> Vec<String> {
 }
 
 fn refusal(json: &str, v1: Controllers) -> String {
-    let resources: Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
-    compile(&resources, v1, Occasion::Create).unwrap_err().to_string()
+    let resources: &mut Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
+    compile(resources, v1, Occasion::Create).unwrap_err().to_string()
 }
 
 const EVERYTHING: &str = r#"{
@@ -118,10 +118,10 @@ fn the_same_limits_go_to_cgroup_v1_where_the_controllers_are_there() {
 
 #[test]
 fn a_hybrid_host_gets_each_limit_on_the_hierarchy_of_its_controller() {
-    let resources: Resources<'_> =
+    let resources: &mut Resources<'_> =
         crate::config::parse("resources", r#"{"memory": {"limit": 4096}, "pids": {"limit": 5}}"#.as_bytes())
             .unwrap();
-    let plan = compile(&resources, Controllers::MEMORY, Occasion::Create).unwrap();
+    let plan = compile(resources, Controllers::MEMORY, Occasion::Create).unwrap();
     let places: Vec<_> = plan.writes.iter().map(|write| (write.v1, write.controller().unwrap())).collect();
     assert_eq!(places, [(false, "pids"), (true, "memory")]);
 }
@@ -136,17 +136,17 @@ fn what_callers_always_send_asks_for_no_controller() {
         r#"{"memory": {"limit": -1, "swap": -1}, "pids": {"limit": -1}, "cpu": {"quota": -1}, "network": {"classID": 0}}"#,
         r#"{"devices": [{"allow": false, "access": "rwm"}]}"#,
     ] {
-        let resources: Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
+        let resources: &mut Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
         for occasion in [Occasion::Create, Occasion::Update(Now::default())] {
-            let plan = compile(&resources, Controllers::NONE, occasion).unwrap();
+            let plan = compile(resources, Controllers::NONE, occasion).unwrap();
             assert!(!plan.asks(), "{json}");
             assert!(plan.writes.iter().all(|write| write.controller().is_none()), "{json}");
         }
     }
     // The positive control.
-    let resources: Resources<'_> =
+    let resources: &mut Resources<'_> =
         crate::config::parse("resources", r#"{"cpu": {"shares": 2}}"#.as_bytes()).unwrap();
-    assert!(compile(&resources, Controllers::NONE, Occasion::Create).unwrap().asks());
+    assert!(compile(resources, Controllers::NONE, Occasion::Create).unwrap().asks());
 }
 
 #[test]
@@ -254,8 +254,8 @@ fn values_out_of_their_range_are_refused_by_name() {
 #[test]
 fn an_update_leaves_the_devices_unless_a_rule_grants_one() {
     let compiled = |json: &str, occasion| {
-        let resources: Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
-        compile(&resources, Controllers::NONE, occasion).unwrap().devices
+        let resources: &mut Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
+        compile(resources, Controllers::NONE, occasion).unwrap().devices
     };
     let now = Occasion::Update(Now::default());
     let deny = r#"{"devices": [{"allow": false, "access": "rwm"}]}"#;
@@ -269,8 +269,8 @@ fn an_update_leaves_the_devices_unless_a_rule_grants_one() {
 #[test]
 fn check_before_update_takes_the_smaller_of_the_two_limits() {
     let floor = |json: &str| {
-        let resources: Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
-        compile(&resources, Controllers::NONE, Occasion::Update(Now::default())).unwrap().memory_floor
+        let resources: &mut Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
+        compile(resources, Controllers::NONE, Occasion::Update(Now::default())).unwrap().memory_floor
     };
     assert_eq!(floor(r#"{"memory": {"limit": 10, "swap": 20, "checkBeforeUpdate": true}}"#), Some(10));
     assert_eq!(floor(r#"{"memory": {"limit": 10, "checkBeforeUpdate": false}}"#), None);

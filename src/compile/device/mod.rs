@@ -113,7 +113,7 @@ pub fn grants(rules: &[DeviceRule<'_>]) -> bool {
 }
 
 fn check(rule: &DeviceRule<'_>) -> Result<Rule, &'static str> {
-    let kinds = match &*rule.kind {
+    let kinds = match rule.kind {
         "" | "a" => BLOCK | CHAR,
         "b" => BLOCK,
         "c" | "u" => CHAR,

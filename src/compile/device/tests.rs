@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 use super::*;
 
-fn rules(json: &str) -> Vec<DeviceRule<'_>> {
+fn rules(json: &str) -> &Vec<DeviceRule<'_>> {
     crate::config::parse("resources", json.as_bytes()).unwrap()
 }
 
 fn program(json: &str) -> Vec<Insn> {
-    fold(&rules(json), &[]).unwrap().program().unwrap()
+    fold(rules(json), &[]).unwrap().program().unwrap()
 }
 
 fn listing(program: &[Insn]) -> String {
@@ -102,7 +102,7 @@ fn oracle(rules: &[DeviceRule<'_>], kind: char, access: u8, major: u32, minor: u
                 _ => None,
             };
             let listed = rules.iter().rev().find(|rule| {
-                (matches!(&*rule.kind, "" | "a") || rule.kind.starts_with(kind))
+                (matches!(rule.kind, "" | "a") || rule.kind.starts_with(kind))
                     && rule.major.is_none_or(|any| any < 0 || any == i64::from(major))
                     && rule.minor.is_none_or(|any| any < 0 || any == i64::from(minor))
                     && (rule.access.is_empty() || rule.access.contains(*letter))
@@ -158,15 +158,15 @@ fn the_rules_that_engines_send_stay_under_thirty_instructions() {
 
 #[test]
 fn everything_granted_needs_no_program() {
-    assert!(fold(&rules(r#"[{"allow": true, "access": "rwm"}]"#), &[]).unwrap().is_everything());
-    assert!(fold(&rules(r#"[{"allow": false}, {"allow": true}]"#), &[]).unwrap().is_everything());
+    assert!(fold(rules(r#"[{"allow": true, "access": "rwm"}]"#), &[]).unwrap().is_everything());
+    assert!(fold(rules(r#"[{"allow": false}, {"allow": true}]"#), &[]).unwrap().is_everything());
     let almost = r#"[{"allow": true}, {"allow": false, "type": "b", "major": 8, "access": "w"}]"#;
-    assert!(!fold(&rules(almost), &[]).unwrap().is_everything());
+    assert!(!fold(rules(almost), &[]).unwrap().is_everything());
 }
 
 #[test]
 fn a_rule_that_is_not_one_is_refused_by_its_place() {
-    let refused = |json: &str| fold(&rules(json), &[]).unwrap_err();
+    let refused = |json: &str| fold(rules(json), &[]).unwrap_err();
     let access = r#"[{"allow": true}, {"allow": true, "access": "rx"}]"#;
     assert_eq!(refused(access), Invalid { index: 1, what: "access: must be made of r, w and m" });
     assert_eq!(refused(r#"[{"type": "p"}]"#), Invalid { index: 0, what: "type: must be a, b, c or u" });
@@ -189,10 +189,10 @@ fn every_program_means_what_its_rules_say() {
         let list: Vec<DeviceRule<'_>> = (0..random(9))
             .map(|_| DeviceRule {
                 allow: random(3) > 0,
-                kind: ["", "a", "b", "c"][random(4) as usize].into(),
+                kind: ["", "a", "b", "c"][random(4) as usize],
                 major: (random(3) > 0).then(|| numbers[random(11) as usize]),
                 minor: (random(3) > 0).then(|| numbers[random(11) as usize]),
-                access: ["", "r", "w", "m", "rw", "rm", "wm", "rwm"][random(8) as usize].into(),
+                access: ["", "r", "w", "m", "rw", "rm", "wm", "rwm"][random(8) as usize],
             })
             .collect();
         let devices = fold(&list, &[]).unwrap();
@@ -237,7 +237,7 @@ fn v1_grants(writes: &[(&str, String)], kind: char, access: u8, major: u32, mino
 
 #[test]
 fn cgroup_v1_gets_the_same_meaning_or_a_refusal() {
-    let writes = fold(&rules(DEFAULT), &[]).unwrap().exceptions().unwrap();
+    let writes = fold(rules(DEFAULT), &[]).unwrap().exceptions().unwrap();
     let lines: Vec<_> = writes.iter().map(|(file, line)| format!("{file} {line}")).collect();
     assert_eq!(lines[..3], ["devices.deny a", "devices.allow c 1:3 rwm", "devices.allow c 1:5 rwm"]);
     assert_eq!(lines.last().unwrap(), "devices.allow c 136:* rwm");
@@ -250,14 +250,14 @@ fn cgroup_v1_gets_the_same_meaning_or_a_refusal() {
         r#"[{"allow": true, "type": "c", "minor": 3, "access": "r"}, {"allow": true, "type": "c", "major": 7, "minor": 3, "access": "rw"}]"#,
     ] {
         let list = rules(list);
-        let writes = fold(&list, &[]).unwrap().exceptions().unwrap();
+        let writes = fold(list, &[]).unwrap().exceptions().unwrap();
         for kind in ['b', 'c'] {
             for major in [0, 1, 5, 7, 8, 10, 136] {
                 for minor in [0, 1, 2, 3, 5] {
                     for access in 1..=7 {
                         assert_eq!(
                             v1_grants(&writes, kind, access, major, minor),
-                            oracle(&list, kind, access, major, minor),
+                            oracle(list, kind, access, major, minor),
                             "{kind} {major}:{minor} {access} of {writes:?}"
                         );
                     }
@@ -266,14 +266,14 @@ fn cgroup_v1_gets_the_same_meaning_or_a_refusal() {
         }
     }
     let hole = r#"[{"allow": true, "type": "b", "major": 8}, {"allow": false, "type": "b", "major": 8, "minor": 1}]"#;
-    assert!(fold(&rules(hole), &[]).unwrap().exceptions().is_none());
+    assert!(fold(rules(hole), &[]).unwrap().exceptions().is_none());
 }
 
 /// config-linux.md "Devices": a node of the list is made whether or not it may be used.
 #[test]
 fn nodes_may_be_made_and_not_used() {
     let list = rules(r#"[{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]"#);
-    let devices = fold(&list, &[(false, 10, 229), (true, 7, 300), (false, 1, 11)]).unwrap();
+    let devices = fold(list, &[(false, 10, 229), (true, 7, 300), (false, 1, 11)]).unwrap();
     let writes = devices.exceptions().unwrap();
     for line in ["c 10:229 rwm", "b 7:300 m", "c 1:11 m"] {
         assert!(writes.iter().any(|(_, value)| value == line), "{line}: {writes:?}");

@@ -135,7 +135,7 @@ pub fn compile<'a>(
 }
 
 fn inner<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> Result<Filter<'a>> {
-    let default = action(&profile.default_action, profile.default_errno_ret)
+    let default = action(profile.default_action, profile.default_errno_ret)
         .map_err(|text| error!("defaultAction: {text}"))?;
     if default == NOTIFY {
         // Every call would wait for a listener that nobody has passed on yet.
@@ -184,7 +184,7 @@ fn listener<'a>(profile: &'a Seccomp<'_>, notify: bool) -> Result<(u32, Option<L
             None => return Err(error!("flags[{at}]: unknown flag {:?}", &**name)),
         }
     }
-    let (path, metadata) = (&*profile.listener_path, &*profile.listener_metadata);
+    let (path, metadata) = (profile.listener_path, profile.listener_metadata);
     if path.is_empty() && !metadata.is_empty() {
         return Err(error!("listenerMetadata: must not be set without listenerPath"));
     }

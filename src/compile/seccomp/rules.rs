@@ -62,7 +62,7 @@ impl Rules {
             if rule.names.is_empty() {
                 return Err(error!("syscalls[{at}].names: must name a system call"));
             }
-            let action = action(&rule.action, rule.errno_ret)
+            let action = action(rule.action, rule.errno_ret)
                 .map_err(|text| error!("syscalls[{at}].action: {text}"))?;
             all.rule(at, action, &rule.args)?;
             all.notify |= action == NOTIFY;
@@ -95,7 +95,7 @@ impl Rules {
                 return fail("value: is missing");
             };
             let Some((_, operator)) = OPERATORS.iter().find(|(name, _)| *name == &*arg.op) else {
-                let name = &*arg.op;
+                let name = arg.op;
                 return Err(error!("syscalls[{at}].args[{index}].op: unknown operator {name:?}"));
             };
             let bit = 1u8.wrapping_shl(argument);

@@ -22,7 +22,7 @@ use std::string::String;
 
 /// Compiles a profile written as JSON.
 pub fn from_json<T>(json: &str, then: impl FnOnce(&Seccomp<'_>) -> T) -> T {
-    then(&crate::config::parse("profile", json.as_bytes()).unwrap())
+    then(crate::config::parse("profile", json.as_bytes()).unwrap())
 }
 
 /// Compiles for x86_64 and gives the value of one call.

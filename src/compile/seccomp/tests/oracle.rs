@@ -128,7 +128,7 @@ fn strictness(value: u32) -> usize {
 fn condition(arg: &Arg<'_>, argument: u64, wide: bool) -> bool {
     let cut = |value: u64| if wide { value } else { value & 0xffff_ffff };
     let (have, value, second) = (cut(argument), cut(arg.value.unwrap()), cut(arg.value_two.unwrap_or(0)));
-    match &*arg.op {
+    match arg.op {
         "SCMP_CMP_NE" => have != value,
         "SCMP_CMP_LT" => have < value,
         "SCMP_CMP_LE" => have <= value,
@@ -160,10 +160,10 @@ impl<'p> Oracle<'p> {
             let numbers = text.numbers(abi);
             let mut meanings = Vec::new();
             for rule in &profile.syscalls {
-                let value = value_of(&rule.action, rule.errno_ret);
+                let value = value_of(rule.action, rule.errno_ret);
                 let mut meaning = Meaning { value, direct: Vec::new(), through: Vec::new() };
                 for name in &rule.names {
-                    meaning.direct.extend(numbers.get(&**name));
+                    meaning.direct.extend(numbers.get(*name));
                     if abi.multiplexed {
                         if let Some(at) = SOCKETCALL.iter().position(|have| **have == **name) {
                             meaning.through.push((numbers["socketcall"], at as u32 + 1));
@@ -180,7 +180,7 @@ impl<'p> Oracle<'p> {
             let last = numbers.values().copied().max().unwrap();
             fixed.insert(abi.name, Fixed { meanings, newest, last });
         }
-        let default = value_of(&profile.default_action, profile.default_errno_ret);
+        let default = value_of(profile.default_action, profile.default_errno_ret);
         Oracle { profile, machine, default, fixed }
     }
 

@@ -2,7 +2,6 @@
 
 use super::fuzz::{Random, mutate, seeds, variable};
 use super::*;
-use crate::config::Str;
 use crate::config::seccomp::{Arg, Rule};
 use std::vec::Vec;
 
@@ -41,7 +40,7 @@ fn arg(random: &mut Random, arguments: usize) -> Arg<'static> {
         index: Some(random.below(arguments) as u32),
         value: Some(value(random)),
         value_two: if random.one_in(2) { Some(value(random)) } else { None },
-        op: random.pick(OPERATORS).0.into(),
+        op: random.pick(OPERATORS).0,
     }
 }
 
@@ -72,7 +71,7 @@ fn profile(random: &mut Random, machine: &'static Machine) -> Seccomp<'static> {
     let mut rules = Vec::new();
     for _ in 0..random.pick(&[0, 1, 3, 6, 12, 24]) {
         let (action, errno_ret) = action(random);
-        let mut rule = Rule { action: action.into(), errno_ret, ..Rule::default() };
+        let mut rule = Rule { action, errno_ret, ..Rule::default() };
         let start = random.below(names);
         for next in 0..=random.pick(&[0, 0, 2, 10, 60]) {
             let entry = match random.below(4) {
@@ -82,11 +81,11 @@ fn profile(random: &mut Random, machine: &'static Machine) -> Seccomp<'static> {
             };
             let name = machine.table.name(entry);
             if !(name == "write" && action == "SCMP_ACT_NOTIFY") {
-                rule.names.push(Str(name.into()));
+                rule.names.push(name.leak());
             }
         }
         if random.one_in(10) {
-            rule.names.push(random.pick(&["socketcall", "ipc", "riscv_hwprobe", "no_such_call"]).into());
+            rule.names.push(random.pick(&["socketcall", "ipc", "riscv_hwprobe", "no_such_call"]));
         }
         if random.one_in(conditional) {
             rule.args = (0..=random.pick(&[0, 0, 1, 2, 5])).map(|_| arg(random, arguments)).collect();
@@ -98,14 +97,14 @@ fn profile(random: &mut Random, machine: &'static Machine) -> Seccomp<'static> {
     let mut architectures = Vec::new();
     for abi in machine.abis {
         if !random.one_in(3) {
-            architectures.push(abi.scmp.into());
+            architectures.push(abi.scmp);
         }
     }
     Seccomp {
-        default_action: default.into(),
+        default_action: default,
         default_errno_ret: default_errno,
         architectures,
-        listener_path: "/run/agent.sock".into(),
+        listener_path: "/run/agent.sock",
         syscalls: rules,
         ..Seccomp::default()
     }
@@ -149,7 +148,7 @@ fn random_call(random: &mut Random, machine: &'static Machine, profile: &Seccomp
             2 => 1 << 32,
             _ => 0,
         };
-        let wanted = if &*arg.op == "SCMP_CMP_MASKED_EQ" { arg.value_two } else { arg.value };
+        let wanted = if arg.op == "SCMP_CMP_MASKED_EQ" { arg.value_two } else { arg.value };
         arguments[arg.index.unwrap() as usize] = wanted.unwrap_or(0).wrapping_add(near);
     }
     let architecture = if random.one_in(30) { random.next() as u32 } else { abi.audit };
@@ -212,7 +211,7 @@ fn fuzz_broken_profiles_are_errors_or_programs() {
             refused += 1;
             continue;
         };
-        match compile("", &profile, &X86_64, Options { allow_unknown: true }) {
+        match compile("", profile, &X86_64, Options { allow_unknown: true }) {
             Err(_) => refused += 1,
             Ok(filter) => {
                 taken += 1;
