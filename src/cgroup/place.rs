@@ -110,7 +110,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         }
         warning = Some("without a cgroup the device rules are not enforced");
     }
-    if nowhere {
+    if nowhere && wanted.manager != CgroupManager::Systemd {
         return Ok(Prepared { plan, warning, ..Prepared::default() });
     }
 

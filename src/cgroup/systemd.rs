@@ -220,7 +220,10 @@ impl Placeholder {
 impl Drop for Placeholder {
     fn drop(&mut self) {
         self.leash = None;
-        // It is this process's child and ends at once.
+        // The container's process has a copy of the leash until it executes its program, so that is not enough. It is this process's
+        // child, and ends at once.
+        let killed = syscalls::process::kill(self.pid, syscalls::process::SIGKILL);
+        debug_assert!(killed.is_ok());
         let ended = syscalls::process::waitid(WaitFor::Pid(self.pid), WEXITED);
         debug_assert!(ended.is_ok());
     }

@@ -165,7 +165,7 @@ fn shares_divide_a_processor() {
         context.delete_force(id).ok();
     }
     note(&format!("effect  cpu.shares 2048 and 128 on one processor: {} and {} us", used[0], used[1]));
-    assert!(used[0] > used[1] * 4, "{used:?}");
+    assert!(used[0] > used[1] * 2, "{used:?}");
 }
 
 #[test]

@@ -345,7 +345,7 @@ fn preserved_descriptors_reach_the_program() {
     let id = context.id();
     let wrap = [
         "payload", "leak-fd", "3", "/etc", "payload", "leak-fd", "4", "/tmp", "payload", "leak-fd", "5",
-        "/usr",
+        "/dev",
     ];
     let output = context
         .call(&["run", "--preserve-fds", "2", "--bundle", &bundle.path(), &id])

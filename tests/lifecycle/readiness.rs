@@ -223,7 +223,7 @@ fn activated_descriptors_reach_the_program_they_are_for() {
         let script = format!("{script}; exec \"$@\"");
         let wrap = [
             "payload", "leak-fd", "3", "/etc", "payload", "leak-fd", "4", "/tmp", "payload", "leak-fd", "5",
-            "/usr", "sh", "-c", &script, "sh",
+            "/dev", "sh", "-c", &script, "sh",
         ];
         context.call(&words).through(&wrap).go()
     };

@@ -147,6 +147,12 @@ const CLOSED: (&str, &[&str]) = (
     &["/bin/sh", "-c", "exec /bin/runlet run --bundle /bundles/proof closed <&- >&- 2>&-"],
 );
 
+/// The suite about limits with every new container in a scope of systemd's.
+const SCOPES: (&str, &[&str]) = (
+    "cgroup-by-systemd",
+    &["/bin/busybox", "env", "RUNLET_TEST_MANAGER=systemd", "/tests/cgroup", "--show-output"],
+);
+
 /// The environments. The first is the default.
 pub const ENVIRONMENTS: &[Environment] = &[
     Environment {
@@ -155,7 +161,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         without: &[],
         cgroups: Cgroups::Two,
         tests: &["guest", "cgroup"],
-        suites: &[],
+        suites: &["escapes", "fallbacks", "container", "lifecycle", "hooks", "faults", "syscalls"],
         programs: &[PROOF],
         init: &[],
         packages: &[],
@@ -204,7 +210,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Absent,
         tests: &["guest"],
         suites: &[],
-        programs: &[PROOF],
+        programs: &[PROOF, ("cgroup-without-any", &["/tests/cgroup", "--show-output", "managers", "limits"])],
         init: &[],
         packages: &[],
         roots: FIRST,
@@ -295,7 +301,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
         cgroups: Cgroups::Two,
         tests: &[],
         suites: &[],
-        programs: &[PROOF, ("transient-scope", &["/bin/sh", "/vm/check-scope"])],
+        programs: &[PROOF, ("transient-scope", &["/bin/sh", "/vm/check-scope"]), SCOPES],
         init: &[],
         packages: &[],
         roots: &["debian"],
