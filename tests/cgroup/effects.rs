@@ -37,7 +37,10 @@ fn memory_over_the_limit_is_killed_and_the_kill_is_told() {
     context.call(&words).go().status(137);
     assert_eq!((&told()["code"], &told()["signal"]), (&json!(137), &json!(9)));
     assert!(told()["oomKills"].as_u64().unwrap() >= 1, "{}", told());
-    assert!(context.state(&id)["oomKills"].as_u64().unwrap() >= 1);
+    // systemd takes a scope away with its last process, and the count with it: the exit file has it.
+    if !crate::by_systemd() {
+        assert!(context.state(&id)["oomKills"].as_u64().unwrap() >= 1);
+    }
     context.delete(&id).ok();
     // Under a limit that is enough nobody is killed.
     bundle.set("/linux/resources", json!({ "memory": { "limit": 268435456 } }));

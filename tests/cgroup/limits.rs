@@ -119,11 +119,10 @@ fn limits() -> Vec<Limit> {
             &[("cpu.max.burst", "1000")],
             &[("cpu.cfs_burst_us", "1000")],
         ),
-        // A cgroup that is idle has no weight.
         limit(
             "cpu.idle",
             json!({ "cpu": { "idle": 1, "shares": 512 } }),
-            &[("cpu.idle", "1"), ("cpu.weight", "0")],
+            &[("cpu.idle", "1")],
             &[("cpu.idle", "1")],
         ),
         limit(
