@@ -6,6 +6,9 @@ use alloc::{format, string::String, vec::Vec};
 use linux_raw_sys::general::FD_CLOEXEC;
 use syscalls::fd;
 
+/// The start of a variable that the process completes with its own pid.
+pub const LISTEN_PID: &str = "LISTEN_PID=";
+
 /// What the program gets from its caller.
 pub struct Passed {
     /// How many descriptors from 3 on.
@@ -27,8 +30,8 @@ pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
     let mut env = Vec::new();
     if listen > 0 {
         env.push(format!("LISTEN_FDS={listen}"));
-        // The program is the first process of its pid namespace.
-        env.push("LISTEN_PID=1".into());
+        // Only the process itself knows its pid, and only when it is where it belongs.
+        env.push(LISTEN_PID.into());
         if let Some(names) = context.env.var(b"LISTEN_FDNAMES").and_then(|names| names.to_str().ok()) {
             env.push(format!("LISTEN_FDNAMES={names}"));
         }

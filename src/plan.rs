@@ -237,6 +237,8 @@ pub struct Process {
     pub env: CStrArray,
     /// HOME was not given: its slot in `env`, to be filled from the container's passwd.
     pub wants_home: bool,
+    /// LISTEN_PID is to be added, with its own pid.
+    pub wants_listen_pid: bool,
     /// What execvp would try, in order: one path, or the name below each element of PATH.
     pub candidates: Vec<CString>,
     pub cwd: CString,

@@ -37,12 +37,31 @@ pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail, 
     if let Err(fail) = wait_for_start(hooks, fds) {
         give_up(fail, fds);
     }
+    let mut pid = [0u8; 32];
+    let pid = match process.wants_listen_pid {
+        true => listen_pid(&mut pid),
+        false => None,
+    };
     let Process { args, env, candidates, .. } = process;
-    let fail = match home {
-        Some(home) => env.with_one_more(home, |env| execute(candidates, args, env)),
+    let with_pid = |env: &mut CStrArray| match pid {
+        Some(pid) => env.with_one_more(pid, |env| execute(candidates, args, env)),
         None => execute(candidates, args, env),
     };
+    let fail = match home {
+        Some(home) => env.with_one_more(home, with_pid),
+        None => with_pid(env),
+    };
     give_up(fail, fds)
+}
+
+/// `LISTEN_PID=` and the pid of this process, whom the activated descriptors are for (sd_listen_fds(3)).
+fn listen_pid(buffer: &mut [u8; 32]) -> Option<&CStr> {
+    let digits = super::names::digits(process::getpid().unsigned_abs());
+    let text = b"LISTEN_PID=".iter().chain(&digits);
+    for (place, byte) in buffer.iter_mut().zip(text) {
+        *place = *byte;
+    }
+    CStr::from_bytes_until_nul(buffer).ok()
 }
 
 /// The barrier of `create`, and what comes between it and the program.

@@ -51,7 +51,8 @@ pub fn name<'b>((fd, below): At<'_>, buffer: &'b mut [u8; LONGEST]) -> Result<&'
     CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
 }
 
-fn digits(mut number: u32) -> heapless::Vec<u8, 10> {
+/// A number in decimal.
+pub fn digits(mut number: u32) -> heapless::Vec<u8, 10> {
     let mut digits = heapless::Vec::new();
     loop {
         let digit = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));

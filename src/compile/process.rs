@@ -1,6 +1,7 @@
 //! `process`: the part of the Plan that create, run and exec share.
 
 use super::{capabilities, cstring};
+use crate::activation::LISTEN_PID;
 use crate::config;
 use crate::error::{Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
@@ -108,18 +109,21 @@ pub fn compile(
         return Err(refuse("oomScoreAdj", "must lie between -1000 and 1000"));
     }
 
-    let env = environment(process, around.env);
+    let mut env = environment(process, around.env);
+    let wants_listen_pid = around.env.iter().any(|entry| entry == LISTEN_PID);
+    env.retain(|entry| !wants_listen_pid || *entry != LISTEN_PID);
     let path = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
     let candidates = candidates(program, path);
     let wants_home = !env.iter().any(|entry| entry.starts_with("HOME="));
 
     let mut array: CStrArray = env.iter().map(|entry| cstring(entry)).collect();
-    array.reserve(usize::from(wants_home));
+    array.reserve(usize::from(wants_home).saturating_add(wants_listen_pid.into()));
     let size = process.console_size.unwrap_or_default();
     Ok(Process {
         args: process.args.iter().map(|arg| cstring(arg)).collect(),
         env: array,
         wants_home,
+        wants_listen_pid,
         candidates,
         cwd: cstring(process.cwd),
         uid: user.uid,

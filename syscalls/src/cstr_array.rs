@@ -37,7 +37,7 @@ impl CStrArray {
 
     /// Runs `f` with one more string at the end, which is borrowed and gone again afterwards. Allocates nothing: without room
     /// for it ([`CStrArray::reserve`]) the string is left out.
-    pub fn with_one_more<R>(&mut self, string: &CStr, f: impl FnOnce(&CStrArray) -> R) -> R {
+    pub fn with_one_more<R>(&mut self, string: &CStr, f: impl FnOnce(&mut CStrArray) -> R) -> R {
         /// Takes the string out again however `f` ends, so that `drop` never sees it.
         struct Borrowed<'a>(&'a mut CStrArray);
         impl Drop for Borrowed<'_> {

@@ -263,6 +263,38 @@ fn activated_descriptors_reach_the_program_they_are_for() {
     }
 }
 
+/// The process that they are for is named by its own pid, where it is not the first of a pid namespace too.
+#[test]
+fn listen_pid_is_the_programs_own() {
+    let context = context!();
+    not_on!(Runc, "runc says 1 to all");
+    not_on!(Crun, "crun says 1 to all");
+    let own = |output: Output| {
+        let report = output.ok().seen().report().clone();
+        let named = format!("LISTEN_PID={}", report["pid"]);
+        let env: Vec<String> = serde_json::from_value(report["env"].clone()).unwrap();
+        let all: Vec<&String> = env.iter().filter(|entry| entry.starts_with("LISTEN_PID=")).collect();
+        assert_eq!(all, [&named]);
+        report["pid"].as_u64().unwrap()
+    };
+    let wrap = [
+        "payload",
+        "leak-fd",
+        "3",
+        "/etc",
+        "sh",
+        "-c",
+        "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"",
+        "sh",
+    ];
+    let mut bundle = context.bundle(&["report"]);
+    bundle.push("/process/env", json!("LISTEN_PID=77")).without_namespace("pid");
+    let id = context.id();
+    assert!(own(context.call(&["run", "-b", &bundle.path(), &id]).through(&wrap).go()) > 1);
+    let id = context.running(&context.bundle(&["pause"]));
+    assert!(own(context.call(&["exec", &id, "/bin/payload", "report"]).through(&wrap).go()) > 1);
+}
+
 /// A descriptor that is promised and not there is an error, not a hole; neither is one of the runtime's own taken for it.
 #[test]
 fn descriptors_that_are_not_open_are_named() {
