@@ -171,3 +171,42 @@ fn a_profile_mostly_of_unknown_names_must_be_meant() {
     let id = context.id();
     context.call(&["--allow-unknown-syscalls", "run", "--bundle", &bundle.path(), &id]).go().ok();
 }
+
+#[test]
+fn a_name_that_nobody_knows_is_skipped_and_named_at_debug_level() {
+    let context = context!();
+    let mut bundle = context.bundle(&["true"]);
+    let names = ["read", "write", "close", "openat", "nosuchcall"];
+    let rule = json!({ "names": names, "action": "SCMP_ACT_LOG" });
+    bundle.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] }));
+    let quiet = context.run(&bundle).ok();
+    assert!(!quiet.stderr.contains("nosuchcall"), "{}", quiet.describe());
+    let id = context.id();
+    let told = context.call(&["--debug", "run", "--bundle", &bundle.path(), &id]).go().ok();
+    assert!(told.stderr.contains("nosuchcall"), "{}", told.describe());
+}
+
+#[test]
+fn each_flag_is_taken_by_the_kernel() {
+    let context = context!();
+    let flags = [&[][..], &["TSYNC"], &["LOG"], &["SPEC_ALLOW"], &["TSYNC", "LOG", "SPEC_ALLOW"]];
+    for names in flags {
+        let names: Vec<String> = names.iter().map(|name| format!("SECCOMP_FILTER_FLAG_{name}")).collect();
+        let mut bundle = action(&context, &[], "SCMP_ACT_ERRNO");
+        bundle.set("/linux/seccomp/flags", json!(names));
+        assert_eq!(context.observe(&bundle).errno("getpriority"), "EPERM", "{names:?}");
+    }
+}
+
+/// With no_new_privs the filter comes last: what the runtime itself still has to call is not for the profile to forbid.
+#[test]
+fn a_profile_may_forbid_what_drops_privileges() {
+    let context = context!();
+    let names = ["setuid", "setgid", "setgroups", "setresuid", "setresgid", "capset"];
+    let rule = json!({ "names": names, "action": "SCMP_ACT_ERRNO" });
+    let mut bundle = context.bundle(&["getpriority"]);
+    bundle.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] }));
+    bundle.set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
+    bundle.set("/process/noNewPrivileges", true);
+    assert_eq!(context.observe(&bundle).out("getpriority"), 20);
+}
