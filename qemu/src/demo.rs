@@ -54,8 +54,13 @@ pub fn main(arguments: &[String]) -> Result<()> {
     let (program, how) = match std::env::var_os("RUNTIME") {
         Some(program) => (PathBuf::from(program), String::new()),
         None => {
+            if !host::target_directory().join("dist/runlet").exists() {
+                println!(
+                    "Building runlet and the standard library for it; the first time takes some minutes."
+                );
+            }
             let built = dist::build(dist::NATIVE)?;
-            (built.file, format!("one {} file; {}", built.kind, built.how))
+            (built.file, format!("one {} file, by {}", built.kind, built.how))
         }
     };
     let directory = host::target_directory().join("demo");
@@ -102,9 +107,12 @@ pub fn main(arguments: &[String]) -> Result<()> {
     show(&inside, &outside);
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let median = times.get(RUNS / 2).copied().unwrap_or_default();
-    println!("{:<16}{median:.1} ms from the command to its end, /bin/true, median of {RUNS}", "time");
-    println!("{:<16}{} bytes{}{how}", name, grouped(size), if how.is_empty() { "" } else { ", " });
-    println!("\nagain: {} run --bundle {} demo", program.display(), look.display());
+    println!(
+        "\n{median:.1} ms from `{name} run` to the end of /bin/true in such a container (median of {RUNS})"
+    );
+    println!("{} bytes of {name}{}{how}", grouped(size), if how.is_empty() { "" } else { ": " });
+    println!("\nagain:    {} run --bundle {} demo", program.display(), look.display());
+    println!("to edit:  {}", look.join("config.json").display());
     Ok(())
 }
 
@@ -164,7 +172,7 @@ fn facts(text: &str) -> Facts {
 fn show(inside: &Facts, outside: &Facts) {
     let bold = std::io::stdout().is_terminal();
     let (on, off) = if bold { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-    println!("\n{on}{:<16}{:<42}on this machine{off}", "", "in the container");
+    println!("\n{on}{:<16}{:<42}out here{off}", "", "in the container");
     let get = |facts: &Facts, name: &str| facts.get(name).cloned().unwrap_or_else(|| "-".into());
     let row = |name: &str, in_there: String, out_here: String| {
         println!("{on}{name:<16}{off}{in_there:<42}{out_here}");
@@ -180,7 +188,7 @@ fn show(inside: &Facts, outside: &Facts) {
     row("uid", user(inside), user(outside));
     row("network", short(&get(inside, "network")), short(&get(outside, "network")));
     row("files in /", short(&get(inside, "files")), short(&get(outside, "files")));
-    row("writing to /", get(inside, "write"), String::new());
+    row("writing to /", get(inside, "write"), if host::is_root() { "works" } else { "refused" }.into());
     plain("mounts", "mounts");
     row("devices", count(&get(inside, "devices")), count(&get(outside, "devices")));
     let capabilities = |facts: &Facts| {
@@ -198,7 +206,7 @@ fn show(inside: &Facts, outside: &Facts) {
         .into_iter()
         .filter(|kind| get(inside, &format!("ns_{kind}")) != get(outside, &format!("ns_{kind}")))
         .collect();
-    row("own namespaces", own.join(" "), String::new());
+    row("own namespaces", own.join(" "), "-".into());
 }
 
 fn short(names: &str) -> String {

@@ -308,6 +308,9 @@ fn rustup_musl(sysroot: &Path, target: &str) -> Result<setup::Musl> {
     if !directory.exists() {
         host::output(Command::new("rustup").args(["--quiet", "target", "add", target]))?;
     }
+    if !directory.exists() {
+        return Err(Error::new(format!("rustup added {target}, but there is no {}", directory.display())));
+    }
     Ok(setup::Musl { directory, relr: true, from: "rustup's musl".into() }) // 1.2.5
 }
 
