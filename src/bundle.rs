@@ -39,6 +39,7 @@ impl Bundle {
                 }
             })?;
         let json = store::read_all(&opened).map_err(Error::sys("config.json: read", &file))?;
+        core::mem::forget(opened); // exit closes it, with all else
         Ok(Bundle { path, json })
     }
 }

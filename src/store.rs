@@ -426,33 +426,46 @@ pub enum Stat {
     NoProc,
 }
 
-/// Reads /proc/PID/stat (proc_pid_stat(5)): the state is the first field after the name, the start time the 22nd of all.
+/// What /proc says of a process now.
 pub fn stat(pid: i32) -> Stat {
-    if pid <= 0 {
-        return Stat::Gone;
+    look(pid).0
+}
+
+/// The start time of a child; 0 where nobody tells.
+pub fn start_time(child: i32) -> u64 {
+    let (stat, file) = look(child);
+    core::mem::forget(file); // exit closes it, with all else
+    match stat {
+        Stat::Alive(start_time) => start_time,
+        Stat::Gone | Stat::NoProc => 0,
     }
-    let file = match rustix::fs::open(
-        format!("/proc/{pid}/stat"),
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    ) {
+}
+
+/// Reads /proc/PID/stat (proc_pid_stat(5)): the state is the first field after the name, the start time the 22nd of all.
+fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
+    if pid <= 0 {
+        return (Stat::Gone, None);
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(format!("/proc/{pid}/stat"), flags, Mode::empty()) {
         Ok(file) => file,
         Err(_) if rustix::fs::access("/proc/self", rustix::fs::Access::EXISTS).is_err() => {
-            return Stat::NoProc;
+            return (Stat::NoProc, None);
         }
-        Err(_) => return Stat::Gone,
+        Err(_) => return (Stat::Gone, None),
     };
     let mut buffer = [0u8; 1024];
-    let Ok(length) = rustix::io::read(&file, &mut buffer) else { return Stat::Gone };
+    let length = rustix::io::read(&file, &mut buffer).unwrap_or(0);
     let text = buffer.get(..length).unwrap_or_default();
     // The name may hold anything, a closing parenthesis too: the last one ends it.
     let after = text.iter().rposition(|byte| *byte == b')').unwrap_or(0).saturating_add(2);
     let text = core::str::from_utf8(text.get(after..).unwrap_or_default()).unwrap_or_default();
     let mut fields = text.split(' ');
-    match fields.next() {
+    let stat = match fields.next() {
         None | Some("" | "Z" | "X" | "x") => Stat::Gone,
         Some(_) => Stat::Alive(fields.nth(18).and_then(|field| field.parse().ok()).unwrap_or(0)),
-    }
+    };
+    (stat, Some(file))
 }
 
 /// The pid of a process in the innermost of its pid namespaces (`NSpid`, proc_pid_status(5)); before Linux 4.1 nobody tells.
@@ -494,6 +507,9 @@ fn judge(root: &rustix::fs::Stat) -> rustix::io::Result<()> {
 
 /// Makes a directory with its parents, 0700 for the last.
 fn make_directories(path: &str) -> Result<()> {
+    if rustix::fs::mkdir(path, Mode::RWXU).is_ok() {
+        return Ok(()); // what holds it is nearly always there
+    }
     let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
     for end in ends {
         let part = path.get(..end).unwrap_or_default();

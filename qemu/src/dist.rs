@@ -328,9 +328,11 @@ fn cargo_home() -> PathBuf {
 }
 
 /// What kind of executable these bytes are, from the ELF header and program headers (elf(5)); one with an interpreter is
-/// an error, since nothing would load it in an initramfs.
+/// an error, since nothing would load it in an initramfs, and so is one with variables of its threads.
 fn elf_kind(bytes: &[u8]) -> Result<String> {
     const PT_INTERP: u32 = 3;
+    /// Thread-local storage, which the program does not set up (syscalls/src/entry.rs).
+    const PT_TLS: u32 = 7;
     const ET_DYN: u16 = 3;
     let wide = bytes.get(4) == Some(&2);
     let little = bytes.get(5) == Some(&1);
@@ -348,11 +350,12 @@ fn elf_kind(bytes: &[u8]) -> Result<String> {
             (number(28, 4)?, number(42, 2)?, number(44, 2)?)
         };
         for index in 0..count {
-            if number((table + index * size) as usize, 4)? as u32 == PT_INTERP {
+            if matches!(number((table + index * size) as usize, 4)? as u32, PT_INTERP | PT_TLS) {
                 return None;
             }
         }
         Some(if kind == ET_DYN { "static-pie" } else { "static" }.into())
     };
-    parse().ok_or_else(|| Error::new("the result is not a static ELF executable"))
+    parse()
+        .ok_or_else(|| Error::new("the result is not a static ELF executable without thread-local storage"))
 }

@@ -341,24 +341,26 @@ impl Cgroup {
         let failed = |errno| Error::sys("make the cgroup", path)(errno);
         let mut tries = 0u32;
         let there = loop {
+            // The default parent is missing more often than not: it goes with its last container.
+            if tries > 0 || place.is_default() {
+                for parent in place.parents() {
+                    match rustix::fs::mkdir(parent, MODE) {
+                        Ok(()) => {
+                            self.made.push(parent.into());
+                            if place.v1 {
+                                inherit_cpuset(parent)?;
+                            }
+                        }
+                        Err(Errno::EXIST) => {}
+                        Err(errno) => return Err(Error::sys("make the cgroup", parent)(errno)),
+                    }
+                }
+            }
             match rustix::fs::mkdir(path, MODE) {
                 Ok(()) => break false,
                 Err(Errno::EXIST) => break true,
-                // The parent is missing, or was removed with its last container just now.
-                Err(Errno::NOENT) if tries < 100 => {
-                    for parent in place.parents() {
-                        match rustix::fs::mkdir(parent, MODE) {
-                            Ok(()) => {
-                                self.made.push(parent.into());
-                                if place.v1 {
-                                    inherit_cpuset(parent)?;
-                                }
-                            }
-                            Err(Errno::EXIST) => {}
-                            Err(errno) => return Err(Error::sys("make the cgroup", parent)(errno)),
-                        }
-                    }
-                }
+                // A parent is missing, or was removed with its last container just now.
+                Err(Errno::NOENT) if tries < 100 => {}
                 Err(errno) => return Err(failed(errno)),
             }
             tries = tries.saturating_add(1);

@@ -11,27 +11,36 @@ use syscalls::{AsRawFd, BorrowedFd, CWD, Errno, Result, fs, leak, mount, stat};
 /// A descriptor and a name in it; an empty one for the descriptor itself.
 pub type At<'a> = (BorrowedFd<'a>, &'a CStr);
 
-/// /proc/self/fd of this machine.
+/// /proc/self/fd of this machine: the working directory, or once that has been left a descriptor to come back to it.
 #[derive(Clone, Copy)]
-pub struct Names(BorrowedFd<'static>);
+pub struct Names(Option<BorrowedFd<'static>>);
 
 impl Names {
-    /// Before pivot_root, after which /proc is the container's. A machine that has no procfs gets one, in this mount namespace.
-    pub fn open() -> Result<Self> {
-        let open = || fs::openat(CWD, c"/proc/self/fd", fs::O_PATH | fs::O_DIRECTORY, 0);
-        let names = leak(open().or_else(|_| {
+    /// Goes there. Before pivot_root, after which /proc is the container's. A machine that has no procfs gets one, in this mount
+    /// namespace.
+    pub fn enter() -> Result<Self> {
+        let go = || fs::chdir(c"/proc/self/fd");
+        go().or_else(|_| {
             mount::mount(Some(c"proc"), c"/proc", Some(c"proc"), 0, None)?;
-            open()
-        })?);
-        match stat::fstatfs(names)?.kind {
-            PROC_MAGIC => Ok(Names(names)),
+            go()
+        })?;
+        match stat::statfs(c".")?.kind {
+            PROC_MAGIC => Ok(Names(None)),
             _ => Err(Errno::NOSYS),
         }
     }
 
-    /// Makes their directory the working directory, where they are good.
-    pub fn enter(self) -> Result<()> {
-        fs::fchdir(self.0)
+    /// Before the working directory changes.
+    pub fn leave(&mut self) -> Result<()> {
+        if self.0.is_none() {
+            self.0 = Some(leak(fs::openat(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0)?));
+        }
+        Ok(())
+    }
+
+    /// Goes back.
+    pub fn come_back(self) -> Result<()> {
+        self.0.map_or(Ok(()), fs::fchdir)
     }
 }
 

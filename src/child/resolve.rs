@@ -33,7 +33,7 @@ pub enum Links {
 pub struct Jail {
     pub root: BorrowedFd<'static>,
     /// Names of descriptors for mount(2), if there are any.
-    names: Option<Names>,
+    names: Cell<Option<Names>>,
     /// Whether the working directory is theirs.
     is_named: Cell<bool>,
     has_openat2: Cell<bool>,
@@ -48,8 +48,8 @@ impl Jail {
     pub fn new(root: BorrowedFd<'static>, names: Option<Names>) -> Self {
         Jail {
             root,
-            names,
-            is_named: Cell::new(false),
+            names: Cell::new(names),
+            is_named: Cell::new(names.is_some()),
             has_openat2: Cell::new(true),
             openat2_works: Cell::new(false),
             without: Cell::new(0),
@@ -70,7 +70,7 @@ impl Jail {
 
     /// mount(2) of a bind. `ENOSYS` without names.
     pub fn bind(&self, source: At<'_>, target: At<'_>, flags: u32) -> Result<()> {
-        self.names.ok_or(Errno::NOSYS)?;
+        self.names.get().ok_or(Errno::NOSYS)?;
         let (mut from, mut to) = ([0; LONGEST], [0; LONGEST]);
         let (from, to) = (self.name(source, &mut from)?, self.name(target, &mut to)?);
         mount::mount(Some(from), to, None, mount::MS_BIND | flags, None)
@@ -78,19 +78,22 @@ impl Jail {
 
     /// A name for a place, good while the working directory is what it is made here.
     pub fn name<'b>(&self, at: At<'b>, buffer: &'b mut [u8; LONGEST]) -> Result<&'b CStr> {
-        let Some(names) = self.names else {
+        let Some(names) = self.names.get() else {
             fs::fchdir(at.0)?;
             return Ok(if at.1.is_empty() { c"." } else { at.1 });
         };
         if !self.is_named.replace(true) {
-            names.enter()?;
+            names.come_back()?;
         }
         name(at, buffer)
     }
 
     /// Goes to the root, which is where programs begin.
     pub fn enter(&self) -> Result<()> {
-        self.is_named.set(false);
+        if let (true, Some(mut names)) = (self.is_named.replace(false), self.names.get()) {
+            names.leave()?;
+            self.names.set(Some(names));
+        }
         fs::fchdir(self.root)
     }
 

@@ -5,7 +5,7 @@ use super::names::{At, LONGEST, Names};
 use super::procfs::{Place, Procfs};
 use super::resolve::{Jail, Links, same_file};
 use super::{Done, at, nth};
-use crate::plan::{AttrChange, Plan, Root};
+use crate::plan::{AttrChange, Device, Plan, Root};
 use crate::sync::{Absent, Step, is_absent};
 use core::ffi::CStr;
 use syscalls::fs::{self, O_DIRECTORY};
@@ -27,7 +27,7 @@ pub fn attach(root: &Root) -> Done<Jail> {
     let late = root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0;
     let leaves_nothing = if late { MS_SLAVE | MS_REC } else { root.propagation };
     mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
-    let names = Names::open().ok();
+    let names = Names::enter().ok();
     let directory =
         leak(fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
     let attached = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE)
@@ -225,15 +225,22 @@ fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>
     if plan.masked.is_empty() {
         return Ok(());
     }
-    let null = match own {
-        Some(own) => (own.top, c"null"),
-        None => (jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::MaskDevice))?, c""),
+    const NULL: (u32, u32, u32) = (fs::S_IFCHR, 1, 3);
+    let is_null = |device: &Device| {
+        &*device.path == c"dev/null" && (device.mode & fs::S_IFMT, device.major, device.minor) == NULL
     };
-    let flags = fs::AT_EMPTY_PATH | fs::AT_SYMLINK_NOFOLLOW;
-    let kind = stat::fstatat(null.0, null.1, flags).map_err(at(Step::MaskDevice))?;
-    if (kind.mode & fs::S_IFMT, kind.rdev_major, kind.rdev_minor) != (fs::S_IFCHR, 1, 3) {
-        return Err(at(Step::MaskDevice)(Errno::NODEV));
-    }
+    let null = match own {
+        // What was made there is what is there.
+        Some(own) if plan.devices.iter().any(is_null) => (own.top, c"null"),
+        _ => {
+            let null = jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::MaskDevice))?;
+            let have = stat::fstat(null).map_err(at(Step::MaskDevice))?;
+            if (have.mode & fs::S_IFMT, have.rdev_major, have.rdev_minor) != NULL {
+                return Err(at(Step::MaskDevice)(Errno::NODEV));
+            }
+            (null, c"")
+        }
+    };
     for (index, path) in plan.masked.iter().enumerate() {
         mask(path, jail, proc, null).map_err(nth(Step::Masked, index))?;
     }

@@ -16,7 +16,7 @@ use crate::plan::{Device, MountKind, Plan};
 use crate::rdt;
 use crate::readiness::{self, Manager, Proxy};
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
-use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Stat, Store};
+use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Store};
 use crate::time::Time;
 use crate::validate::validate;
 use alloc::{
@@ -374,10 +374,6 @@ fn record<'b>(
     pid: i32,
     cgroup: Option<&Cgroup>,
 ) -> Record<'b> {
-    let start_time = match store::stat(pid) {
-        Stat::Alive(start_time) => start_time,
-        Stat::Gone | Stat::NoProc => 0,
-    };
     // As `list` shows the owner: root, or else a number, since other names are for the C library to know.
     let owner = match syscalls::ids::start().real_uid {
         0 => String::from("root"),
@@ -392,7 +388,7 @@ fn record<'b>(
         created: Time::now().to_string().leak(),
         owner: owner.leak(),
         annotations: config.annotations.clone(),
-        start_time,
+        start_time: store::start_time(pid),
         cgroup_path: String::from(cgroup.map(Cgroup::path).unwrap_or_default()).leak(),
     }
 }

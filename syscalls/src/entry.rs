@@ -3,6 +3,9 @@
 //! std's own start polls stdio, installs a stack-overflow handler and changes SIGPIPE: a dozen system calls of which a short-lived
 //! static program needs none. It also means that SIGPIPE keeps its default and closed stdio stays closed.
 //!
+//! Nor is there any thread-local storage: no variable of the program is one (`cargo dist` looks for the segment), and what musl keeps
+//! there is errno, which the calls of this crate and of rustix do not set. A use of it all the same ends the program at once.
+//!
 //! The program itself can be `#![forbid(unsafe_code)]`: what the macro brings along (a symbol named `main`, one call) is this
 //! crate's code, here to be read, and the lint leaves code of another crate's macro to that crate.
 //!
@@ -86,8 +89,18 @@ macro_rules! entry {
             ) -> core::ffi::c_int {
                 let run: fn($crate::Args) -> i32 = $run;
                 // SAFETY: the C library's arguments of main.
-                run(unsafe { $crate::Args::new(argv, envp) })
+                let status = run(unsafe { $crate::Args::new(argv, envp) });
+                // Nothing was registered to be done at the end.
+                $crate::process::exit_group(status)
             }
+
+            /// Takes the place of musl's: no thread but the first, and nothing that is kept for each thread. Two system calls less.
+            #[cfg(all(
+                target_env = "musl",
+                any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+            ))]
+            #[unsafe(no_mangle)]
+            extern "C" fn __init_tls(_auxiliary: *const usize) {}
         };
     };
 }

@@ -4,17 +4,24 @@
 //!
 //! The kernel writes one time of two words.
 
-use crate::call::ret_unit;
 use core::time::Duration;
-use linux_raw_sys::general as k;
 use rustix::io::Result;
+#[cfg(target_pointer_width = "32")]
+use {crate::call::ret_unit, linux_raw_sys::general as k};
 
 pub use linux_raw_sys::general::{CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME};
 
-/// clock_gettime by a system call, without the vDSO that a short program asks once. A time before the clock's start reads as it.
+/// clock_gettime: the C library's, which has the time from the vDSO, or with 32 bits a system call. A time before the clock's start reads as it.
 pub fn clock(clock: u32) -> Result<Duration> {
     #[cfg(target_pointer_width = "64")]
-    let time = get::<i64>(k::__NR_clock_gettime, clock)?;
+    let time = {
+        let mut time = [0i64; 2];
+        // SAFETY: two words are written. No call that could fail is made for a clock that there is.
+        match unsafe { clock_gettime(clock as i32, time.as_mut_ptr()) } {
+            0 => time,
+            _ => return Err(rustix::io::Errno::INVAL),
+        }
+    };
     // 64-bit times came with Linux 5.1; before, a date ends in 2038.
     #[cfg(target_pointer_width = "32")]
     let time = match get::<i64>(k::__NR_clock_gettime64, clock) {
@@ -25,7 +32,13 @@ pub fn clock(clock: u32) -> Result<Duration> {
     Ok(Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanoseconds)))
 }
 
+#[cfg(target_pointer_width = "64")]
+unsafe extern "C" {
+    fn clock_gettime(clock: core::ffi::c_int, time: *mut i64) -> core::ffi::c_int;
+}
+
 /// The call itself, for words of one size: seconds and nanoseconds.
+#[cfg(target_pointer_width = "32")]
 fn get<Word: Default + Copy>(number: u32, clock: u32) -> Result<[Word; 2]> {
     let mut time = [Word::default(); 2];
     // SAFETY: two words are written, as this call has them.
