@@ -68,12 +68,17 @@ impl Output {
         fs::read_to_string(&self.stderr_path).unwrap_or_default()
     }
 
-    /// Waits until standard output has `words`.
+    /// Waits until standard output has `words` in a line that is complete, and gives the complete lines.
     #[track_caller]
     pub fn wait_stdout(&self, words: &str) -> String {
-        let found = wait_for(Duration::from_secs(20), || self.stdout_now().contains(words));
+        let mut lines = String::new();
+        let found = wait_for(Duration::from_secs(20), || {
+            lines = self.stdout_now();
+            lines.truncate(lines.rfind('\n').map_or(0, |end| end + 1));
+            lines.contains(words)
+        });
         assert!(found, "standard output never had {words:?}: {}", self.describe());
-        self.stdout_now()
+        lines
     }
 
     #[track_caller]
