@@ -403,7 +403,9 @@ fn path_at(json: &[u8], line: usize, column: usize) -> String {
                 if !path.is_empty() {
                     path.push('.');
                 }
-                path.push_str(&String::from_utf8_lossy(name));
+                // A name is printed as it stands in the text, but for what a terminal would obey.
+                let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+                path.extend(String::from_utf8_lossy(name).chars().map(plain));
             }
             Open::Array(index) => path.push_str(&format!("[{index}]")),
         }
@@ -430,6 +432,21 @@ mod tests {
         let text =
             refusal("{\n \"linux\": {\n  \"namespaces\": [ {\"type\": \"pid\"}, {\"type\": [] } ] } }");
         assert!(text.starts_with("config.json: linux.namespaces[1].type: "), "{text}");
+    }
+
+    #[test]
+    fn a_name_cannot_write_to_the_terminal() {
+        for name in ["a\u{7f}b", "a\u{1b}[31m", "a\nb"] {
+            let text = refusal(&format!("{{\"annotations\":{{\"{name}\":7}}}}"));
+            assert!(
+                text.starts_with("config.json: annotations") && !text.contains(char::is_control),
+                "{text:?}"
+            );
+        }
+        assert!(
+            refusal("{\"annotations\":{\"a\u{7f}b\":7}}")
+                .starts_with("config.json: annotations.a\u{fffd}b: ")
+        );
     }
 
     #[test]
