@@ -84,6 +84,7 @@ pub fn now(cgroup: &Cgroup) -> Now {
             .and_then(first)
             .filter(limited),
         quota: read(c"cpu.max").or_else(|| read(c"cpu.cfs_quota_us")).and_then(first),
+        period: read(c"cpu.max").and_then(|text| number(text.split(|byte| *byte == b' ').nth(1)?)),
     }
 }
 
@@ -161,6 +162,10 @@ fn put<'p>(
     restore: bool,
     undo: &mut Vec<Undo<'p>>,
 ) -> rustix::io::Result<bool> {
+    // systemd has limited the scope for now.
+    if cgroup.scope.is_some() && cgroup.late_pids.is_some() && write.file.as_c_str() == c"pids.max" {
+        return Ok(true);
+    }
     for dir in cgroup.dirs.iter().filter(|dir| dir.v1 == write.v1) {
         let before = match restore {
             true => read_file(&dir.fd, &write.file).ok(),

@@ -45,8 +45,8 @@ pub struct Cgroup {
     /// When systemd made it.
     scope: Option<Scope>,
     placeholder: RefCell<Option<Placeholder>>,
-    /// See [`crate::compile::cgroup::CgroupPlan`].
-    no_forks: bool,
+    /// What pids.max gets when the first process is there, which could not be born under it: 0, or 1 beside a placeholder.
+    late_pids: Option<&'static [u8]>,
 }
 
 impl Cgroup {
@@ -146,10 +146,11 @@ impl Cgroup {
     /// have been born under is set.
     pub fn is_born(&self) -> Result<()> {
         drop(self.placeholder.take());
+        let Some(value) = self.late_pids else { return Ok(()) };
         // On cgroup v1 the file is in one of several directories.
-        match !self.no_forks || self.dirs.iter().any(|dir| write_file(&dir.fd, c"pids.max", b"0").is_ok()) {
+        match self.dirs.iter().any(|dir| write_file(&dir.fd, c"pids.max", value).is_ok()) {
             true => Ok(()),
-            false => Err(Error::new("linux.resources.pids.limit: pids.max does not take 0")),
+            false => Err(error!("linux.resources.pids.limit: pids.max does not take it")),
         }
     }
 
@@ -162,10 +163,12 @@ impl Cgroup {
         let program = plan.devices.as_deref().map(device::load).transpose()?.flatten();
         self.reach(&host, &plan.writes, keep)?;
         apply::enable(self, &plan.writes, false)?;
-        if let Some(scope) = &self.scope {
-            scope.update(&plan.writes)?;
-        }
         apply::apply(self, &plan.writes, true)?;
+        if let Some(scope) = &self.scope {
+            // Not before the values are known to be good; it rounds some of them.
+            scope.update(&plan.writes)?;
+            apply::apply(self, &plan.writes, false)?;
+        }
         program.map_or(Ok(()), |program| self.replace(&program))
     }
 

@@ -241,7 +241,13 @@ impl Prepared {
     /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
     /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
     pub fn create(&self) -> Result<Option<Cgroup>> {
-        let mut cgroup = Cgroup { no_forks: self.plan.no_forks, ..Cgroup::default() };
+        let pids_is_1 = |write: &Write| write.file.as_c_str() == c"pids.max" && write.value == b"1";
+        let late_pids: Option<&[u8]> = match self.plan.no_forks {
+            true => Some(b"0"),
+            false if self.scope.is_some() && self.plan.writes.iter().any(pids_is_1) => Some(b"1"),
+            false => None,
+        };
+        let mut cgroup = Cgroup { late_pids, ..Cgroup::default() };
         let made = match &self.scope {
             Some((scope, id)) => self.places.iter().try_for_each(|place| {
                 *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);

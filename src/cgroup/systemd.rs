@@ -143,6 +143,11 @@ impl Scope {
             // A scope whose last process was killed for memory counts as failed, and would stay to be looked at.
             put("CollectMode", &Value::Text("inactive-or-failed"));
             for (name, value) in properties(writes) {
+                // The placeholder and the container's first process.
+                let value = match (name, value) {
+                    ("TasksMax", Value::Number(number)) => Value::Number(number.max(2)),
+                    (_, value) => value,
+                };
                 put(name, &value);
             }
         });

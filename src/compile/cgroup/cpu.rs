@@ -36,9 +36,9 @@ impl Compiler {
                 Some(quota) => self.put("cpu.cfs_quota_us", "cpu.quota", &quota),
             }
         } else {
-            match (quota, period) {
+            // A single number leaves the period as it is; systemd, which is told as well, would take its own.
+            match (quota, period.or(quota.and(now.period))) {
                 (None, None) => {}
-                // A single number leaves the period as it is.
                 (Some(..0), None) => self.default("cpu.max", "cpu.quota", &"max"),
                 (Some(quota), None) => self.put("cpu.max", "cpu.quota", &quota),
                 (Some(..0), Some(period)) => self.put("cpu.max", "cpu.period", &format_args!("max {period}")),

@@ -148,6 +148,8 @@ pub struct Now {
     pub memory: Option<u64>,
     /// First number of cpu.max in microseconds; `None` is unlimited.
     pub quota: Option<u64>,
+    /// Second number of cpu.max in microseconds; `None` on cgroup v1, where it has a file of its own.
+    pub period: Option<u64>,
 }
 
 /// What the plan is for.

@@ -25,7 +25,7 @@ fn v2(json: &str) -> Vec<String> {
 }
 
 fn update(json: &str, memory: Option<u64>, quota: Option<u64>) -> Vec<String> {
-    writes(json, Controllers::NONE, Occasion::Update(Now { memory, quota }))
+    writes(json, Controllers::NONE, Occasion::Update(Now { memory, quota, period: None }))
 }
 
 fn refusal(json: &str, v1: Controllers) -> String {
