@@ -1,6 +1,5 @@
 //! Descriptors that the caller passes to the program: by socket activation (sd_listen_fds(3)) and by `--preserve-fds`.
 
-use crate::cmd::Context;
 use crate::error::{Result, error};
 use alloc::{format, string::String, vec::Vec};
 use linux_raw_sys::general::FD_CLOEXEC;
@@ -18,8 +17,8 @@ pub struct Passed {
 }
 
 /// Finds what is passed, and that it is all there. The activated ones come first, as with runc.
-pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
-    let listen = listen_fds(context);
+pub fn passed(environment: syscalls::Args, preserve_fds: u32) -> Result<Passed> {
+    let listen = listen_fds(environment);
     let descriptors = listen.saturating_add(preserve_fds);
     for number in 3..descriptors.saturating_add(3) {
         if !is_callers(number) {
@@ -32,7 +31,7 @@ pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
         env.push(format!("LISTEN_FDS={listen}"));
         // Only the process itself knows its pid, and only when it is where it belongs.
         env.push(LISTEN_PID.into());
-        if let Some(names) = context.env.var(b"LISTEN_FDNAMES").and_then(|names| names.to_str().ok()) {
+        if let Some(names) = environment.var(b"LISTEN_FDNAMES").and_then(|names| names.to_str().ok()) {
             env.push(format!("LISTEN_FDNAMES={names}"));
         }
     }
@@ -41,8 +40,8 @@ pub fn passed(context: &Context<'_>, preserve_fds: u32) -> Result<Passed> {
 
 /// How many descriptors LISTEN_FDS says there are. They are for the process that LISTEN_PID names: what was inherited from a
 /// service that kept them for itself is nobody's to pass on.
-fn listen_fds(context: &Context<'_>) -> u32 {
-    let number = |name: &[u8]| context.env.var(name)?.to_str().ok()?.parse::<u32>().ok();
+fn listen_fds(environment: syscalls::Args) -> u32 {
+    let number = |name: &[u8]| environment.var(name)?.to_str().ok()?.parse::<u32>().ok();
     let own = || rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     match number(b"LISTEN_PID") {
         Some(pid) if pid == own() => number(b"LISTEN_FDS").unwrap_or(0),

@@ -1,11 +1,17 @@
 //! What a command line says: one struct a command, filled by the argument parser, read by the commands.
 //!
-//! Owns types only. A value here has the right shape (a number in its range, an option's one spelling) and means
+//! Owns types, and the one way from a word to text. A value here has the right shape (a number in its range, an option's one spelling) and means
 //! nothing yet: no default root, no path made absolute, no id checked against the store. Defaults and rules are
 //! the commands'. Paths are C strings because argv cannot hold a NUL and the kernel takes nothing else; they are
 //! as the caller typed them, so relative ones are relative to the caller's working directory.
 
-use alloc::{ffi::CString, string::String, vec::Vec};
+use crate::error::{Result, error};
+use alloc::{
+    ffi::CString,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::ffi::CStr;
 
 /// A whole command line.
 #[derive(Debug)]
@@ -319,4 +325,9 @@ pub struct Check {
     pub syscall: Option<String>,
     /// `--arg N=VALUE`: that call's arguments, by number 0 to 5.
     pub args: Vec<(u8, u64)>,
+}
+
+/// A path or word of the command line as text.
+pub fn text(value: &CStr, flag: &str) -> Result<String> {
+    value.to_str().map(ToString::to_string).map_err(|_| error!("{flag}: is not UTF-8"))
 }

@@ -1,7 +1,7 @@
 //! The bundle: a directory with a config.json, which is read once and then borrowed from.
 
 use crate::args;
-use crate::cmd::text;
+use crate::args::text;
 use crate::error::{Error, Result};
 use crate::store;
 use alloc::{format, string::String, vec::Vec};

@@ -2,7 +2,7 @@
 //! how it ended. Each is asked for by a flag that names a file, a socket or a descriptor.
 
 use crate::activation::is_callers;
-use crate::cmd::text;
+use crate::args::text;
 use crate::error::{Error, Result, error};
 use crate::spawn::Child;
 use crate::store;

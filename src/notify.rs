@@ -30,7 +30,7 @@ pub fn hand_over(
     // config-linux.md "The Container Process State".
     let mut json = Writer::default();
     json.object("");
-    json.string("ociVersion", crate::cmd::version::SPEC);
+    json.string("ociVersion", crate::config::SPEC);
     json.strings("fds", &mut ["seccompFd"].into_iter());
     json.number("pid", i64::from(child.pid));
     if !seccomp.listener_metadata.is_empty() {

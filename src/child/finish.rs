@@ -56,8 +56,9 @@ pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail, 
 
 /// `LISTEN_PID=` and the pid of this process, whom the activated descriptors are for (sd_listen_fds(3)).
 fn listen_pid(buffer: &mut [u8; 32]) -> Option<&CStr> {
-    let digits = super::names::digits(process::getpid().unsigned_abs());
-    let text = b"LISTEN_PID=".iter().chain(&digits);
+    let mut number = [0; 10];
+    let digits = super::names::digits(process::getpid().unsigned_abs(), &mut number);
+    let text = b"LISTEN_PID=".iter().chain(digits);
     for (place, byte) in buffer.iter_mut().zip(text) {
         *place = *byte;
     }

@@ -49,10 +49,11 @@ pub const LONGEST: usize = 10 + 1 + 256;
 
 /// The name of a place, in the directory of names.
 pub fn name<'b>((fd, below): At<'_>, buffer: &'b mut [u8; LONGEST]) -> Result<&'b CStr> {
-    let digits = digits(fd.as_raw_fd().unsigned_abs());
+    let mut number = [0; 10];
+    let digits = digits(fd.as_raw_fd().unsigned_abs(), &mut number);
     let slash: &[u8] = if below.is_empty() { b"" } else { b"/" };
     let mut place = 0usize;
-    for part in [digits.as_slice(), slash, below.to_bytes_with_nul()] {
+    for part in [digits, slash, below.to_bytes_with_nul()] {
         let end = place.saturating_add(part.len());
         buffer.get_mut(place..end).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(part);
         place = end;
@@ -60,18 +61,18 @@ pub fn name<'b>((fd, below): At<'_>, buffer: &'b mut [u8; LONGEST]) -> Result<&'
     CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
 }
 
-/// A number in decimal.
-pub fn digits(mut number: u32) -> heapless::Vec<u8, 10> {
-    let mut digits = heapless::Vec::new();
-    loop {
-        let digit = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));
-        digits.push(digit).unwrap_or_default();
+/// A number in decimal, in a buffer.
+pub fn digits(mut number: u32, buffer: &mut [u8; 10]) -> &[u8] {
+    let mut start = buffer.len();
+    for (place, byte) in buffer.iter_mut().enumerate().rev() {
+        *byte = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));
         number /= 10;
+        start = place;
         if number == 0 {
-            digits.reverse();
-            return digits;
+            break;
         }
     }
+    buffer.get(start..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -83,7 +84,10 @@ mod tests {
     #[test]
     fn a_name_is_the_descriptors_number_and_what_is_below_it() {
         for number in [0, 7, 10, 4096, u32::MAX] {
-            assert_eq!(String::from_utf8(digits(number).to_vec()).unwrap(), format!("{number}"));
+            assert_eq!(
+                String::from_utf8(digits(number, &mut [0; 10]).to_vec()).unwrap(),
+                format!("{number}")
+            );
         }
         let stdin = syscalls::fd::inherited(0).unwrap();
         for (below, text) in [(c"", "0"), (c"kcore", "0/kcore")] {

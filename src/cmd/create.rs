@@ -124,7 +124,7 @@ fn think<'b>(
     if let Some(process) = &mut config.process {
         process.terminal |= running.terminal;
     }
-    let mut passed = activation::passed(context, args.preserve_fds)?;
+    let mut passed = activation::passed(context.env, args.preserve_fds)?;
     let manager = Manager::of(context.env, config);
     let notify = match &manager {
         None => None,
@@ -380,7 +380,7 @@ fn record<'b>(
         uid => uid.to_string(),
     };
     Record {
-        oci_version: super::version::SPEC,
+        oci_version: config::SPEC,
         id: args.id.clone().leak(),
         pid,
         bundle: &bundle.path,

@@ -1,9 +1,10 @@
 //! `exec`: one more process in a container that runs.
 
+use super::Context;
 use super::start::Kept;
-use super::{Context, text};
 use crate::activation;
 use crate::args;
+use crate::args::text;
 use crate::cgroup::Cgroup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config};
@@ -205,7 +206,7 @@ fn plan(
     }
 
     let mut warnings = Vec::new();
-    let passed = activation::passed(context, args.preserve_fds)?;
+    let passed = activation::passed(context.env, args.preserve_fds)?;
     let around = Surroundings {
         place: if file.is_some() { "--process" } else { "process" },
         new_keyring: true,

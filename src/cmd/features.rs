@@ -3,8 +3,9 @@
 //! The lists are the tables that the compiler looks names up in, so nothing is claimed that is not recognised. What
 //! the host has is no part of this: `check` says that.
 
-use super::version::{COMMIT, SPEC};
+use super::version::COMMIT;
 use crate::compile::{capabilities, namespaces, options, process, seccomp};
+use crate::config::SPEC;
 use crate::error::Result;
 use crate::json::Writer;
 use alloc::string::String;

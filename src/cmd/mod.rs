@@ -17,15 +17,11 @@ pub mod state;
 pub mod update;
 pub mod version;
 
-use crate::args::Global;
-use crate::error::{Error, Result, error};
+use crate::args::{Global, text};
+use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::store::Store;
-use alloc::{
-    format,
-    string::{String, ToString},
-};
-use core::ffi::CStr;
+use alloc::{format, string::String};
 use rustix::io::{retry_on_intr, write};
 
 /// What every command is given.
@@ -62,11 +58,6 @@ impl Context<'_> {
     pub fn store(&self) -> Result<Store> {
         Ok(Store::new(self.root()?))
     }
-}
-
-/// A path or word of the command line as text.
-pub fn text(value: &CStr, flag: &str) -> Result<String> {
-    value.to_str().map(ToString::to_string).map_err(|_| error!("{flag}: is not UTF-8"))
 }
 
 /// Writes a command's result to standard output.

@@ -1,9 +1,10 @@
 //! `run`: create, start and wait in one process, small enough to be left as the supervisor of a service.
 
+use super::Context;
 use super::create::{Made, Running, make};
 use super::delete::take_away;
-use super::{Context, text};
 use crate::args;
+use crate::args::text;
 use crate::bundle::Bundle;
 use crate::cgroup::Cgroup;
 use crate::console::OtherSide;

@@ -117,7 +117,7 @@ fn mounts(rootless: bool) -> [Mount; 7] {
 pub fn text(rootless: Option<(u32, u32)>) -> String {
     let mut out = Writer::default();
     out.object("");
-    out.string("ociVersion", super::version::SPEC);
+    out.string("ociVersion", crate::config::SPEC);
     process(&mut out);
     out.object("root");
     out.string("path", "rootfs");

@@ -1,8 +1,9 @@
 //! `update`: new limits for a running container. What is not named stays.
 
+use super::Context;
 use super::start::Kept;
-use super::{Context, text};
 use crate::args;
+use crate::args::text;
 use crate::cgroup::Cgroup;
 use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
 use crate::config;

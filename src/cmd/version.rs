@@ -1,9 +1,7 @@
 //! `version` and `--version`: three lines that callers parse, in this order (Docker reads all three).
 
+use crate::config::SPEC;
 use alloc::string::String;
-
-/// The runtime-spec version that config.json, state and features are written to.
-pub const SPEC: &str = "1.3.0";
 
 /// The source's commit, as `cargo dist` sets it.
 pub const COMMIT: &str = match option_env!("RUNLET_COMMIT") {

@@ -17,6 +17,9 @@ pub use process::Process;
 
 use alloc::vec::Vec;
 
+/// The runtime-spec version that config.json, state and features are written to.
+pub const SPEC: &str = "1.3.0";
+
 /// The whole of config.json.
 #[derive(Debug, Default)]
 pub struct Config<'a> {

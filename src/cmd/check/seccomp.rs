@@ -3,8 +3,9 @@
 //! The profile is the `linux.seccomp` object by itself, or a config.json that has one. Nothing is loaded into the kernel,
 //! and no privilege is needed. After the program stands what it makes of every call, which is found out by asking it. With `--syscall` one call is put to the program instead, for every architecture that has it.
 
+use crate::args::text;
 use crate::args::{Check, Format};
-use crate::cmd::{print, text};
+use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
 use crate::config::{self, Config, object, seccomp::Seccomp};
 use crate::error::{Error, Result, error};
