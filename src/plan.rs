@@ -25,7 +25,7 @@ pub struct Plan {
     pub domainname: Option<Vec<u8>>,
     pub create_container: Vec<Hook>,
     pub start_container: Vec<Hook>,
-    pub process: Process,
+    pub process: &'static mut Process,
     /// What the person should know though nothing fails, each a finished sentence.
     pub warnings: Vec<String>,
 }

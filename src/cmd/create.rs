@@ -101,7 +101,7 @@ pub fn make<'b>(
 /// Everything that is decided, checked and opened before the first side effect.
 struct Design<'b> {
     config: &'b Config<'b>,
-    plan: Plan,
+    plan: &'static mut Plan,
     cgroup: cgroup::Prepared,
     rdt: Option<rdt::Prepared>,
     joins: Vec<OwnedFd>,
@@ -143,7 +143,7 @@ fn think<'b>(
         notify: notify.as_deref(),
         allow_unknown_syscalls: context.global.allow_unknown_syscalls,
     };
-    let mut plan = compile::compile(config, request)?;
+    let plan = compile::compile(config, request)?;
     plan.process.groups_denied = context.is_rootless() && maps::gives_groups_up(&plan.namespaces);
     for warning in &plan.warnings {
         context.log.warn(warning);
@@ -164,7 +164,7 @@ fn think<'b>(
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
     let rdt = rdt::prepare(config, &args.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
-    spawn::keep_own(&plan, &joins)?;
+    spawn::keep_own(plan, &joins)?;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(plan.process.terminal.as_mut(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
@@ -210,7 +210,7 @@ impl<'b> Draft<'b> {
             rdt.make(&self.entry)?;
         }
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        if let Some(owner) = cgroup_owner(design.config, &design.plan) {
+        if let Some(owner) = cgroup_owner(design.config, design.plan) {
             cgroup.delegate(owner)?;
         }
         Ok(())
@@ -275,7 +275,7 @@ impl<'b> Draft<'b> {
         let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
         let pid = self.child.insert(child).pid;
         self.rule(design)?;
-        let record = record(args, bundle, design.config, &design.plan, pid, self.cgroup.as_ref());
+        let record = record(args, bundle, design.config, design.plan, pid, self.cgroup.as_ref());
         self.entry.write(self.record.insert(record), &bundle.json)?;
         Ok(state)
     }
@@ -287,8 +287,8 @@ impl<'b> Draft<'b> {
             log: context.log,
             config: design.config,
             record,
-            plan: Some(&design.plan),
-            process: &design.plan.process,
+            plan: Some(design.plan),
+            process: design.plan.process,
             cgroup: self.cgroup.as_ref(),
             moves: &mut self.moves,
             rdt: design.rdt.as_ref().map(|rdt| &rdt.group),

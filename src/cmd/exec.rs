@@ -42,7 +42,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     }
     let kept: &mut Kept<'_> = config::parse("state.json", &json)?;
     let file = args.process.as_deref().map(read_process).transpose()?;
-    let mut process = plan(context, args, &kept.config, file.as_deref())?;
+    let process = plan(context, args, &kept.config, file.as_deref())?;
     let foreground = !args.detach;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(process.terminal.as_mut(), socket, foreground)?;
@@ -73,14 +73,14 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             late_pid: late_pid(&kept.config),
             ..Setup::default()
         };
-        let task = Task::Exec(&target.namespaces, &mut process);
+        let task = Task::Exec(&target.namespaces, process);
         let mut child = spawn::spawn(task, &target.joins, &[], &setup)?;
         let mut parent = Conversation {
             log: context.log,
             config: &kept.config,
             record,
             plan: None,
-            process: &process,
+            process,
             cgroup,
             moves: &mut None,
             rdt: rdt.as_ref(),
@@ -157,7 +157,7 @@ fn plan(
     args: &args::Exec,
     config: &Config<'_>,
     file: Option<&[u8]>,
-) -> Result<Process> {
+) -> Result<&'static mut Process> {
     let asked: &mut config::Process<'_> = match (file, &config.process) {
         (Some(json), _) => config::parse("--process", json)?,
         (None, own) => Box::leak(Box::new(own.clone().unwrap_or_default())),
@@ -213,7 +213,7 @@ fn plan(
         preserve_fds: passed.descriptors,
         env: &passed.env,
     };
-    let mut process = compile::process::compile(asked, around, &mut warnings)?;
+    let process = compile::process::compile(asked, around, &mut warnings)?;
     for name in &args.caps {
         let bit = capabilities::bit(name).ok_or_else(|| error!("--cap {name:?}: is not a capability"))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).
@@ -223,7 +223,7 @@ fn plan(
     }
     process.groups_denied = context.is_rootless();
     // The profile was judged when the container was made.
-    compile::surroundings(config, true, &mut process)?;
+    compile::surroundings(config, true, process)?;
     for warning in &warnings {
         context.log.warn(warning);
     }

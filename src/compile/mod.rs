@@ -16,7 +16,7 @@ pub mod sysctl;
 use crate::config::Config;
 use crate::error::{Error, Result, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
-use alloc::{ffi::CString, string::String, vec::Vec};
+use alloc::{boxed::Box, ffi::CString, string::String, vec::Vec};
 
 /// What `create` and `run` know besides config.json.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +35,8 @@ pub struct Request<'a> {
     pub allow_unknown_syscalls: bool,
 }
 
-/// Compiles a whole container.
-pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
+/// Compiles a whole container. The Plan stands still from then on and, like the process that carries it out, is never taken apart.
+pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut Plan> {
     let mut warnings = Vec::new();
     let namespaces = namespaces::namespaces(config)?;
     let user_namespace = namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWUSER));
@@ -49,8 +49,8 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
         env: request.env,
     };
     let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
-    let mut process = process::compile(process, around, &mut warnings)?;
-    surroundings(config, request.allow_unknown_syscalls, &mut process)?;
+    let process = process::compile(process, around, &mut warnings)?;
+    surroundings(config, request.allow_unknown_syscalls, process)?;
     // "This setting is not applicable to the container's init process" (config.md "execCPUAffinity").
     (process.affinity_initial, process.affinity_final) = (Vec::new(), Vec::new());
 
@@ -77,7 +77,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
     for (list, name) in runtime_hooks {
         hooks(list, name)?;
     }
-    Ok(Plan {
+    Ok(Box::leak(Box::new(Plan {
         root: mounts::root(config, request.bundle, request.no_pivot)?,
         mounts,
         devices: devices::devices(config, dev_is_bound)?,
@@ -93,7 +93,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<Plan> {
         namespaces,
         process,
         warnings,
-    })
+    })))
 }
 
 /// What `linux` adds to every process of a container, the first as those of exec.

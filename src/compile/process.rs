@@ -5,7 +5,7 @@ use crate::activation::LISTEN_PID;
 use crate::config;
 use crate::error::{Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
-use alloc::{ffi::CString, format, string::String, vec::Vec};
+use alloc::{boxed::Box, ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
     RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
     RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO, RLIMIT_RTTIME,
@@ -80,7 +80,7 @@ pub fn compile(
     process: &config::Process<'_>,
     around: Surroundings<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Process> {
+) -> Result<&'static mut Process> {
     let place = around.place;
     let refuse = |field: &str, why: &str| error!("{place}.{field}: {why}");
     let Some(program) = process.args.first().filter(|program| !program.is_empty()) else {
@@ -119,7 +119,7 @@ pub fn compile(
     let mut array: CStrArray = env.iter().map(|entry| cstring(entry)).collect();
     array.reserve(usize::from(wants_home).saturating_add(wants_listen_pid.into()));
     let size = process.console_size.unwrap_or_default();
-    Ok(Process {
+    Ok(Box::leak(Box::new(Process {
         args: process.args.iter().map(|arg| cstring(arg)).collect(),
         env: array,
         wants_home,
@@ -147,7 +147,7 @@ pub fn compile(
         seccomp: None,
         terminal: process.terminal.then_some(Terminal { height: size.height, width: size.width }),
         preserve_fds: around.preserve_fds,
-    })
+    })))
 }
 
 /// The environment verbatim and in order; of entries with one name the last wins, as every shell and Docker have it.

@@ -77,12 +77,12 @@ fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &m
     if let Err(error) = spawn::open_joins(&plan.namespaces) {
         found.fail(error.to_string());
     }
-    new_namespaces(&plan, machine, found);
-    mounts(&plan, machine, found);
-    net_devices(&plan, found);
-    root(&plan, found);
-    process(&plan, machine, user_namespace, found);
-    security(&plan, machine, found);
+    new_namespaces(plan, machine, found);
+    mounts(plan, machine, found);
+    net_devices(plan, found);
+    root(plan, found);
+    process(plan, machine, user_namespace, found);
+    security(plan, machine, found);
     for sysctl in &plan.sysctls {
         let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
         if rustix::fs::access(&*path, Access::EXISTS).is_err() {
