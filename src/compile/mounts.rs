@@ -366,3 +366,35 @@ fn below(bundle: &str, path: &str) -> CString {
         false => cstring(&format!("{}/{path}", bundle.trim_end_matches('/'))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use linux_raw_sys::general::{MS_I_VERSION, MS_SILENT};
+
+    fn tmpfs(options: &str) -> Mount {
+        let json = format!(
+            "{{\"mounts\": [{{\"destination\": \"/m\", \"type\": \"tmpfs\", \"options\": [{options}]}}]}}"
+        );
+        let config: &mut Config<'_> = config::parse("config.json", json.as_bytes()).unwrap();
+        mounts(config, "/", false, &mut Vec::new()).unwrap().pop().unwrap()
+    }
+
+    /// The kernel tells these two nowhere: what it is given is looked at instead.
+    #[test]
+    fn iversion_and_silent_are_flags_and_their_opposites_clear_them() {
+        for (options, flags) in [
+            (r#""iversion""#, MS_I_VERSION),
+            (r#""iversion", "noiversion""#, 0),
+            (r#""noiversion", "iversion""#, MS_I_VERSION),
+            (r#""silent""#, MS_SILENT),
+            (r#""silent", "loud""#, 0),
+            (r#""loud", "silent""#, MS_SILENT),
+        ] {
+            let mount = tmpfs(options);
+            assert_eq!(mount.flags, flags, "{options}");
+            assert_eq!(mount.data.to_bytes(), MODE_BELOW.as_bytes(), "{options} is no data");
+        }
+    }
+}

@@ -65,9 +65,10 @@ fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
     let flags = fs::AT_EMPTY_PATH | if map.recursive { mount::AT_RECURSIVE } else { 0 };
     let userns = Some(namespace.as_fd());
     let attr = MountAttr { set: mount::MOUNT_ATTR_IDMAP, userns, ..MountAttr::default() };
-    mount::mount_setattr(tree.as_fd(), c"", flags, &attr).map_err(Error::sys(
-        &format!("{}: map the ids of", mount.place()),
-        &mount.source.to_string_lossy(),
-    ))?;
+    mount::mount_setattr(tree.as_fd(), c"", flags, &attr).map_err(|errno| {
+        let hint = if errno == Errno::INVAL { "the kernel cannot do so for this file system" } else { "" };
+        let place = format!("{}: map the ids of", mount.place());
+        Error::sys(&place, &mount.source.to_string_lossy())(errno).hint(hint)
+    })?;
     Ok(Some(tree))
 }
