@@ -10,7 +10,6 @@ use crate::json::Writer;
 use crate::log::Log;
 use crate::store::{Record, Status, write_all};
 use alloc::format;
-use rustix::fs::{Mode, OFlags};
 use syscalls::{AsFd, Errno, OwnedFd};
 
 /// The hooks of one kind, in order; the first that fails ends it.
@@ -51,14 +50,10 @@ pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
     }
 }
 
-/// The file that hooks have as their stdin: in memory, or where that is denied without a name on a disk.
+/// The file that hooks have as their stdin.
 pub fn state_file() -> Result<OwnedFd> {
-    let nameless = |directory: &str| {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR)
-    };
     syscalls::fs::memfd_create(c"state", 0)
-        .or_else(|errno| nameless("/run").or_else(|_| nameless("/tmp")).or(Err(errno)))
+        .or_else(|errno| crate::nameless::file(false).or(Err(errno)))
         .map_err(Error::os("memfd_create"))
 }
 

@@ -17,6 +17,7 @@ pub mod handover;
 pub mod hooks;
 pub mod json;
 pub mod log;
+pub mod nameless;
 pub mod netdev;
 pub mod notify;
 pub mod plan;

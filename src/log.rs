@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::json::quote;
 use crate::time::Time;
 use alloc::{format, string::String, string::ToString};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt::Display;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -28,6 +28,8 @@ pub struct Log {
     level: Level,
     /// Finished lines that wait for the call to succeed.
     held: RefCell<String>,
+    /// What is said once at most: a bit each, whose meaning is the caller's.
+    said: Cell<u32>,
 }
 
 /// What gets the lines besides standard error.
@@ -68,7 +70,13 @@ impl Log {
                 }
             },
         };
-        Ok(Log { sink, format: global.log_format, level: global.log_level, held: RefCell::default() })
+        Ok(Log {
+            sink,
+            format: global.log_format,
+            level: global.log_level,
+            held: RefCell::default(),
+            said: Cell::new(0),
+        })
     }
 
     /// Says why the call failed: to standard error and to the log. What was held back is dropped.
@@ -86,6 +94,13 @@ impl Log {
     /// Says what was probed, skipped or fallen back to.
     pub fn debug(&self, what: &dyn Display) {
         self.say(Level::Debug, what, "runlet: debug: ");
+    }
+
+    /// Those of these bits that have not been asked about before.
+    pub fn first_time(&self, bits: u32) -> u32 {
+        let said = self.said.get();
+        self.said.set(said | bits);
+        bits & !said
     }
 
     /// Writes the warnings that were held back. Called when the call has succeeded.

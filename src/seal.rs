@@ -92,12 +92,13 @@ fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
     if user == 0 && !again {
         return Ok(false);
     }
-    // A copy in memory has no name in any directory.
+    // A copy has no name in any directory: who writes to one that is on a disk writes to nobody else's program.
     let file = stat::fstat(exe).map_err(Error::os("stat of the runtime's binary"))?;
     if file.nlink == 0 {
-        return Ok(open_again(exe)
-            .and_then(|file| fs::get_seals(file.as_fd()))
-            .is_ok_and(|seals| seals & SEALS == SEALS));
+        return Ok(again
+            || open_again(exe)
+                .and_then(|file| fs::get_seals(file.as_fd()))
+                .is_ok_and(|seals| seals & SEALS == SEALS));
     }
     // An ordinary user's containers are that user at most: somebody else's file is out of their reach.
     let denied = || fs::faccessat2(exe, c"", fs::W_OK, fs::AT_EMPTY_PATH).err() == Some(Errno::ACCESS);
@@ -119,14 +120,18 @@ fn read_only_mount(exe: BorrowedFd<'_>) -> syscalls::Result<(OwnedFd, &'static c
     }
 }
 
-/// A copy in memory that nobody can change any more.
+/// A copy in memory that nobody can change any more, or where that is denied one without a name on a disk.
 fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
     let from = open_again(exe)?;
     // MFD_EXEC (Linux 6.3) is refused by older kernels, which need no word for it.
     let flags = fs::MFD_ALLOW_SEALING;
     let to = match fs::memfd_create(c"runlet", flags | fs::MFD_EXEC) {
-        Err(Errno::INVAL) => fs::memfd_create(c"runlet", flags)?,
-        other => other?,
+        Err(Errno::INVAL) => fs::memfd_create(c"runlet", flags),
+        other => other,
+    };
+    let (to, sealable) = match to {
+        Ok(to) => (to, true),
+        Err(errno) => (crate::nameless::file(true).or(Err(errno))?, false),
     };
     let mut left = stat::fstat(exe)?.size;
     while left > 0 {
@@ -136,8 +141,14 @@ fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
             return Err(Errno::IO);
         }
     }
-    fs::add_seals(to.as_fd(), SEALS)?;
-    Ok(to)
+    match sealable {
+        true => fs::add_seals(to.as_fd(), SEALS).map(|()| to),
+        // What is open for writing is not executed (ETXTBSY).
+        false => {
+            let name = crate::compile::cstring(&format!("/proc/self/fd/{}", to.as_raw_fd()));
+            fs::openat(CWD, &name, fs::O_RDONLY, 0)
+        }
+    }
 }
 
 fn open_again(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {

@@ -116,8 +116,9 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     }
 }
 
-/// Says in the debug log what was done without, and what that costs: bits of `Absent`.
+/// Says in the debug log what was done without, and what that costs: bits of `Absent`, each once.
 pub fn done_without(log: &Log, bits: u32) {
+    let bits = log.first_time(bits);
     for (place, (name, since, cost)) in ABSENT.iter().enumerate() {
         if bits >> place & 1 == 1 {
             log.debug(&format!("{name} (Linux {since}) is missing or denied: {cost}"));

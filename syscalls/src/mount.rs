@@ -83,31 +83,31 @@ pub fn fspick(dir: BorrowedFd<'_>, path: &CStr, flags: u32) -> Result<OwnedFd> {
     unsafe { ret_fd(sys!(k::__NR_fspick, dir, path, k::FSPICK_CLOEXEC | flags)) }
 }
 
-/// fsconfig(SET_FLAG): an option without a value.
+/// fsconfig(SET_FLAG): an option without a value. Linux 5.2.
 pub fn fsconfig_flag(fs: BorrowedFd<'_>, key: &CStr) -> Result<()> {
     // SAFETY: a string.
     ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, SET_FLAG, key, 0usize, 0usize) })
 }
 
-/// fsconfig(SET_STRING): an option with a value; `source` is one. At most 256 bytes.
+/// fsconfig(SET_STRING): an option with a value; `source` is one. At most 256 bytes. Linux 5.2.
 pub fn fsconfig_string(fs: BorrowedFd<'_>, key: &CStr, value: &CStr) -> Result<()> {
     // SAFETY: strings.
     ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, SET_STRING, key, value, 0usize) })
 }
 
-/// fsconfig(SET_FD): an option whose value is an open file.
+/// fsconfig(SET_FD): an option whose value is an open file. Linux 5.2.
 pub fn fsconfig_fd(fs: BorrowedFd<'_>, key: &CStr, value: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: a string and a descriptor.
     ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, SET_FD, key, 0usize, value) })
 }
 
-/// fsconfig(CMD_CREATE): makes the superblock, or finds one.
+/// fsconfig(CMD_CREATE): makes the superblock, or finds one. Linux 5.2.
 pub fn fsconfig_create(fs: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no memory.
     ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, CMD_CREATE, 0usize, 0usize, 0usize) })
 }
 
-/// fsconfig(CMD_RECONFIGURE): changes the superblock of an [`fspick`].
+/// fsconfig(CMD_RECONFIGURE): changes the superblock of an [`fspick`]. Linux 5.2.
 pub fn fsconfig_reconfigure(fs: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no memory.
     ret_unit(unsafe { sys!(k::__NR_fsconfig, fs, CMD_RECONFIGURE, 0usize, 0usize, 0usize) })

@@ -18,6 +18,7 @@
 mod harness;
 
 mod check;
+mod checks;
 mod devices;
 mod exec;
 mod files;
@@ -34,16 +35,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// All checks, in SECURITY.md's order.
-fn checks() -> Vec<Check> {
-    let mut all = Vec::new();
-    for part in [exec::CHECKS, files::CHECKS, process::CHECKS, devices::CHECKS, kernel::CHECKS, races::CHECKS]
-    {
-        all.extend_from_slice(part);
-    }
-    all
-}
 
 /// Holes of Debian's packages that the suite is known to find: (first words of `--version`, checks). Where these packages are
 /// installed and no runtime was named, exactly these checks run over them.
@@ -133,7 +124,7 @@ fn options() -> Options {
 
 fn main() -> ExitCode {
     let options = options();
-    let chosen: Vec<Check> = checks()
+    let chosen: Vec<Check> = checks::all()
         .into_iter()
         .filter(|check| {
             options.filters.is_empty() || options.filters.iter().any(|one| check.name.contains(one.as_str()))

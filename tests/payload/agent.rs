@@ -1,8 +1,10 @@
-//! A seccomp agent: what answers SCMP_ACT_NOTIFY, as config-linux.md says that it is reached.
+//! Seccomp agents: what answers SCMP_ACT_NOTIFY, as config-linux.md says that it is reached, and the one behind a shim that has to
+//! look at more than registers.
 //!
 //! - `seccomp-agent SOCKET VALUE`: listens; prints `ready`; takes one state with its listener, and from that one call, which it
 //!   answers with VALUE; prints the state and the call's number as one object.
 
+use crate::sys::nr;
 use crate::{json, sys};
 use std::ffi::{c_int, c_void};
 use std::os::fd::AsRawFd;
@@ -53,6 +55,76 @@ struct Answer {
 /// SECCOMP_IOCTL_NOTIF_RECV and _SEND of the architectures whose ioctl numbers are the ordinary ones.
 const RECEIVE: std::ffi::c_ulong = 0xc050_2100;
 const SEND: std::ffi::c_ulong = 0xc018_2101;
+
+/// Answers clone3 for a shim: with CLONE_INTO_CGROUP it is E2BIG, as before Linux 5.7, without it goes its way.
+pub struct Supervisor {
+    /// To the process that answers: the listener's number. And from it: that it has it.
+    there: i32,
+    back: i32,
+}
+
+impl Supervisor {
+    /// Forks the process that answers, twice, so that it is nobody's child.
+    pub fn new() -> Self {
+        let (mut there, mut back) = ([0i32; 2], [0i32; 2]);
+        let made =
+            sys::call!(nr::PIPE2, there.as_mut_ptr(), 0).and(sys::call!(nr::PIPE2, back.as_mut_ptr(), 0));
+        made.expect("pipe");
+        let shimmed = std::process::id();
+        let child = unsafe { sys::fork() };
+        if child == 0 {
+            if unsafe { sys::fork() } == 0 {
+                [there[1], back[0]].into_iter().for_each(sys::close);
+                answer_clones(shimmed, there[0], back[1]);
+            }
+            std::process::exit(0);
+        }
+        let _ = sys::waitpid(child, 0);
+        [there[0], back[1]].into_iter().for_each(sys::close);
+        Self { there: there[1], back: back[0] }
+    }
+
+    pub fn take(self, listener: i32) {
+        sys::write_fd(self.there, &listener.to_ne_bytes()).expect("write");
+        assert_eq!(sys::read_fd(self.back, 1), Ok(vec![1]), "the supervisor has no listener");
+        [listener, self.there, self.back].into_iter().for_each(sys::close);
+    }
+}
+
+fn answer_clones(shimmed: u32, there: i32, back: i32) -> ! {
+    const TOO_BIG: i32 = -7;
+    const CONTINUE: u32 = 1;
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    let number = sys::read_fd(there, 4).expect("read");
+    let number = i32::from_ne_bytes(number.try_into().expect("a number"));
+    let pidfd = sys::call!(434, shimmed, 0).expect("pidfd_open");
+    let listener = sys::call!(438, pidfd, number, 0).expect("pidfd_getfd") as c_int;
+    sys::write_fd(back, &[1]).expect("write");
+    // The test's own pipes must not wait for this process.
+    (0..3).for_each(sys::close);
+    loop {
+        // POLLHUP: nobody has the filter any more.
+        let mut poll = [listener as u64 | 1 << 32];
+        let _ = sys::call!(nr::PPOLL, poll.as_mut_ptr(), 1, 0, 0, 0);
+        if poll[0] >> 48 & 0x10 != 0 {
+            std::process::exit(0);
+        }
+        let mut call = Notification::default();
+        if unsafe { ioctl(listener, RECEIVE, &mut call) } != 0 {
+            continue;
+        }
+        // struct clone_args begins with the flags; its address is the first argument, behind arch and ip.
+        let address = u64::from(call.rest[3]) | u64::from(call.rest[4]) << 32;
+        let mut flags = 0u64;
+        let (local, remote) = ([&raw mut flags as u64, 8], [address, 8]);
+        let read = sys::call!(nr::PROCESS_VM_READV, call.pid, local.as_ptr(), 1, remote.as_ptr(), 1, 0);
+        let mut answer = match read.is_err() || flags & INTO_CGROUP != 0 {
+            true => Answer { id: call.id, value: 0, error: TOO_BIG, flags: 0 },
+            false => Answer { id: call.id, value: 0, error: 0, flags: CONTINUE },
+        };
+        unsafe { ioctl(listener, SEND, &mut answer) };
+    }
+}
 
 pub fn run(socket: &str, value: i64) -> i32 {
     let listener = UnixListener::bind(socket).expect("bind the agent's socket");

@@ -94,7 +94,9 @@ fn enter(pid: &str, command: &[&str]) -> i32 {
     become_command(command)
 }
 
-/// A classic BPF program: architecture, then one comparison a call.
+/// A classic BPF program: architecture, then a block for each rule, which is the name of a call, or `NAME:ARGUMENT=VALUE`, or one of
+/// the parts of calls that came later than the call itself: `setns-by-pidfd`, `close_range-cloexec` and `clone3-into-cgroup`, whose
+/// argument only another process can look at. The parts are refused as the kernels before did, whatever the errno.
 fn shim(errno: &str, names: &str, command: &[&str]) -> i32 {
     #[repr(C)]
     #[derive(Clone, Copy)]
@@ -109,40 +111,72 @@ fn shim(errno: &str, names: &str, command: &[&str]) -> i32 {
         length: u16,
         filter: *const Instruction,
     }
-    const LOAD: u16 = 0x20;
-    const EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    let errno = sys::errno_value(errno).unwrap_or_else(|| panic!("unknown errno {errno}"));
-    let load = |value| Instruction { code: LOAD, yes: 0, no: 0, value };
-    let give = |value| Instruction { code: RETURN, yes: 0, no: 0, value };
-    let mut program =
-        vec![load(4), Instruction { code: EQUAL, yes: 1, no: 0, value: nr::AUDIT_ARCH }, give(0x7fff_0000)];
-    for rule in names.split(',') {
-        let (name, argument) = rule.split_once(':').map_or((rule, None), |(name, rest)| (name, Some(rest)));
+    let op = |code: u16, yes: u8, no: u8, value: u32| Instruction { code, yes, no, value };
+    // Places in struct seccomp_data: the call's number, the architecture, the lower half of an argument (on little-endian machines).
+    let load = |at: u32| op(0x20, 0, 0, at);
+    let argument = |at: u32| load(16 + 8 * at);
+    let equal = |value: u32, yes: u8, no: u8| op(0x15, yes, no, value);
+    let end = |action: u32| op(0x06, 0, 0, action);
+    const ALLOW: u32 = 0x7fff_0000;
+    const NOTIFY: u32 = 0x7fc0_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    const INVAL: u32 = 22;
+    let number = |name: &str| {
         let known = sys::TAKEN.iter().find(|(known, _)| *known == name);
-        let number = known.unwrap_or_else(|| panic!("unknown call {name}")).1;
-        let rest = if argument.is_some() { 3 } else { 1 };
-        program.extend([load(0), Instruction { code: EQUAL, yes: 0, no: rest, value: number as u32 }]);
-        if let Some((at, value)) = argument.and_then(|argument| argument.split_once('=')) {
-            // The lower half of an argument of struct seccomp_data on a little-endian machine.
-            let at: u32 = at.parse().expect("the argument's place");
-            let value = value.parse().expect("the argument's value");
-            program.extend([load(16 + 8 * at), Instruction { code: EQUAL, yes: 0, no: 1, value }]);
+        known.unwrap_or_else(|| panic!("unknown call {name}")).1 as u32
+    };
+    let errno = sys::errno_value(errno).unwrap_or_else(|| panic!("unknown errno {errno}")) as u32;
+    let mut program = vec![load(4), equal(nr::AUDIT_ARCH, 1, 0), end(ALLOW)];
+    let mut supervised = false;
+    for rule in names.split(',') {
+        program.push(load(0));
+        match (rule, rule.split_once(':').and_then(|(name, rest)| Some((name, rest.split_once('=')?)))) {
+            (_, Some((name, (at, value)))) => {
+                let (at, value) = (at.parse().expect("a place"), value.parse().expect("a value"));
+                let rest = [equal(number(name), 0, 3), argument(at), equal(value, 0, 1), end(ERRNO | errno)];
+                program.extend(rest);
+            }
+            // Several namespaces at once: flags & (flags - 1).
+            ("setns-by-pidfd", _) => program.extend([
+                equal(number("setns"), 0, 6),
+                argument(1),
+                op(0x07, 0, 0, 0), // X = A
+                op(0x14, 0, 0, 1), // A -= 1
+                op(0x5c, 0, 0, 0), // A &= X
+                equal(0, 1, 0),
+                end(ERRNO | INVAL),
+            ]),
+            ("close_range-cloexec", _) => program.extend([
+                equal(number("close_range"), 0, 3),
+                argument(2),
+                equal(4, 0, 1),
+                end(ERRNO | INVAL),
+            ]),
+            ("clone3-into-cgroup", _) => {
+                supervised = true;
+                program.extend([equal(number("clone3"), 0, 1), end(NOTIFY)]);
+            }
+            (name, None) => program.extend([equal(number(name), 0, 1), end(ERRNO | errno)]),
         }
-        program.push(give(0x0005_0000 | errno as u32));
     }
-    program.push(give(0x7fff_0000));
+    program.push(end(ALLOW));
     let filter = Program { length: program.len() as u16, filter: program.as_ptr() };
+    let supervisor = supervised.then(crate::agent::Supervisor::new);
     // SECCOMP_SET_MODE_FILTER without no_new_privs: the caller is root, and the container's own setting must not change. An
-    // ordinary user has no other way than no_new_privs.
-    let mut loaded = call!(nr::SECCOMP, 1, 0, &filter as *const Program);
+    // ordinary user has no other way than no_new_privs. NEW_LISTENER is 8.
+    let flags = if supervised { 8 } else { 0 };
+    let mut loaded = call!(nr::SECCOMP, 1, flags, &filter as *const Program);
     if loaded == Err(13) {
         loaded = call!(nr::PRCTL, 38, 1, 0, 0, 0)
-            .and_then(|_| call!(nr::SECCOMP, 1, 0, &filter as *const Program));
+            .and_then(|_| call!(nr::SECCOMP, 1, flags, &filter as *const Program));
     }
-    if let Err(errno) = loaded {
-        eprintln!("payload: shim: {}", sys::errno_name(errno));
-        return 126;
+    match (loaded, supervisor) {
+        (Ok(listener), Some(supervisor)) => supervisor.take(listener as i32),
+        (Ok(_), None) => {}
+        (Err(errno), _) => {
+            eprintln!("payload: shim: {}", sys::errno_name(errno));
+            return 126;
+        }
     }
     become_command(command)
 }
