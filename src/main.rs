@@ -8,10 +8,11 @@ mod cli;
 
 use runlet::args::Command;
 use runlet::cmd::{self, Context};
-use runlet::error::Result;
+use runlet::error::{Error, Result};
 use runlet::log::Log;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use syscalls::signal;
 
 /// Hundreds of small blocks, nearly all of them kept to the end: no system call for all of them.
 #[cfg(not(test))]
@@ -49,6 +50,8 @@ fn program(args: syscalls::Args) -> i32 {
 fn run(context: &Context<'_>, command: Command) -> Result<i32> {
     if matches!(command, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
         runlet::seal::seal(context.env, context.log)?;
+        // A caller that ignores it would leave no child to be waited for (waitid(2)), nor a program that can.
+        signal::set_action(signal::SIGCHLD, signal::Action::Default).map_err(Error::os("SIGCHLD"))?;
     }
     match command {
         Command::Create(args) => cmd::create::create(context, &args),

@@ -12,6 +12,8 @@ const STEP: Duration = Duration::from_millis(10);
 ///
 /// `ECANCELED` for one that failed, `ETIMEDOUT` for one that had to be killed with its process group.
 pub fn run(hook: &Hook, state: Option<BorrowedFd<'_>>) -> syscalls::Result<()> {
+    // `start` and `delete` wait for no other child: their caller may ignore its own.
+    signal::set_action(signal::SIGCHLD, signal::Action::Default)?;
     match process::clone(0, hook.timeout.is_some(), process::SIGCHLD)? {
         process::Fork::Child => {
             if prepare(state).is_ok() {

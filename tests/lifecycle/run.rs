@@ -221,3 +221,27 @@ fn the_callers_subreaper_inherits_the_init() {
     fs::write(bundle.root().join("go"), "").unwrap();
     assert_eq!(context.reap(pid), Some(21));
 }
+
+/// A caller that ignores its children hands that down to whatever it starts: the runtime waits for its own all the same.
+#[test]
+fn a_caller_that_ignores_sigchld_gets_the_status() {
+    let context = context!();
+    let wrap = ["env", "--ignore-signal=CHLD"];
+    if !std::process::Command::new("env")
+        .args(["--ignore-signal=CHLD", "true"])
+        .status()
+        .is_ok_and(|end| end.success())
+    {
+        skip_test!("the env of this machine ignores no signals");
+    }
+    let mut bundle = context.bundle(&["exit", "7"]);
+    for kind in ["createRuntime", "poststart", "poststop"] {
+        bundle.push(&format!("/hooks/{kind}"), crate::harness::json!({ "path": "/bin/true" }));
+    }
+    let id = context.id();
+    let output = context.call(&["run", "-b", &bundle.path(), &id]).through(&wrap).go().status(7);
+    assert!(!output.stderr.contains("warning"), "{}", output.describe());
+    let bundle = context.bundle(&["pause"]);
+    let id = context.running(&bundle);
+    context.call(&["exec", &id, "/bin/payload", "exit", "9"]).through(&wrap).go().status(9);
+}
