@@ -23,6 +23,7 @@ mod devices;
 mod exec;
 mod files;
 mod kernel;
+mod neighbours;
 mod process;
 mod races;
 
@@ -48,6 +49,9 @@ const KNOWN: &[(&str, &[&str])] = &[
             "mounts-below-proc",
             "cgroup-files-read-only",
             "cgroup-paths-with-dots",
+            "keyring-is-its-own",
+            "state-root-of-somebody-else",
+            "strings-with-nul",
         ],
     ),
     (
@@ -66,6 +70,11 @@ const KNOWN: &[(&str, &[&str])] = &[
             "cgroup-files-read-only",
             "cgroup-paths-with-dots",
             "sysctl-of-the-hosts-network",
+            "exec-into-a-tracer",
+            "keyring-is-its-own",
+            "state-root-of-somebody-else",
+            "pid-file-name-is-taken",
+            "strings-with-nul",
         ],
     ),
 ];

@@ -29,6 +29,8 @@ mod exec;
 mod files;
 #[path = "../escapes/kernel.rs"]
 mod kernel;
+#[path = "../escapes/neighbours.rs"]
+mod neighbours;
 #[path = "../escapes/process.rs"]
 mod process;
 #[path = "../escapes/races.rs"]
