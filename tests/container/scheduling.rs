@@ -35,8 +35,13 @@ fn scheduler_is_as_configured() {
         let seen = output.seen();
         let have = &seen.report()["scheduler"];
         assert_eq!(have["policy"], number, "{asked}");
-        // Since Linux 6.12 the time slice of ordinary policies is told as their runtime.
-        let fields = if number == 6 { &["runtime", "deadline", "period"][..] } else { &["nice", "priority"] };
+        // A policy has what is its own; since Linux 6.12 the time slice of ordinary ones is told as their runtime.
+        let fields = match number {
+            0 | 3 => &["nice"][..],
+            1 | 2 => &["priority"],
+            6 => &["runtime", "deadline", "period"],
+            _ => &[],
+        };
         for field in fields {
             assert_eq!(have[field], asked.get(field).cloned().unwrap_or(0.into()), "{asked}: {field}");
         }
