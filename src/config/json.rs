@@ -23,8 +23,11 @@ pub trait Slot<'a> {
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
     Boolean(bool),
-    /// Wide enough for what is read, from i64::MIN to u64::MAX.
-    Integer(i128),
+    Unsigned(u64),
+    /// A negative one.
+    Signed(i64),
+    /// A number that is no integer of 64 bits: there is no place for one.
+    Other,
     /// A string of the buffer, copied only where JSON escapes forced it. Never holds a NUL, so that it is always a C string.
     Text(&'a str),
     Array,
@@ -90,7 +93,9 @@ impl Value<'_> {
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Integer(value) => value.fmt(f),
+            Value::Unsigned(value) => value.fmt(f),
+            Value::Signed(value) => value.fmt(f),
+            Value::Other => f.write_str("a number with a fraction, an exponent or too many digits"),
             Value::Boolean(_) => f.write_str("a boolean"),
             Value::Text(_) => f.write_str("a string"),
             Value::Array => f.write_str("an array"),
@@ -111,8 +116,12 @@ macro_rules! integers {
     ($($name:ident $words:literal,)*) => {$(
         impl<'a> Slot<'a> for $name {
             fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
-                let Value::Integer(value) = value else { return Err($words) };
-                *self = $name::try_from(value).map_err(|_| $words)?;
+                let value = match value {
+                    Value::Unsigned(value) => $name::try_from(value).ok(),
+                    Value::Signed(value) => $name::try_from(value).ok(),
+                    _ => None,
+                };
+                *self = value.ok_or($words)?;
                 Ok(())
             }
         }
@@ -245,16 +254,13 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
         self.put(Value::Boolean(value))
     }
     fn visit_u64<E: de::Error>(mut self, value: u64) -> core::result::Result<(), E> {
-        self.put(Value::Integer(value.into()))
+        self.put(Value::Unsigned(value))
     }
     fn visit_i64<E: de::Error>(mut self, value: i64) -> core::result::Result<(), E> {
-        self.put(Value::Integer(value.into()))
+        self.put(Value::Signed(value))
     }
-    fn visit_f64<E: de::Error>(self, _value: f64) -> core::result::Result<(), E> {
-        // No slot takes one: what it would take is asked with a value that no slot takes either.
-        let expected = self.0.put(Value::Integer(i128::MAX)).err().unwrap_or_default();
-        let found = "a number with a fraction, an exponent or too many digits";
-        Err(E::custom(format_args!("expected {expected}, found {found}")))
+    fn visit_f64<E: de::Error>(mut self, _value: f64) -> core::result::Result<(), E> {
+        self.put(Value::Other)
     }
     fn visit_borrowed_str<E: de::Error>(mut self, value: &'a str) -> core::result::Result<(), E> {
         self.put(Value::Text(value)) // a raw NUL is no JSON: one comes by an escape only, below
