@@ -63,6 +63,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
         check(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     });
     step(&mut rows, "tests", || tests(binary.as_ref()));
+    step(&mut rows, "no allocation after clone", sealed);
     step(&mut rows, "budgets", || budgets(binary.as_ref()));
     step(&mut rows, "kernels", || {
         let summary = vm::verify()?;
@@ -103,6 +104,21 @@ fn tests(binary: Option<&PathBuf>) -> Result<Tally> {
         None => return Err(Error::new("no binary to test: dist failed")),
     };
     let tally = count(&mut command, "tests.log")?;
+    if tally.passed == 0 {
+        return Err(Error::new("no test ran"));
+    }
+    Ok(tally)
+}
+
+/// The containers and their lives once more, with a binary in which an allocation after clone ends the container's process
+/// (tests/container/sealed.rs).
+fn sealed() -> Result<Tally> {
+    let mut command = cargo();
+    command.args(["test", "--features", "seal-allocator", "--no-fail-fast"]);
+    command.args(["--test", "container", "--test", "lifecycle", "--test", "exec", "--", "--show-output"]);
+    // Beside the other build, which is wanted again.
+    command.env_remove("RUNLET").env("CARGO_TARGET_DIR", host::target_directory().join("sealed"));
+    let tally = count(&mut command, "sealed.log")?;
     if tally.passed == 0 {
         return Err(Error::new("no test ran"));
     }

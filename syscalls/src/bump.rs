@@ -3,7 +3,7 @@
 //! Blocks are as long as a power of two from 16 bytes on; a growing `Vec` that was allocated last grows in place. What is freed
 //! up to 64 KiB waits in a list of its length for the next of that length, so a process that stays does not grow; longer
 //! blocks are given back only as the last. After a fork out of a process with threads the child may find the lock held by
-//! a thread that it does not have: such a child must not allocate, which [`Bump::seal`] turns from a rule into an exit.
+//! a thread that it does not have: such a child must not allocate, which [`seal`] turns from a rule into an exit.
 //!
 //! # Safety
 //!
@@ -44,7 +44,6 @@ fn class(length: usize) -> Option<usize> {
 /// The allocator: `#[global_allocator] static A: Bump = Bump::new();`. For one thread; with more it is correct, and spins.
 pub struct Bump {
     locked: AtomicBool,
-    sealed: AtomicBool,
     state: UnsafeCell<State>,
     /// The first chunk: a part of the program that takes no room in its file, and no call to have.
     first: UnsafeCell<MaybeUninit<[u8; FIRST]>>,
@@ -59,23 +58,25 @@ const FIRST: usize = 1 << 18;
 /// Address space asked for at a time; memory is used by the page, when it is touched.
 const CHUNK: usize = 1 << 20;
 
-/// The exit status of a process that allocates after [`Bump::seal`].
+/// The exit status of a process that allocates after [`seal`].
 pub const SEALED_STATUS: i32 = 121;
+
+static SEALED: AtomicBool = AtomicBool::new(false);
+
+/// From now on an allocation writes a line to descriptor 2 and ends the process with [`SEALED_STATUS`]. Freeing goes on. A program
+/// that never calls it pays nothing.
+pub fn seal() {
+    SEALED.store(true, Ordering::Relaxed);
+}
 
 impl Bump {
     /// Empty. Once it has given out a block it must stay where it is.
     pub const fn new() -> Self {
         Bump {
             locked: AtomicBool::new(false),
-            sealed: AtomicBool::new(false),
             state: UnsafeCell::new(State { at: 0, end: 0, last: 0, free: [0; CLASSES] }),
             first: UnsafeCell::new(MaybeUninit::uninit()),
         }
-    }
-
-    /// From now on an allocation writes a line to descriptor 2 and ends the process with [`SEALED_STATUS`]. Freeing goes on.
-    pub fn seal(&self) {
-        self.sealed.store(true, Ordering::Relaxed);
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
@@ -95,7 +96,7 @@ impl Bump {
 
     // Before the lock, so that it also speaks where the lock is held for ever.
     fn check_seal(&self) {
-        if self.sealed.load(Ordering::Relaxed) {
+        if SEALED.load(Ordering::Relaxed) {
             let message = b"allocation after seal\n";
             // SAFETY: reads `message`. Its failure cannot be told to anyone.
             unsafe { sys!(k::__NR_write, 2i32, message.as_ptr(), message.len()) };
@@ -329,7 +330,7 @@ mod tests {
         let bump = Bump::new();
         let block = Block::new(&bump, layout(8, 8), 1);
         let status = crate::testing::child(|| {
-            bump.seal();
+            seal();
             // SAFETY: a live block of this layout, then a new one.
             unsafe {
                 bump.dealloc(block.0, block.1);

@@ -90,7 +90,7 @@ mod testing;
 pub mod time;
 pub mod tty;
 
-pub use bump::{Bump, SEALED_STATUS};
+pub use bump::{Bump, SEALED_STATUS, seal};
 pub use cstr_array::CStrArray;
 pub use entry::Args;
 pub use fd::{CWD, leak};

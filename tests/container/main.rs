@@ -23,6 +23,8 @@ mod propagation;
 mod rdt;
 mod refusals;
 mod scheduling;
+#[cfg(feature = "seal-allocator")]
+mod sealed;
 mod seccomp;
 mod tmpfs;
 mod users;
