@@ -135,6 +135,7 @@ impl Given {
             return Err(unknown("unknown flag ", &typed, "--", &mut all().map(|flag| flag.long)));
         };
         if command.name == "kill" && dashes == "-" {
+            let typed = typed.escape_debug().to_string();
             return Err(usage(&["kill: unknown flag ", &typed, " (a signal has no dash: kill web TERM)"]));
         }
         let what = [command.name, ": unknown flag "].concat();
