@@ -6,7 +6,7 @@
 use crate::bundle;
 use crate::host::{self, Context, Error, Result};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// One run of one command.
@@ -156,6 +156,36 @@ impl Gauge {
         let text = std::fs::read_to_string(&file).context(|| format!("read {}", file.display()))?;
         let calls = text.lines().filter(|line| !line.contains(" resumed>") && !line.contains("+++ "));
         Ok(calls.map(str::to_owned).collect())
+    }
+
+    /// The same for a program that ends while what it has started waits, as `create` does: what both have called by then. The
+    /// tracer goes on until the rest has ended, too, and is then to be waited for.
+    ///
+    /// # Errors
+    /// As [`Gauge::system_calls`], or it does not end within ten seconds.
+    pub fn system_calls_until_it_waits(&self, program: &Path, arguments: &[&str]) -> Result<(usize, Child)> {
+        let file = self.directory.join("strace-waits.out");
+        let _ = std::fs::remove_file(&file); // of an earlier run
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-e", "signal=none", "-o"]).arg(&file).arg(program).args(arguments);
+        let mut tracer =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context(|| "start strace".into())?;
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let runtime = text.split_whitespace().next().unwrap_or_default().to_owned();
+            let of = |line: &str| line.split_whitespace().next().map(str::to_owned);
+            let ended =
+                text.lines().any(|line| of(line).as_ref() == Some(&runtime) && line.contains(" exit_group("));
+            let last = text.lines().rev().find(|line| of(line).as_ref() != Some(&runtime));
+            if ended && last.is_some_and(|line| line.contains(" read(")) {
+                let calls = text.lines().filter(|line| !line.contains(" resumed>") && !line.contains("+++ "));
+                return Ok((calls.count(), tracer));
+            }
+        }
+        tracer.kill().and_then(|()| tracer.wait()).context(|| "end strace".into())?;
+        Err(Error::new(format!("{} {}: did not come to wait", program.display(), arguments.join(" "))))
     }
 
     fn under(&self, tool: &str, program: &Path, arguments: &[&str]) -> Result<Vec<u64>> {
