@@ -54,7 +54,7 @@ impl Bundle {
         for name in ["proc", "sys", "dev", "tmp", "etc", "bin"] {
             fs::create_dir_all(root.join(name)).expect("rootfs");
         }
-        fs::copy(payload::path(), root.join("bin/payload")).expect("payload");
+        super::host::copy_program(payload::path(), &root.join("bin/payload"));
         let mut words = vec!["/bin/payload"];
         words.extend(args);
         let config = json!({

@@ -173,3 +173,12 @@ pub fn open_path(path: &Path) {
         }
     }
 }
+
+/// Copies a program. By cp(1) where there is one: a descriptor of this process that is open for writing would be inherited by whatever
+/// another thread starts just then, and the program be busy (ETXTBSY).
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg(from).arg(to).status();
+    if !copied.is_ok_and(|status| status.success()) {
+        fs::copy(from, to).expect("copy a program");
+    }
+}
