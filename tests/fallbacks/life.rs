@@ -279,7 +279,7 @@ fn ordinary_user(context: &Context, _: &str) {
     host::chown_tree(&root, uid, gid);
     let root = root.to_string_lossy().into_owned();
     let binary = context.outside("bin").join("runlet");
-    crate::harness::host::copy_program(&context.runtime, &binary);
+    host::copy_program(&context.runtime, &binary);
     let id = context.id();
     let call = |words: &[&str]| {
         let words: Vec<&str> = ["--root", &root].into_iter().chain(words.iter().copied()).collect();
