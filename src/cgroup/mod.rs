@@ -256,16 +256,13 @@ impl Cgroup {
                 }
             }
         }
-        // Refused while it holds another container's.
-        for dir in self.dirs.iter().filter(|dir| place::in_default_parent(&dir.path)) {
-            if let Some((parent, _)) = dir.path.rsplit_once('/') {
-                rustix::fs::rmdir(parent).unwrap_or_default();
-            }
-        }
-        // The same. The container's own is among them when this process has made it.
-        let own = |path: &String| self.dirs.iter().any(|dir| dir.path == *path);
-        for parent in self.made.iter().rev().filter(|path| !own(path)) {
-            rustix::fs::rmdir(&**parent).unwrap_or_default();
+        // What this process has made, then the default parents: refused while they hold another container's.
+        let own = |path: &str| self.dirs.iter().any(|dir| dir.path == path);
+        let made = self.made.iter().rev().map(|path| &**path).filter(|path| !own(path));
+        let default = self.dirs.iter().filter(|dir| place::in_default_parent(&dir.path));
+        let default = default.filter_map(|dir| Some(dir.path.rsplit_once('/')?.0));
+        for parent in made.chain(default.filter(|path| !self.made.iter().any(|made| made == path))) {
+            rustix::fs::rmdir(parent).unwrap_or_default();
         }
         core::mem::forget(self.dirs); // exit closes them, with all else
         Ok(())

@@ -131,20 +131,6 @@ pub fn fstatfs(fd: BorrowedFd<'_>) -> Result<StatFs> {
     Ok(StatFs { kind: raw.f_type as u32, flags: raw.f_flags as u32 })
 }
 
-/// statfs: [`fstatfs`] of what a path leads to.
-#[allow(clippy::unnecessary_cast)] // the widths differ by architecture
-pub fn statfs(path: &CStr) -> Result<StatFs> {
-    // SAFETY: integers only.
-    let mut raw: RawStatFs = unsafe { zeroed() };
-    #[cfg(target_pointer_width = "64")]
-    // SAFETY: a string; the kernel fills the struct of this number.
-    ret_unit(unsafe { sys!(k::__NR_statfs, path, &raw mut raw) })?;
-    #[cfg(target_pointer_width = "32")]
-    // SAFETY: a string; the kernel fills the struct of this number, if the size is right.
-    ret_unit(unsafe { sys!(k::__NR_statfs64, path, size_of::<RawStatFs>(), &raw mut raw) })?;
-    Ok(StatFs { kind: raw.f_type as u32, flags: raw.f_flags as u32 })
-}
-
 #[cfg(target_pointer_width = "64")]
 use linux_raw_sys::general::statfs as RawStatFs;
 #[cfg(target_pointer_width = "32")]
