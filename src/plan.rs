@@ -47,7 +47,12 @@ pub struct Namespaces {
 impl Namespaces {
     /// Whether the container gets this namespace, by its CLONE_NEW* bit, new or joined.
     pub fn has(&self, kind: u64) -> bool {
-        self.new & kind != 0 || self.join.iter().any(|join| join.kind & kind != 0)
+        self.new & kind != 0 || self.joins(kind)
+    }
+
+    /// Whether this namespace is there already and the container joins it.
+    pub fn joins(&self, kind: u64) -> bool {
+        self.join.iter().any(|join| join.kind & kind != 0)
     }
 }
 

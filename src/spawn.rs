@@ -118,9 +118,11 @@ pub fn spawn(
         }
         false => None,
     };
+    let mount = task.namespaces().join.iter().position(|join| join.kind == ns::CLONE_NEWNS);
     let fds = Fds {
         parent: parent.as_fd(),
         joins,
+        mount: mount.and_then(|place| joins.get(place)).map(AsFd::as_fd),
         root: setup.root,
         fifo: setup.fifo,
         proc: proc.as_ref().map(AsFd::as_fd),
@@ -313,7 +315,7 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
 }
 
 /// A joined namespace may be the runtime's own: its kernel parameters and network devices are the host's, and not the
-/// container's to change.
+/// container's to change; nor are its mounts the container's to see, which no root of its own hides from who may `unshare`.
 pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
     for (join, there) in plan.namespaces.join.iter().zip(joins) {
         let held = |name: &str| crate::compile::sysctl::namespace_of(name).map(u64::from) == Some(join.kind);
@@ -323,6 +325,7 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
             None if join.kind == ns::CLONE_NEWNET && !plan.net_devices.is_empty() => {
                 "linux.netDevices".into()
             }
+            None if join.kind == ns::CLONE_NEWNS => "root".into(),
             None => continue,
         };
         let file = NAMESPACES.iter().find(|(_, kind, _)| *kind == join.kind).map_or("", |(.., file)| file);

@@ -98,7 +98,7 @@ pub const ABSENT: &[(&str, &str, &str)] = &[
     (
         "open_tree",
         "5.2, with move_mount",
-        "mounts are made by mount(2), and are there before their flags are",
+        "mounts are made by mount(2), and are there before their flags are; no joined mount namespace",
     ),
     (
         "mount_setattr",

@@ -31,6 +31,8 @@ pub struct Fds<'a> {
     pub parent: BorrowedFd<'a>,
     /// The namespaces to join, as `Namespaces::join` has them.
     pub joins: &'a [OwnedFd],
+    /// The mount namespace that the container is taken to in the end.
+    pub mount: Option<BorrowedFd<'a>>,
     /// The container's root, seen from outside, for `exec`.
     pub root: Option<BorrowedFd<'a>>,
     /// exec.fifo: `create` waits on it, `run` and `exec` do not.
@@ -124,6 +126,10 @@ pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fd
 /// The container, in the order that a reviewer reads: namespaces, mounts, devices, root, what is hidden.
 fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     enter(&plan.namespaces, fds)?;
+    if fds.mount.is_some() {
+        // Others live in the joined one, and it is theirs: the container is made in a copy of it.
+        ns::unshare(ns::CLONE_NEWNS).map_err(at(Step::Clone))?;
+    }
     if plan.namespaces.new & ns::CLONE_NEWNET != 0 {
         loopback().map_err(at(Step::Loopback))?;
     }
@@ -159,7 +165,10 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     // A root that is a copy has mounts of its own.
     let own = own.filter(|_| jail.root.as_raw_fd() == before);
     root::protect(plan, &jail, own)?;
-    Ok(jail)
+    match fds.mount {
+        Some(namespace) => root::take_along(plan, jail, namespace),
+        None => Ok(jail),
+    }
 }
 
 /// 127.0.0.1 works in a new network namespace without anybody's help, as callers know it of runc and crun.

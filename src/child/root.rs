@@ -13,7 +13,7 @@ use syscalls::mount::{
     self, AT_RECURSIVE, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC,
     MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, OPEN_TREE_CLONE,
 };
-use syscalls::{BorrowedFd, CWD, Errno, leak, stat};
+use syscalls::{BorrowedFd, CWD, Errno, leak, ns, stat};
 
 /// Read-only, of statfs(2)'s flags.
 pub const ST_RDONLY: u32 = 1;
@@ -27,13 +27,11 @@ pub fn attach(root: &Root) -> Done<Jail> {
     let late = root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0;
     let leaves_nothing = if late { MS_SLAVE | MS_REC } else { root.propagation };
     mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
-    let names = Names::enter().ok();
     let directory =
         leak(fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
-    let attached = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE)
-        .map(leak)
-        .and_then(|tree| attach_tree(tree, directory).map(|()| tree));
-    match attached {
+    let tree = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+    let names = Names::enter().ok(); // a procfs that is mounted for it is not the container's
+    match tree.map(leak).and_then(|tree| attach_tree(tree, directory).map(|()| tree)) {
         Ok(tree) => Ok(Jail::new(tree, names)),
         Err(errno) if is_absent(errno) => {
             let below = (directory, c"");
@@ -114,6 +112,20 @@ fn replace_root_by_move() -> syscalls::Result<BorrowedFd<'static>> {
     fs::chroot(c".")?;
     fs::chdir(c"/")?;
     fs::openat(CWD, c"/", fs::O_PATH | O_DIRECTORY, 0).map(leak)
+}
+
+/// Takes the finished container along into a mount namespace that was joined: as a tree that is attached nowhere in it, so that
+/// who lives there sees none of it, loses nothing, and has nothing left over when the container ends. As pivot_root would, the
+/// root of every process in there would become the container's.
+pub fn take_along(plan: &Plan, mut jail: Jail, namespace: BorrowedFd<'_>) -> Done<Jail> {
+    let place = plan.namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWNS).unwrap_or(0);
+    let flags = fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
+    jail.root = leak(mount::open_tree(jail.root, c"", flags).map_err(at(Step::RootAttach))?);
+    ns::setns(namespace, ns::CLONE_NEWNS)
+        .and_then(|()| fs::fchdir(jail.root))
+        .and_then(|()| fs::chroot(c"."))
+        .map_err(nth(Step::Join, place))?;
+    Ok(jail)
 }
 
 /// Read-only paths, masked paths, the root itself, and last its propagation.

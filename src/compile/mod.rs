@@ -54,7 +54,11 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
     // "This setting is not applicable to the container's init process" (config.md "execCPUAffinity").
     (process.affinity_initial, process.affinity_final) = (Vec::new(), Vec::new());
 
+    let root = mounts::root(config, request.bundle, request.no_pivot)?;
     let mut mounts = mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?;
+    if namespaces.joins(u64::from(linux_raw_sys::general::CLONE_NEWNS)) {
+        mounts::attached_nowhere(&root, &mounts)?;
+    }
     if let Some(directory) = request.notify {
         mounts.push(mounts::notify(directory, config)?);
     }
@@ -78,7 +82,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
         hooks(list, name)?;
     }
     Ok(Box::leak(Box::new(Plan {
-        root: mounts::root(config, request.bundle, request.no_pivot)?,
+        root,
         mounts,
         devices: devices::devices(config, dev_is_bound)?,
         dev_is_bound,

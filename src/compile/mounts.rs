@@ -6,8 +6,8 @@ use crate::error::{Error, Result, error};
 use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Root};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
-    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_NOATIME, MS_RDONLY,
-    MS_REC, MS_RELATIME, MS_SLAVE, MS_STRICTATIME,
+    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_NOATIME, MS_PRIVATE,
+    MS_RDONLY, MS_REC, MS_RELATIME, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE,
 };
 
 /// Files below /proc that lxcfs and its like replace; all other destinations there are refused (CVE-2019-16884: a mount
@@ -91,6 +91,23 @@ pub fn late_readonly(mounts: &mut [Mount]) {
             mount.late_readonly = true;
         }
         rest = later;
+    }
+}
+
+/// In a mount namespace that was joined the container's tree is attached nowhere (`child::root::take_along`): nothing propagates to
+/// it or from it, what is unbindable is not taken along, and the sources are those of that namespace.
+pub fn attached_nowhere(root: &Root, mounts: &[Mount]) -> Result<()> {
+    let refuse = |what: &str| {
+        let why = "needs a mount namespace of its own in linux.namespaces, not one joined by path";
+        Err(error!("config.json: {what}: shared, slave, unbindable or id-mapped {why}"))
+    };
+    if root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
+        return refuse("linux.rootfsPropagation");
+    }
+    match mounts.iter().find(|mount| mount.propagation & !(MS_PRIVATE | MS_REC) != 0 || mount.idmap.is_some())
+    {
+        Some(mount) => refuse(&mount.place()),
+        None => Ok(()),
     }
 }
 

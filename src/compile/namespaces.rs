@@ -2,7 +2,7 @@
 
 use super::cstring;
 use crate::config::{Config, IdMapping};
-use crate::error::{Error, Result, error};
+use crate::error::{Result, error};
 use crate::plan::{Join, Namespaces};
 use alloc::{string::String, vec::Vec};
 use core::fmt::Write as _;
@@ -63,6 +63,11 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
         }
         check_ranges(map).map_err(refuse)?;
     }
+    if plan.new & user != 0 && plan.joins(u64::from(CLONE_NEWNS)) {
+        return Err(error!(
+            "config.json: linux.namespaces: a new user namespace has no power over a mount namespace that is there already: join both"
+        ));
+    }
     if plan.new & user != 0 {
         plan.uid_map = map_text(&linux.uid_mappings).unwrap_or_default();
         plan.gid_map = map_text(&linux.gid_mappings).unwrap_or_default();
@@ -100,11 +105,6 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
         needs("domainname", CLONE_NEWUTS)?;
     }
     needs("linux.namespaces: the mount namespace", CLONE_NEWNS)?;
-    if linux.namespaces.iter().any(|namespace| namespace.kind == "mount" && !namespace.path.is_empty()) {
-        return Err(Error::new(
-            "config.json: linux.namespaces: a mount namespace joined by path cannot take a root of its own",
-        ));
-    }
     Ok(plan)
 }
 

@@ -1,5 +1,6 @@
 //! Sources of binds that are opened here because the child could not: it has no privilege left over the host once it is in a new
-//! user namespace, neither to reach a directory of root's nor to map the ids of a mount.
+//! user namespace, neither to reach a directory of root's nor to map the ids of a mount, and in a joined mount namespace the runtime's
+//! own directory may not be there.
 
 use super::maps;
 use crate::error::{Error, Result};
@@ -15,8 +16,11 @@ pub fn open(plan: &mut Plan) -> Result<Vec<Option<OwnedFd>>> {
         read_link(mount)?;
     }
     let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && syscalls::ids::is_root();
+    let joined = plan.namespaces.joins(ns::CLONE_NEWNS);
     let needed = |mount: &Mount| {
-        mount.idmap.is_some() || new_user && matches!(mount.kind, MountKind::Bind | MountKind::TreeBind)
+        let own = joined && mount.index == Mount::OWN;
+        mount.idmap.is_some()
+            || (new_user || own) && matches!(mount.kind, MountKind::Bind | MountKind::TreeBind)
     };
     if !plan.mounts.iter().any(needed) {
         return Ok(Vec::new());

@@ -285,7 +285,7 @@ fn in_user_namespace(context: &crate::harness::Context, bundle: &mut crate::harn
     host::open_path(&context.dir);
 }
 
-/// All eight types, new; then all but mount joined by path at once, the user namespace among them.
+/// All eight types, new; then all joined by path at once, the user and the mount namespace among them.
 #[test]
 fn all_eight_types_are_new_or_joined() {
     let context = context!();
@@ -305,19 +305,133 @@ fn all_eight_types_are_new_or_joined() {
     }
     let mut second = context.bundle(&["report"]);
     second.unset("/hostname");
-    host::chown_tree(&second.root(), 100_000, 100_000);
+    second.set("/root/path", "/");
+    // The one of the joined network namespace lies there already.
+    second.remove_mount("/sys");
     let pid = context.pid(&id);
-    for file in all.into_iter().filter(|file| *file != "mnt") {
-        let kind = if file == "net" { "network" } else { file };
+    for file in all {
+        let kind = match file {
+            "net" => "network",
+            "mnt" => "mount",
+            other => other,
+        };
         second.namespace(kind, Some(&format!("/proc/{pid}/ns/{file}")));
     }
     let seen = context.observe(&second);
     for file in all {
-        assert_eq!(seen.report()["ns"][file] == told.report()["ns"][file], file != "mnt", "{file}");
+        assert_eq!(seen.report()["ns"][file], told.report()["ns"][file], "{file}");
     }
-    assert_ne!(seen.report()["ns"]["mnt"], caller["mnt"]);
-    // A mount namespace that others live in cannot take a root of its own.
-    second.namespace("mount", Some(&format!("/proc/{pid}/ns/mnt")));
-    context.run(&second).fails().says("a mount namespace joined by path");
     context.delete_force(&id).ok();
+}
+
+/// A mount namespace by path: root and sources are looked up in it, the container gets its own mounts and hides what it is told to, and
+/// those who live there see nothing of that, neither now nor later.
+#[test]
+fn a_mount_namespace_by_path_is_joined() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 makes its root that of everybody in there");
+    not_on!(Crun, "crun 1.8 does the same");
+    let mut first = context.bundle(&["report", ",", "pause"]);
+    first.mount("/only-here", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    fs::create_dir(first.root().join("only-here")).unwrap();
+    fs::write(first.root().join("only-here/file"), "of the first").unwrap();
+    fs::write(first.root().join("secret"), "secret").unwrap();
+    let id = context.id();
+    let told = context.create(&first, &id).ok();
+    context.start(&id).ok();
+    let told = crate::harness::Seen::parse(&told.wait_stdout("report")).report()["ns"].clone();
+    let pid = context.pid(&id);
+    let table = || fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let before = table();
+
+    let mut second = context.bundle(&["report", ",", "pause"]);
+    second.namespace("mount", Some(&format!("/proc/{pid}/ns/mnt")));
+    second.set("/root", json!({ "path": "/", "readonly": true }));
+    second.mount("/tmp", "tmpfs", "tmpfs", &["nosuid"]);
+    second.bind("/only-here", "/bin", &[]);
+    second.push("/linux/maskedPaths", json!("/secret"));
+    // What is mounted in there does not come and go with it.
+    let mut wrong = context.bundle(&["true"]);
+    wrong.config = second.config.clone();
+    wrong.bind("/not-there", "/tmp", &[]);
+    context.run(&wrong).fails().says("mounts[8] \"/tmp\" (source \"/not-there\")");
+    assert_eq!(table(), before);
+
+    second.remove_mount("/bin");
+    second.mount("/bin/own", "tmpfs", "tmpfs", &[]);
+    second.bind("/only-here", "/etc", &["ro"]);
+    let running = context.id();
+    let output = context.create(&second, &running).ok();
+    assert_eq!(table(), before, "somebody else's mounts");
+    context.start(&running).ok();
+    let own = crate::harness::Seen::parse(&output.wait_stdout("report")).report()["ns"].clone();
+    assert_eq!(own["mnt"], told["mnt"]);
+    assert_ne!(own["pid"], told["pid"]);
+    for call in [&running, &id] {
+        let look =
+            ["read /etc/file", "read /secret", "create /here x", "create /tmp/mine x", "read /proc/1/comm"];
+        let words = look.join(" , ");
+        let mut words: Vec<&str> = words.split(' ').collect();
+        words.splice(0..0, ["exec", call, "/bin/payload"]);
+        let seen = context.call(&words).go().seen();
+        let of_the_second = call == &running;
+        assert_eq!(seen.errno("read /etc/file").is_empty(), of_the_second);
+        assert_eq!(seen.text("read /secret").is_empty(), of_the_second);
+        assert_eq!(seen.errno("create /here x"), if of_the_second { "EROFS" } else { "" });
+        assert_eq!(seen.text("read /proc/1/comm"), "payload\n");
+    }
+    assert!(first.root().join("tmp/mine").exists(), "the second's /tmp is not the first's");
+    context.delete_force(&running).ok();
+    assert_eq!(table(), before);
+    assert_eq!(context.status(&id), "running");
+    context.delete_force(&id).ok();
+}
+
+/// A mount namespace that was prepared beforehand, in which the bundle's root lies where it does for the runtime. The runtime's own is
+/// not to be joined, nor can be had in a joined one what needs one's own.
+#[test]
+fn a_prepared_mount_namespace_is_joined_and_the_hosts_own_is_not() {
+    let context = context!();
+    not_on!(Runc, "runc 1.1 makes its root that of everybody in there");
+    not_on!(Crun, "crun 1.8 does the same");
+    let payload = crate::harness::payload::path().to_string_lossy().into_owned();
+    let holder = [payload.as_str(), "unshare", "mount", ",", "pause"];
+    let holder = crate::harness::Helper::start(&mut context.in_world(&holder), "unshare");
+    let path = format!("/proc/{}/ns/mnt", holder.pid());
+    let table = || fs::read_to_string(format!("/proc/{}/mountinfo", holder.pid())).unwrap();
+    let before = table();
+    let mut bundle = context.bundle(&[
+        "report",
+        ",",
+        "read",
+        "/proc/keys",
+        ",",
+        "ls",
+        "/",
+        ",",
+        "escape-chroot",
+        "/tmp/deep",
+    ]);
+    bundle.namespace("mount", Some(&path));
+    let seen = context.observe(&bundle);
+    let there = fs::read_link(&path).unwrap();
+    assert_eq!(seen.report()["ns"]["mnt"], there.to_string_lossy().into_owned());
+    assert_eq!(seen.text("read /proc/keys"), "");
+    for look in ["ls /", "escape-chroot /tmp/deep"] {
+        assert_eq!(seen.out(look), &json!(["bin", "dev", "etc", "proc", "sys", "tmp"]));
+    }
+    assert_eq!(table(), before);
+
+    bundle.set("/linux/rootfsPropagation", "shared");
+    context.run(&bundle).fails().says("linux.rootfsPropagation: shared, slave, unbindable or id-mapped");
+    bundle.unset("/linux/rootfsPropagation");
+    bundle.mount("/tmp", "tmpfs", "tmpfs", &["rslave"]);
+    context.run(&bundle).fails().says("mounts[6]: shared, slave, unbindable or id-mapped");
+    bundle.remove_mount("/tmp");
+    bundle.namespace("mount", Some("/proc/self/ns/mnt"));
+    context.run(&bundle).fails().says("is the host's own");
+    bundle.namespace("mount", Some(&path));
+    in_user_namespace(&context, &mut bundle);
+    context.run(&bundle).fails().says("has no power over a mount namespace");
+    assert_eq!(table(), before);
 }
