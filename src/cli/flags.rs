@@ -100,7 +100,7 @@ flags! {
     OUTPUT = 'o' "output" "FILE" "write FILE instead of config.json, - for standard output"
     SPEC_BUNDLE = 'b' "bundle" "DIR" "directory that gets config.json (default .)"
     SPEC_ROOTLESS = '\0' "rootless" "" "for a user namespace of the caller's own"
-    PLAN = '\0' "plan" "" "print what the bundle compiles to"
+    PLAN = '\0' "plan" "" "print what the bundle compiles to, as JSON"
     SECCOMP = '\0' "seccomp" "PROFILE" "print what a seccomp profile, or a config.json's, really does"
     SYSCALL = '\0' "syscall" "NAME" "with --seccomp: evaluate this call"
     ARG = '\0' "arg" "N=VALUE" "with --syscall: argument N, 0 to 5 (repeats)"

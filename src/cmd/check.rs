@@ -6,6 +6,7 @@
 
 mod bundle;
 mod machine;
+mod plan;
 mod seccomp;
 
 use super::Context;
@@ -51,16 +52,12 @@ pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
     Ok(i32::from(judged.is_some_and(|(_, findings)| !findings.fails.is_empty())))
 }
 
-/// `--plan`: everything that the bundle compiles to, as the code names it.
+/// `--plan`: everything that the bundle compiles to. It is JSON in either format.
 fn plan(args: &args::Check) -> Result<()> {
-    if args.format == Format::Json {
-        return Err(Error::new("check: a Plan has no JSON form: leave out --format json"));
-    }
     let bundle = Bundle::read(args.bundle.as_deref(), None)?;
     let config: &mut Config<'_> = config::parse("config.json", &bundle.json)?;
     validate(config)?;
-    let plan = compile::compile(config, request(&bundle))?;
-    super::print(&format!("{plan:#?}\n"))
+    super::print(&plan::text(compile::compile(config, request(&bundle))?))
 }
 
 /// What `create` would ask for with no flag.
