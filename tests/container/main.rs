@@ -11,6 +11,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod binary;
 mod devices;
 mod limits;
 mod links;

@@ -95,7 +95,7 @@ fn callers_descriptors(trial: &Trial) -> Verdict {
 /// The runtime under attack is a copy, so that a hole that is really there harms nobody.
 pub fn copy_of_the_runtime(trial: &Trial) -> (std::path::PathBuf, String, Vec<u8>) {
     let copy = trial.context.outside("victim-bin").join("runtime");
-    fs::copy(&trial.context.runtime, &copy).unwrap();
+    crate::harness::host::copy_program(&trial.context.runtime, &copy);
     let metadata = fs::metadata(&copy).unwrap();
     let content = fs::read(&copy).unwrap();
     (copy, format!("{}:{}", metadata.dev(), metadata.ino()), content)
