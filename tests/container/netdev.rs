@@ -58,8 +58,9 @@ fn permanent(addresses: &Value) -> Vec<Value> {
     addresses.as_array().unwrap().iter().filter(kept).cloned().collect()
 }
 
-/// Runs the bundle from a network namespace with the links of `host`, and looks at `host0` again. None where there are no links.
-fn run(context: &Context, bundle: &Bundle, host: &[&[&str]]) -> Option<Run> {
+/// Runs the bundle from a network namespace with the links of `host`, and looks at `host0` again, and at a file, as long as that
+/// namespace is there: with it end the other ends of its links. None where there are no links.
+fn run(context: &Context, bundle: &Bundle, host: &[&[&str]], file: &str) -> Option<Run> {
     let mut before = vec!["payload", "unshare", "network", ","];
     for verb in host {
         before.extend(*verb);
@@ -67,7 +68,9 @@ fn run(context: &Context, bundle: &Bundle, host: &[&[&str]]) -> Option<Run> {
     }
     before.push("spawn");
     let id = context.id();
-    let call = ["run", "--bundle", &bundle.path(), &id, ",", "addresses", "host0", ",", "link-get", "host0"];
+    let path = bundle.path();
+    let mut call = vec!["run", "--bundle", &path, &id];
+    call.extend([",", "addresses", "host0", ",", "link-get", "host0", ",", "read", file]);
     let output: Output = context.call(&call).through(&before).go();
     let host = output.seen();
     if host.errno(&host0_made()) == "EOPNOTSUPP" {
@@ -84,7 +87,10 @@ fn host0_made() -> String {
 
 macro_rules! run {
     ($context:expr, $bundle:expr, $host:expr) => {
-        match run(&$context, &$bundle, $host) {
+        run!($context, $bundle, $host, "/dev/null")
+    };
+    ($context:expr, $bundle:expr, $host:expr, $file:expr) => {
+        match run(&$context, &$bundle, $host, $file) {
             Some(run) => run,
             None => skip_test!("this kernel makes no network links"),
         }
@@ -119,7 +125,7 @@ fn a_device_comes_with_its_permanent_addresses_and_is_up() {
     assert_eq!(before["out"]["up"], 1);
     assert_eq!(before["out"]["mtu"], 1380);
     // Moved, not copied; a virtual one ends with the namespace.
-    let after = run.host.0.last().unwrap();
+    let after = run.host.0.iter().rfind(|answer| answer["verb"] == "link-get").unwrap();
     assert_eq!(after["errno"], "ENODEV", "{after}");
 }
 
@@ -203,9 +209,10 @@ fn a_name_that_is_taken_is_an_error_and_the_device_stays_on_the_host() {
     run.is_as_before();
 
     bundle.set("/linux/netDevices", json!({ "host0": { "name": "taken%d" } }));
-    let run = run!(context, bundle, HOST);
+    let there = format!("/proc/{}/net/dev", holder.pid());
+    let run = run!(context, bundle, HOST, &there);
     assert!(run.seen().out("ls /sys/class/net").as_array().unwrap().contains(&json!("taken0")));
-    let kept = std::fs::read_to_string(format!("/proc/{}/net/dev", holder.pid())).unwrap();
+    let kept = run.host.text(&format!("read {there}"));
     assert!(kept.contains("taken0:"), "it stays in the namespace that was joined: {kept}");
 }
 
