@@ -1,6 +1,6 @@
 //! config-linux.md "Seccomp": each action as a process in a container meets it, and the profile that Docker writes.
 
-use crate::harness::{self, Bundle, Context, Value, json};
+use crate::harness::{self, Bundle, Context, Helper, Value, json};
 use crate::{context, skip_test};
 use std::process::Command;
 
@@ -54,10 +54,15 @@ fn trap_is_a_signal_that_can_be_handled() {
     context.run(&action(&context, &[], "SCMP_ACT_TRAP")).status(KILLED);
 }
 
-/// seccomp(2): without a tracer the call fails with ENOSYS.
+/// seccomp(2): the tracer is told of the call with the rule's number, and without a tracer it fails with ENOSYS.
 #[test]
-fn trace_without_a_tracer_is_enosys() {
+fn trace_tells_the_tracer_and_is_enosys_without_one() {
     let context = context!();
+    let rule = json!({ "action": "SCMP_ACT_TRACE", "errnoRet": 42 });
+    let seen = context.observe(&bundle(&context, &["trace-getpriority"], rule));
+    assert_eq!(seen.out("trace-getpriority"), 42);
+    let seen = context.observe(&action(&context, &["trace-getpriority"], "SCMP_ACT_ALLOW"));
+    assert_eq!(seen.errno("trace-getpriority"), "ECHILD", "it ended without having been stopped");
     let seen = context.observe(&action(&context, &[], "SCMP_ACT_TRACE"));
     assert_eq!(seen.errno("getpriority"), "ENOSYS");
 }
@@ -83,25 +88,96 @@ fn log_lets_the_call_through_and_the_kernel_tells_of_it() {
     assert!(wrote("code=0x7ffc0000"), "{:#?}", records());
 }
 
-#[test]
-fn notify_asks_the_agent_and_gives_its_answer() {
-    let context = context!();
-    let socket = context.outside("agent").join("socket").to_string_lossy().into_owned();
-    let agent = context.helper(&["seccomp-agent", &socket, "7"]);
-    let mut bundle = action(&context, &[], "SCMP_ACT_NOTIFY");
+/// An agent that listens, and a bundle whose program makes the calls that are its to answer.
+fn with_agent(context: &Context, verbs: &[&str], answer: &[&str], flags: Value) -> (Helper, Bundle) {
+    let socket = context.outside("agent").join(context.id()).to_string_lossy().into_owned();
+    let mut words = vec!["seccomp-agent", &socket];
+    words.extend(answer);
+    let agent = context.helper(&words);
+    let mut bundle = action(context, verbs, "SCMP_ACT_NOTIFY");
     bundle.set("/linux/seccomp/listenerPath", socket.as_str());
     bundle.set("/linux/seccomp/listenerMetadata", "opaque");
-    let seen = context.observe(&bundle);
-    assert_eq!(seen.out("getpriority"), 7);
+    bundle.set("/linux/seccomp/flags", flags);
+    (agent, bundle)
+}
 
-    let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+/// What the agent was sent with the listener, the container process state (config-linux.md), after its properties were looked at.
+#[track_caller]
+fn process_state(told: &Value, status: &str) -> Value {
     let state: Value = serde_json::from_str(told["state"].as_str().unwrap()).unwrap();
     assert_eq!(state["fds"], json!(["seccompFd"]));
     assert_eq!(state["metadata"], "opaque");
     assert!(state["pid"].as_i64().unwrap() > 0);
-    assert_eq!(state["pid"], state["state"]["pid"]);
-    assert_eq!(state["state"]["status"], "creating");
+    assert_eq!(state["state"]["status"], status);
     assert!(state["ociVersion"].is_string() && state["state"]["bundle"].is_string());
+    state
+}
+
+#[test]
+fn notify_asks_the_agent_and_gives_its_answer() {
+    let context = context!();
+    let (agent, bundle) = with_agent(&context, &[], &["7"], json!([]));
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.out("getpriority"), 7);
+    let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+    let state = process_state(&told, "creating");
+    assert_eq!(state["pid"], state["state"]["pid"]);
+}
+
+/// Each process has a listener of its own: that of an exec comes with its pid beside the state of a container that runs.
+#[test]
+fn notify_asks_the_agent_about_an_exec_as_well() {
+    let context = context!();
+    let (agent, bundle) = with_agent(&context, &["getpriority", ",", "trap"], &["7"], json!([]));
+    let id = context.id();
+    let output = context.create(&bundle, &id).ok();
+    context.start(&id).ok();
+    assert!(output.wait_stdout("ready").contains("\"out\":7"));
+    let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+    let init = process_state(&told, "creating")["pid"].clone();
+
+    let socket = bundle.config["linux"]["seccomp"]["listenerPath"].as_str().unwrap().to_string();
+    std::fs::remove_file(&socket).unwrap();
+    let agent = context.helper(&["seccomp-agent", &socket, "9"]);
+    let seen = context.call(&["exec", &id, "/bin/payload", "getpriority"]).go().ok().seen();
+    assert_eq!(seen.out("getpriority"), 9);
+    let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+    let state = process_state(&told, "running");
+    assert_eq!(state["state"]["pid"], init);
+    assert_ne!(state["pid"], init);
+}
+
+/// WAIT_KILLABLE_RECV (Linux 5.19): once the agent has taken a call, no signal ends it but one that ends the process. Without the
+/// flag any does, and the agent's answer comes to nobody.
+#[test]
+fn a_call_that_the_agent_has_taken_outlasts_signals_where_that_is_asked_for() {
+    let context = context!();
+    let verbs = ["interrupt-by", "10", ",", "getpriority", ",", "caught"];
+    let killable = json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    if (numbers.next(), numbers.next()) < (Some(5), Some(19)) {
+        skip_test!("no WAIT_KILLABLE_RECV in Linux {release}");
+    }
+    for (flags, signal, waits) in
+        [(json!([]), "10", false), (killable.clone(), "10", true), (killable, "9", false)]
+    {
+        let (agent, bundle) = with_agent(&context, &verbs, &["7", signal], flags);
+        let output = context.run(&bundle);
+        let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+        assert_eq!(told["waits"], u8::from(waits), "{signal}: {}", output.describe());
+        match signal {
+            "9" => drop(output.status(128 + 9)),
+            _ if waits => {
+                let seen = output.ok().seen();
+                assert_eq!((seen.out("getpriority"), seen.out("caught")), (&json!(7), &json!(10)));
+            }
+            _ => {
+                let seen = output.status(3).seen();
+                assert_eq!((&*seen.errno("getpriority"), seen.out("caught")), ("EINTR", &json!(10)));
+            }
+        }
+    }
 }
 
 #[test]

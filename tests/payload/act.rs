@@ -157,6 +157,7 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "kill" => plain(call!(nr::KILL, int(at(a, 0)), int(at(a, 1)))),
         // PTRACE_SEIZE stops nothing, so it asks for permission only.
         "ptrace" => plain(call!(nr::PTRACE, 0x4206, int(at(a, 0)), 0, 0)),
+        "trace-getpriority" => trace_getpriority(),
         "getpriority" => plain(call!(nr::GETPRIORITY, 0, 0)),
         "add-key" => plain(call!(nr::KEYCTL, 1, cstr(at(a, 0)).as_ptr())),
         "socket" => plain(call!(nr::SOCKET, int(at(a, 0)), int(at(a, 1)), int(at(a, 2)))),
@@ -243,6 +244,16 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             plain(call!(nr::KILL, std::process::id(), number))
         }
         "trap" => trap(),
+        // Catches a signal, which then ends the call that it comes into (no SA_RESTART); `caught` says which one came last.
+        "interrupt-by" => {
+            let number = int(at(a, 0)) as i32;
+            unsafe {
+                sys::signal(number, caught as extern "C" fn(i32) as usize);
+                sys::siginterrupt(number, 1);
+            }
+            Ok(json::null())
+        }
+        "caught" => Ok(json::number(CAUGHT.load(Ordering::SeqCst))),
         // The process ends with this status when a seccomp filter traps a call (SIGSYS).
         "on-sigsys" => {
             ON_SIGSYS.store(int(at(a, 0)) as i32, Ordering::SeqCst);
@@ -273,6 +284,32 @@ fn write(path: &str, flags: i32, text: &str) -> Outcome {
     let result = sys::write_fd(fd, text.as_bytes());
     sys::close(fd);
     plain(result)
+}
+
+/// What a tracer of getpriority is told by a seccomp filter (PTRACE_EVENT_SECCOMP); ECHILD when it is told nothing.
+fn trace_getpriority() -> Outcome {
+    const TRACE_ME: i32 = 0;
+    const CONTINUE: i32 = 7;
+    const SET_OPTIONS: i32 = 0x4200;
+    const GET_MESSAGE: i32 = 0x4201;
+    let child = unsafe { sys::fork() };
+    if child == 0 {
+        let _ = call!(nr::PTRACE, TRACE_ME, 0, 0, 0).and(call!(nr::KILL, std::process::id(), 19));
+        let _ = call!(nr::GETPRIORITY, 0, 0);
+        std::process::exit(0);
+    }
+    sys::waitpid(child, 0)?;
+    // PTRACE_O_TRACESECCOMP and PTRACE_O_EXITKILL.
+    call!(nr::PTRACE, SET_OPTIONS, child, 0, 0x10_0080)?;
+    call!(nr::PTRACE, CONTINUE, child, 0, 0)?;
+    // A stop for SIGTRAP with the event above it.
+    if sys::waitpid(child, 0)?.1 >> 8 != 5 | 7 << 8 {
+        return Err(10);
+    }
+    let mut message = 0u64;
+    call!(nr::PTRACE, GET_MESSAGE, child, 0, &mut message as *mut u64)?;
+    let _ = call!(nr::KILL, child, 9).and(sys::waitpid(child, 0).map(|_| 0));
+    Ok(json::number(message))
 }
 
 fn forever() -> ! {

@@ -1,8 +1,9 @@
 //! Seccomp agents: what answers SCMP_ACT_NOTIFY, as config-linux.md says that it is reached, and the one behind a shim that has to
 //! look at more than registers.
 //!
-//! - `seccomp-agent SOCKET VALUE`: listens; prints `ready`; takes one state with its listener, and from that one call, which it
-//!   answers with VALUE; prints the state and the call's number as one object.
+//! - `seccomp-agent SOCKET VALUE [SIGNAL]`: listens; prints `ready`; takes one state with its listener, and from that one call, which
+//!   it answers with VALUE; prints the state and the call's number as one object. With SIGNAL, its caller gets that while the call is
+//!   being looked at, and it is answered only if it still waits then, which the object says.
 
 use crate::sys::nr;
 use crate::{json, sys};
@@ -55,6 +56,9 @@ struct Answer {
 /// SECCOMP_IOCTL_NOTIF_RECV and _SEND of the architectures whose ioctl numbers are the ordinary ones.
 const RECEIVE: std::ffi::c_ulong = 0xc050_2100;
 const SEND: std::ffi::c_ulong = 0xc018_2101;
+
+/// SECCOMP_IOCTL_NOTIF_ID_VALID.
+const STILL_VALID: std::ffi::c_ulong = 0x4008_2102;
 
 /// Answers clone3 for a shim: with CLONE_INTO_CGROUP it is E2BIG, as before Linux 5.7, without it goes its way.
 pub struct Supervisor {
@@ -126,7 +130,25 @@ fn answer_clones(shimmed: u32, there: i32, back: i32) -> ! {
     }
 }
 
-pub fn run(socket: &str, value: i64) -> i32 {
+/// Sends a signal to who waits for an answer, and sees whether that ends the wait: either the call is nobody's any more, or its caller
+/// sleeps on in a way that only death ends (state D), the signal being pending.
+fn outlasts(fd: c_int, call: &Notification, signal: u32) -> bool {
+    sys::call!(nr::KILL, call.pid, signal).expect("kill");
+    loop {
+        if unsafe { ioctl(fd, STILL_VALID, &call.id) } != 0 {
+            return false;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", call.pid)).unwrap_or_default();
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim();
+        let pending = u64::from_str_radix(field("ShdPnd:"), 16).unwrap_or(0);
+        if field("State:").starts_with('D') && pending >> (signal - 1) & 1 == 1 {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+pub fn run(socket: &str, value: i64, signal: Option<u32>) -> i32 {
     let listener = UnixListener::bind(socket).expect("bind the agent's socket");
     crate::say("ready");
     let (stream, _) = listener.accept().expect("accept");
@@ -150,11 +172,17 @@ pub fn run(socket: &str, value: i64) -> i32 {
 
     let mut call = Notification::default();
     assert!(unsafe { ioctl(fd, RECEIVE, &mut call) } == 0, "receive: {}", sys::errno_name(sys::errno()));
-    let mut answer = Answer { id: call.id, value, error: 0, flags: 0 };
-    assert!(unsafe { ioctl(fd, SEND, &mut answer) } == 0, "send: {}", sys::errno_name(sys::errno()));
+    let waits = signal.is_none_or(|signal| outlasts(fd, &call, signal));
+    if waits {
+        let mut answer = Answer { id: call.id, value, error: 0, flags: 0 };
+        assert!(unsafe { ioctl(fd, SEND, &mut answer) } == 0, "send: {}", sys::errno_name(sys::errno()));
+    }
     let state = String::from_utf8_lossy(&bytes[..got as usize]).into_owned();
-    crate::say(
-        &json::object([("state", json::string(&state)), ("number", json::number(call.number as i64))]).0,
-    );
+    let told = [
+        ("state", json::string(&state)),
+        ("number", json::number(call.number as i64)),
+        ("waits", json::number(u8::from(waits))),
+    ];
+    crate::say(&json::object(told).0);
     0
 }

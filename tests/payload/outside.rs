@@ -8,7 +8,7 @@
 //! - `leak-fd N PATH CMD…`: execs CMD with PATH open (no close-on-exec) as descriptor N.
 //! - `swap A B`: exchanges two names until standard input closes; prints `ready`, at the end the number of exchanges.
 //! - `as UID GID CMD…`: drops to an ordinary user and execs CMD.
-//! - `seccomp-agent SOCKET VALUE`: agent.rs.
+//! - `seccomp-agent SOCKET VALUE [SIGNAL]`: agent.rs.
 //! - `resctrl DIR CMD…`: resctrl.rs.
 //! - `console SOCKET`: listens as a caller of `--console-socket` does; prints `ready`, `received COUNT DATA`, then what comes out
 //!   of the terminal; standard input goes into it.
@@ -30,7 +30,10 @@ pub fn run(arguments: &[String]) -> Option<i32> {
         "leak-fd" => Some(leak(rest[0].parse().unwrap(), rest[1], &rest[2..])),
         "swap" => Some(swap(rest[0], rest[1])),
         "as" => Some(as_user(rest[0].parse().unwrap(), rest[1].parse().unwrap(), &rest[2..])),
-        "seccomp-agent" => Some(crate::agent::run(rest[0], rest[1].parse().unwrap())),
+        "seccomp-agent" => {
+            let signal = rest.get(2).map(|signal| signal.parse().unwrap());
+            Some(crate::agent::run(rest[0], rest[1].parse().unwrap(), signal))
+        }
         "console" => Some(console(rest[0])),
         "pty" => Some(crate::pty::run(&rest)),
         "resctrl" => Some(crate::resctrl::run(rest[0], &rest[1..])),

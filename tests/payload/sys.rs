@@ -8,6 +8,7 @@ unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
     pub fn fork() -> c_int;
     pub fn signal(number: c_int, handler: usize) -> usize;
+    pub fn siginterrupt(number: c_int, flag: c_int) -> c_int;
 }
 
 pub type Errno = i32;
