@@ -33,7 +33,7 @@ pub enum OtherSide {
 
 impl OtherSide {
     /// With a terminal: the socket that the caller names, else this process if it stays in the foreground; then the terminal starts
-    /// with the size of the caller's.
+    /// with the size of the caller's, and line ends are left to the caller's.
     pub fn of(terminal: Option<&mut Terminal>, socket: Option<&CStr>, foreground: bool) -> Result<Self> {
         match (socket, terminal) {
             (Some(path), Some(_)) => connect(path, "--console-socket").map(OtherSide::Socket),
@@ -41,8 +41,9 @@ impl OtherSide {
                 "--console-socket: process.terminal is false, so there is no terminal to hand over",
             )),
             (None, Some(terminal)) if foreground => {
+                terminal.plain_newlines = true;
                 if let Some(size) = callers_size() {
-                    *terminal = Terminal { height: size.rows, width: size.columns };
+                    (terminal.height, terminal.width) = (size.rows, size.columns);
                 }
                 Expected::new().map(OtherSide::Own)
             }

@@ -281,6 +281,8 @@ pub struct Terminal {
     /// Characters; 0 leaves the kernel's.
     pub height: u16,
     pub width: u16,
+    /// A newline leaves it as it came, without a carriage return before it.
+    pub plain_newlines: bool,
 }
 
 /// The five capability sets, bit n for capability n.

@@ -30,9 +30,10 @@ pub fn make(terminal: Terminal, jail: &Jail, dev: Option<BorrowedFd<'_>>, fds: F
     if size != WinSize::default() {
         tty::set_winsize(slave, size).map_err(failed())?;
     }
-    // The caller sees the program's own line ends (CLI.md).
-    let settings = tty::get_termios(slave).map_err(failed())?.with_newline_translation(false);
-    tty::set_termios(slave, &settings).map_err(failed())?;
+    if terminal.plain_newlines {
+        let settings = tty::get_termios(slave).map_err(failed())?.with_newline_translation(false);
+        tty::set_termios(slave, &settings).map_err(failed())?;
+    }
 
     if let Some(dev) = dev {
         console(slave, dev, jail).map_err(failed())?;

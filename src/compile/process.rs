@@ -145,7 +145,11 @@ pub fn compile(
         affinity_final: affinity(process, place, "final")?,
         memory_policy: None,
         seccomp: None,
-        terminal: process.terminal.then_some(Terminal { height: size.height, width: size.width }),
+        terminal: process.terminal.then_some(Terminal {
+            height: size.height,
+            width: size.width,
+            plain_newlines: false,
+        }),
         preserve_fds: around.preserve_fds,
     })))
 }

@@ -31,7 +31,7 @@ pub fn steps(report: &mut Report, inside: &Inside) {
     report.step("after a failure", || buildah.run(&[], &["true"]).expect(0, ""));
     report.step("run -t", || {
         let command = buildah.command(&buildah.run_arguments(&["-t"], &["tty"]));
-        command::run_on_terminal(&command).expect(0, "/dev/pts/0")
+        command::run_on_terminal(&command).expect(0, "/dev/pts/0\r\n")
     });
     report.step("stdin", || {
         let mut command = buildah.command(&buildah.run_arguments(&["--terminal=false"], &["cat"]));
@@ -124,6 +124,20 @@ pub fn steps(report: &mut Report, inside: &Inside) {
             ])
             .expect(0, "uid=1000(app)")
     });
+    if inside.has("memory") {
+        report.step("limits, memory", || {
+            let options = ["--memory", "33554432", "--network", "none"];
+            let program = ["sh", "-c", "cat /sys/fs/cgroup/memory.max"];
+            buildah.in_another(&options, &[], &program).expect(0, "33554432\n")
+        });
+    } else {
+        report.skip("limits, memory", "no memory controller on this machine's cgroup2");
+    }
+    let alone = "it makes a container for one command in the foreground and removes it after that";
+    report
+        .absent(&["run -d", "exec", "exec -it", "attach", "logs", "stop", "kill", "pause", "unpause"], alone);
+    report.absent(&["stats", "update", "restart", "healthcheck"], alone);
+    report.absent(&["read-only", "privileged"], "`buildah run` has no such option");
     report.step("rm", || buildah.call(&["rm", "--all"]).expect(0, ""));
     report.step("nothing left", || inside.leftovers(&[]));
 }

@@ -8,7 +8,8 @@ use crate::engine;
 use crate::grpc::{self, Answer, Message};
 use crate::image;
 use crate::report::Report;
-use crate::view::{HOME, Inside};
+use crate::stream::Stream;
+use crate::view::{HOME, Inside, tool};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -60,8 +61,12 @@ pub fn steps(report: &mut Report, inside: &Inside) {
     });
     if !inside.emulated {
         main_container(report, &cri);
+        streams(report, &cri);
+        again(report, &cri);
         settings(report, &cri);
     }
+    report.absent(&["pause", "unpause"], "no such call");
+    report.absent(&["userns"], "containerd's has user namespaces from 1.7 on, Debian 12 has 1.6");
     limits(report, &cri, inside);
     report.step("stop and remove the sandbox", || {
         let request = Message::default().text(1, &cri.sandbox);
@@ -81,7 +86,7 @@ pub fn steps(report: &mut Report, inside: &Inside) {
 
 fn main_container(report: &mut Report, cri: &Cri) {
     let mut main = String::new();
-    report.step("create, start", || {
+    report.step("run -d, create and start", || {
         main = cri.create(container("main", &["sh", "-c", MAIN]))?;
         cri.call("StartContainer", &Message::default().text(1, &main))?;
         cri.state(&main, RUNNING).map(drop)
@@ -92,7 +97,7 @@ fn main_container(report: &mut Report, cri: &Cri) {
         let seen = (answer.text(1), answer.text(2), answer.number(3));
         if seen == ("out\n".into(), "err\n".into(), 3) { Ok(()) } else { Err(format!("{seen:?}")) }
     });
-    report.step("probes, many", || {
+    report.step("healthcheck, many probes", || {
         (0..20).try_for_each(|_| match cri.exec(&main, &["true"], 10)?.number(3) {
             0 => Ok(()),
             status => Err(format!("status {status}")),
@@ -102,7 +107,7 @@ fn main_container(report: &mut Report, cri: &Cri) {
         Ok(answer) => Err(format!("{answer:?}")),
         Err(_) => Ok(()),
     });
-    report.step("exec that takes too long", || match cri.exec(&main, &["sleep", "100"], 1) {
+    report.step("healthcheck, a probe that takes too long", || match cri.exec(&main, &["sleep", "100"], 1) {
         Ok(answer) => Err(format!("{answer:?}")),
         Err(_) => match cri.exec(&main, &["true"], 10)?.number(3) {
             0 => Ok(()),
@@ -113,7 +118,7 @@ fn main_container(report: &mut Report, cri: &Cri) {
         let answer = cri.call("ContainerStats", &Message::default().text(1, &main))?;
         if answer.field(1).field(1).text(1) == main { Ok(()) } else { Err(format!("{answer:?}")) }
     });
-    report.step("update that asks for nothing", || {
+    report.step("update, asking for nothing", || {
         let request = Message::default().text(1, &main).message(2, Message::default());
         cri.call("UpdateContainerResources", &request).map(drop)
     });
@@ -123,7 +128,7 @@ fn main_container(report: &mut Report, cri: &Cri) {
         if status == 5 { cri.logged("main", "got term") } else { Err(format!("status {status}")) }
     });
     report.step("rm", || cri.call("RemoveContainer", &Message::default().text(1, &main)).map(drop));
-    report.step("kill after the timeout", || {
+    report.step("kill, after the timeout", || {
         let deaf = cri.create(container(
             "deaf",
             &["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"],
@@ -143,8 +148,62 @@ fn main_container(report: &mut Report, cri: &Cri) {
     });
 }
 
+/// What a person sees of a container through the kubelet's streams.
+fn streams(report: &mut Report, cri: &Cri) {
+    let mut id = String::new();
+    report.step("run -d, with stdin", || {
+        id = cri.create(container("echoing", &["cat"]).number(12, 1))?;
+        cri.call("StartContainer", &Message::default().text(1, &id)).map(drop)
+    });
+    report.step("exec -it", || {
+        let program = "tty; read line; echo got $line; while test \"$(stty size)\" != '33 77'; do sleep 0.1; done; exit 4";
+        let request = Message::default().text(1, &id).texts(2, &["sh", "-c", program]);
+        let request = request.number(3, 1).number(4, 1).number(5, 1);
+        let mut stream = Stream::open(&cri.call("Exec", &request)?.text(1), LIMIT)?;
+        stream.until("/dev/pts/0\r\n")?;
+        stream.write("typed\n")?;
+        stream.until("got typed\r\n")?;
+        stream.resize(77, 33)?;
+        stream.ends_with(r#""reason":"ExitCode","message":"4""#)
+    });
+    report.step("attach", || {
+        let request = Message::default().text(1, &id).number(2, 1).number(4, 1).number(5, 1);
+        let mut stream = Stream::open(&cri.call("Attach", &request)?.text(1), LIMIT)?;
+        stream.write("said to attach\n")?;
+        stream.until("said to attach\n")
+    });
+    report.step("rm, while running", || {
+        cri.call("RemoveContainer", &Message::default().text(1, &id)).map(drop)
+    });
+}
+
+/// The CRI starts no container twice: the kubelet makes the next one in the same sandbox while the last one can still be looked at.
+fn again(report: &mut Report, cri: &Cri) {
+    report.step("restart, as the kubelet does it", || {
+        let metadata = |attempt| Message::default().text(1, "again").number(2, attempt);
+        let mut ids = Vec::new();
+        for attempt in 0..2 {
+            let settings = Message::default()
+                .message(1, metadata(attempt))
+                .message(2, Message::default().text(1, IMAGE));
+            let settings =
+                settings.texts(3, &["sh", "-c", "echo ready; sleep 0.1; exit 6"]).text(11, "again.log");
+            let id = cri.create(settings)?;
+            cri.call("StartContainer", &Message::default().text(1, &id))?;
+            let status = cri.state(&id, EXITED)?.number(7);
+            if status != 6 {
+                return Err(format!("attempt {attempt}: status {status}"));
+            }
+            ids.push(id);
+        }
+        cri.state(&ids[0], EXITED)?;
+        ids.iter().try_for_each(|id| cri.call("RemoveContainer", &Message::default().text(1, id)).map(drop))
+    });
+}
+
 fn settings(report: &mut Report, cri: &Cri) {
     let none = Message::default;
+    report.step("run", || cri.once(none(), none(), "echo hello; exit 7", 7, "hello"));
     report
         .step("read-only", || cri.once(none().number(7, 1), none(), "touch /x", 1, "Read-only file system"));
     report.step("user", || {
@@ -172,6 +231,15 @@ fn settings(report: &mut Report, cri: &Cri) {
         let mount = none().text(1, "/b").text(2, &format!("{HOME}/shared"));
         cri.once(none(), none().message(7, mount.clone()), "touch /b/file && ls /b", 0, "file")?;
         cri.once(none(), none().message(7, mount.number(3, 1)), "touch /b/file", 1, "Read-only file system")
+    });
+    report.step("tmpfs, bound as the kubelet does it", || {
+        let place = format!("{HOME}/memory");
+        fs::create_dir_all(&place).map_err(|error| error.to_string())?;
+        tool("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs", &place])?;
+        let mount = none().text(1, "/t").text(2, &place);
+        let result = cri.once(none(), none().message(7, mount), "grep ' /t ' /proc/mounts", 0, "size=1024k");
+        tool("umount", &[&place])?;
+        result
     });
     report.step("env, workdir", || {
         let variable = none().text(1, "COLOR").text(2, "red");

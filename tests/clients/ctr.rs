@@ -39,6 +39,8 @@ pub fn steps(report: &mut Report, inside: &Inside) {
         long_running(report, &ctr);
         settings(report, &ctr);
     }
+    report.absent(&["update"], "ctr 1.6 has no such command: what containerd's update does, the CRI's does");
+    report.absent(&["healthcheck"], "containerd has none: the kubelet's probe is an exec of the CRI");
     report.step("all removed", || {
         let output = ctr.call(&["container", "ls", "-q"]);
         if output.code == 0 && output.stdout.trim().is_empty() { Ok(()) } else { Err(output.describe()) }
@@ -76,7 +78,7 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
     report.step("logs", || logged(&log, "ready"));
     report.step("list", || ctr.call(&["task", "ls"]).expect(0, "RUNNING"));
     report.step("exec", || ctr.exec(&[], &["sh", "-c", "id -u; sleep 0.2; exit 3"]).expect(3, "0\n"));
-    report.step("exec --user --cwd", || {
+    report.step("user, exec --user --cwd", || {
         ctr.exec(&["--user", "1000", "--cwd", "/tmp"], &["sh", "-c", "echo $(id -u) $(pwd)"])
             .expect(0, "1000 /tmp\n")
     });
@@ -124,7 +126,7 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
         ctr.call(&["task", "start", "-d", "--log-uri", &log, "main"]).expect(0, "")?;
         ctr.call(&["task", "ls"]).expect(0, "RUNNING")
     });
-    report.step("kill --all", || {
+    report.step("kill, --all", || {
         ctr.call(&["task", "kill", "-a", "-s", "SIGKILL", "main"]).expect(0, "")?;
         ctr.stopped("main")?;
         ctr.call(&["task", "delete", "main"]).expect(0, "code 137")
@@ -138,7 +140,7 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
         command::until(LIMIT, "the words of the container", || attached.stdout().contains("said"))
             .map_err(|problem| format!("{problem}: {}", attached.stderr()))
     });
-    report.step("delete -f while running", || {
+    report.step("rm, delete -f while running", || {
         ctr.call(&["task", "delete", "-f", "echoing"]).expect(0, "code 137")?;
         ctr.call(&["container", "rm", "echoing"]).expect(0, "")
     });
@@ -213,14 +215,14 @@ fn limits(report: &mut Report, ctr: &Ctr<'_>) {
     limited(
         report,
         ctr,
-        "memory limit",
+        "limits, memory",
         "memory",
         &["--memory-limit", "33554432"],
         "memory.max",
         "33554432\n",
     );
-    limited(report, ctr, "cpu limit", "cpu", &["--cpus", "0.5"], "cpu.max", "50000 100000\n");
-    limited(report, ctr, "cpu shares", "cpu", &["--cpu-shares", "1024"], "cpu.weight", "");
+    limited(report, ctr, "limits, cpu", "cpu", &["--cpus", "0.5"], "cpu.max", "50000 100000\n");
+    limited(report, ctr, "limits, cpu shares", "cpu", &["--cpu-shares", "1024"], "cpu.weight", "");
 }
 
 fn limited(

@@ -151,7 +151,7 @@ impl Engine<'_> {
         });
         report.step("run -it", || {
             let command = self.command(&["run", "--rm", "--network", "none", "-it", self.image(), "tty"]);
-            command::run_on_terminal(&command).expect(0, "/dev/pts/0")
+            command::run_on_terminal(&command).expect(0, "/dev/pts/0\r\n")
         });
         report.step("create, start", || {
             self.run(&["create", "--network", "none", "--name", "made", self.image(), "echo", "started"])
@@ -190,7 +190,7 @@ impl Engine<'_> {
         });
         report.step("exec -it", || {
             let command = self.command(&["exec", "-it", "main", "sh", "-c", "tty; exit 4"]);
-            command::run_on_terminal(&command).expect(4, "/dev/pts/")
+            command::run_on_terminal(&command).expect(4, "\r\n")
         });
         report.step("exec --privileged", || {
             powerful(&self.run(&["exec", "--privileged", "main", "grep", "CapEff", "/proc/self/status"]))
@@ -225,7 +225,7 @@ impl Engine<'_> {
         });
         report.step("stats", || self.run(&["stats", "--no-stream", "main"]).expect(0, "main"));
         report.step("update", || self.run(&["update", "--cpu-shares", "0", "main"]).expect(0, ""));
-        report.step("kill -s USR1", || {
+        report.step("kill, -s USR1", || {
             self.run(&["kill", "-s", "USR1", "main"]).expect(0, "")?;
             self.logged("main", "got usr1")
         });
@@ -245,7 +245,7 @@ impl Engine<'_> {
             self.run(&["stop", "-t", "10", "main"]).expect(0, "")?;
             self.inspected("main", ".State.ExitCode", "5")
         });
-        report.step("start again, kill", || {
+        report.step("kill, start again", || {
             self.run(&["start", "main"]).expect(0, "")?;
             self.inspected("main", ".State.Status", "running")?;
             self.run(&["kill", "main"]).expect(0, "")?;
@@ -260,7 +260,7 @@ impl Engine<'_> {
             self.inspected("deaf", ".State.ExitCode", "137")
         });
         self.remove("deaf");
-        report.step("rm -f while running", || {
+        report.step("rm, -f while running", || {
             self.detached("removed", &[], &["sleep", "100"])?;
             self.run(&["rm", "-f", "removed"]).expect(0, "")
         });
@@ -375,7 +375,7 @@ impl Engine<'_> {
                 );
                 output.expect(0, "100000      65536\n0\n")
             });
-            report.step("userns auto, read-only, bind", || {
+            report.step("userns, read-only, bind", || {
                 let shared = format!("{HOME}/shared:/b");
                 self.once(&["--uidmap", "0:200000:65536", "--read-only", "-v", &shared], &["ls", "/b"])
                     .expect(0, "file")
@@ -418,14 +418,14 @@ impl Engine<'_> {
             }
             report.step(step, || self.once(options, &["sh", "-c", &inside_of(file)]).expect(0, wanted));
         };
-        limited("memory limit", "memory", &["--memory", "32m"], "memory.max", "33554432\n");
-        limited("pids limit", "pids", &["--pids-limit", "33"], "pids.max", "33\n");
-        limited("cpu limit", "cpu", &["--cpus", "0.5"], "cpu.max", "50000 100000\n");
-        limited("cpuset", "cpuset", &["--cpuset-cpus", "0"], "cpuset.cpus", "0\n");
+        limited("limits, memory", "memory", &["--memory", "32m"], "memory.max", "33554432\n");
+        limited("limits, pids", "pids", &["--pids-limit", "33"], "pids.max", "33\n");
+        limited("limits, cpu", "cpu", &["--cpus", "0.5"], "cpu.max", "50000 100000\n");
+        limited("limits, cpuset", "cpuset", &["--cpuset-cpus", "0"], "cpuset.cpus", "0\n");
         if !self.inside.has("memory") {
-            return report.skip("update a limit, stats", "no memory controller on this machine's cgroup2");
+            return report.skip("limits, update, stats", "no memory controller on this machine's cgroup2");
         }
-        report.step("update a limit, stats", || {
+        report.step("limits, update, stats", || {
             self.detached("limited", &["--memory", "64m", "--memory-swap", "64m"], &["sleep", "100"])?;
             self.run(&["update", "--memory", "48m", "--memory-swap", "48m", "limited"]).expect(0, "")?;
             self.run(&["exec", "limited", "cat", "/sys/fs/cgroup/memory.max"]).expect(0, "50331648\n")?;
@@ -436,7 +436,7 @@ impl Engine<'_> {
             if stats.stderr.contains("warning") { Err(stats.describe()) } else { Ok(()) }
         });
         self.remove("limited");
-        report.step("killed by the memory limit", || {
+        report.step("limits, killed by memory", || {
             let eat = ["sh", "-c", "a=x; while :; do a=$a$a; done"];
             self.once(&["--memory", "16m", "--memory-swap", "16m"], &eat).expect(137, "")
         });

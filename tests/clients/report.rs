@@ -1,7 +1,37 @@
-//! Rows and the table: which caller's step went how with which runtime. A view writes one line a row to stdout as it happens, so
-//! that a view that is killed has still said how far it came; the outer process reads them back and prints the table.
+//! Rows and the tables: which caller's step went how with which runtime. A view writes one line a row to stdout as it happens, so
+//! that a view that is killed has still said how far it came; the outer process reads them back and prints the tables.
 
 use std::fmt::Write as _;
+
+/// What every caller is put through, or says that it does not have: the rows of the last table. A caller's step belongs to the one whose
+/// name it begins with, up to a comma.
+pub const STEPS: &[&str] = &[
+    "run",
+    "run -d",
+    "exec",
+    "exec -it",
+    "attach",
+    "logs",
+    "stop",
+    "kill",
+    "pause",
+    "unpause",
+    "stats",
+    "update",
+    "restart",
+    "rm",
+    "read-only",
+    "user",
+    "capabilities",
+    "seccomp on",
+    "seccomp off",
+    "tmpfs",
+    "bind",
+    "userns",
+    "privileged",
+    "healthcheck",
+    "limits",
+];
 
 /// How one step went.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +42,8 @@ pub enum Outcome {
     Failed(String),
     /// Not tried: why.
     Skipped(String),
+    /// The caller has no such thing: why.
+    Absent(String),
 }
 
 /// One cell of the table.
@@ -48,6 +80,11 @@ impl Report {
         println!("{name}\tskip\t{reason}");
     }
 
+    /// Prints steps that this caller does not have, with any runtime.
+    pub fn absent(&mut self, names: &[&str], reason: &str) {
+        names.iter().for_each(|name| println!("{name}\tabsent\t{reason}"));
+    }
+
     /// Whether a step has failed so far, in which case a daemon's log is worth showing.
     pub fn any_failed(&self) -> bool {
         self.failures > 0
@@ -62,18 +99,20 @@ pub fn parse(line: &str) -> Option<(String, Outcome)> {
         "ok" => Outcome::Passed,
         "fail" => Outcome::Failed(detail.into()),
         "skip" => Outcome::Skipped(detail.into()),
+        "absent" => Outcome::Absent(detail.into()),
         _ => return None,
     };
     Some((step.into(), outcome))
 }
 
-/// Prints a table for each caller, then what failed and what was skipped.
+/// Prints a table for each caller, then what failed and what was skipped, then one table of all.
 pub fn print(callers: &[&str], rows: &[Row]) {
     let runtimes: Vec<&str> =
         ["runlet", "runc"].into_iter().filter(|name| rows.iter().any(|row| row.runtime == *name)).collect();
     let mut notes = String::new();
     for caller in callers {
-        let mine: Vec<&Row> = rows.iter().filter(|row| row.caller == *caller).collect();
+        let is_step = |row: &&Row| row.caller == *caller && !matches!(row.outcome, Outcome::Absent(_));
+        let mine: Vec<&Row> = rows.iter().filter(is_step).collect();
         if mine.is_empty() {
             continue;
         }
@@ -101,7 +140,7 @@ pub fn print(callers: &[&str], rows: &[Row]) {
                         }
                         "skip"
                     }
-                    None => "-",
+                    Some(Outcome::Absent(_)) | None => "-",
                 };
                 write!(line, "{cell:<8}").unwrap();
             }
@@ -109,12 +148,82 @@ pub fn print(callers: &[&str], rows: &[Row]) {
         }
     }
     println!("\n{notes}");
+    summarize(callers, &runtimes, rows);
 }
 
-/// The closing line, as libtest words it, of the rows of runlet: what cannot be tried here has returned early and so has passed, and its
+/// Prints what every caller is put through in one table, a cell for each runtime, and below it what a caller does not have.
+fn summarize(callers: &[&str], runtimes: &[&str], rows: &[Row]) {
+    let callers: Vec<&&str> =
+        callers.iter().filter(|caller| rows.iter().any(|row| row.caller == **caller)).collect();
+    let mut reasons: Vec<String> = Vec::new();
+    println!(
+        "| {} | {} |",
+        runtimes.join("/"),
+        callers.iter().map(|caller| **caller).collect::<Vec<_>>().join(" | ")
+    );
+    println!("|---|{}", "---|".repeat(callers.len()));
+    for step in STEPS {
+        let mut line = format!("| {step} |");
+        for caller in &callers {
+            let mut cells: Vec<String> = Vec::new();
+            for runtime in runtimes {
+                let outcomes: Vec<&Outcome> = of_step(rows, caller, runtime, step).collect();
+                let cell = match outcomes.as_slice() {
+                    [] => "-".into(),
+                    [Outcome::Absent(reason), ..] => {
+                        let reason = format!("{caller}: {reason}");
+                        let known = reasons.iter().position(|one| *one == reason);
+                        let number = known.unwrap_or(reasons.len());
+                        if known.is_none() {
+                            reasons.push(reason);
+                        }
+                        format!("none ({})", number + 1)
+                    }
+                    all if all.iter().any(|one| matches!(one, Outcome::Failed(_))) => "FAILED".into(),
+                    all if all.contains(&&Outcome::Passed) => "ok".into(),
+                    _ => "skip".into(),
+                };
+                cells.push(cell);
+            }
+            cells.dedup_by(|one, other| one == other && one.starts_with("none"));
+            write!(line, " {} |", cells.join("/")).unwrap();
+        }
+        println!("{line}");
+    }
+    reasons.iter().enumerate().for_each(|(number, reason)| println!("({}) {reason}", number + 1));
+    println!();
+}
+
+fn of_step<'a>(
+    rows: &'a [Row],
+    caller: &'a str,
+    runtime: &'a str,
+    step: &'a str,
+) -> impl Iterator<Item = &'a Outcome> {
+    rows.iter()
+        .filter(move |row| {
+            row.caller == caller && row.runtime == runtime && row.step.split(',').next() == Some(step)
+        })
+        .map(|row| &row.outcome)
+}
+
+/// The steps that a caller was neither put through nor said to lack.
+pub fn forgotten(caller: &str, runtime: &str, rows: &[Row]) -> Vec<Row> {
+    let missing = STEPS.iter().filter(|step| of_step(rows, caller, runtime, step).next().is_none());
+    let row = |step: &&str| Row {
+        caller: caller.into(),
+        runtime: runtime.into(),
+        step: (*step).into(),
+        outcome: Outcome::Failed("not tried, and no reason given".into()),
+    };
+    missing.map(row).collect()
+}
+
+/// The closing line, as libtest words it, of the rows of runlet that are steps: what cannot be tried here has returned early and so has passed, and its
 /// line above says `SKIP`.
 pub fn close(rows: &[Row], missing: usize) -> bool {
-    let mine = rows.iter().filter(|row| row.runtime == "runlet");
+    let is_step = |row: &&Row| row.runtime == "runlet" && !matches!(row.outcome, Outcome::Absent(_));
+    let mine = rows.iter().filter(is_step);
     let failed = mine.clone().filter(|row| matches!(row.outcome, Outcome::Failed(_))).count();
     let passed = mine.count() - failed + missing;
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
