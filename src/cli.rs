@@ -18,6 +18,7 @@ use given::Given;
 use lexopt::{Arg, Parser};
 use runlet::args::{self, Command, Format, Global, Invocation};
 use runlet::error::{Error, Result};
+use runlet::json::{self, escape};
 use runlet::signal;
 use std::ffi::OsString;
 
@@ -135,7 +136,7 @@ impl Given {
             return Err(unknown("unknown flag ", &typed, "--", &mut all().map(|flag| flag.long)));
         };
         if command.name == "kill" && dashes == "-" {
-            let typed = typed.escape_debug().to_string();
+            let typed = escape(&typed);
             return Err(usage(&["kill: unknown flag ", &typed, " (a signal has no dash: kill web TERM)"]));
         }
         let what = [command.name, ": unknown flag "].concat();
@@ -382,12 +383,12 @@ fn usage(parts: &[&str]) -> Error {
 
 /// What was typed, as it can be shown on one line.
 fn quote(text: &OsString) -> String {
-    format!("{:?}", text.to_string_lossy())
+    json::quote(&text.to_string_lossy())
 }
 
 /// A name that no table knows, with the nearest one that a table does.
 fn unknown(what: &str, typed: &str, dashes: &str, known: &mut dyn Iterator<Item = &'static str>) -> Error {
-    let typed = typed.escape_debug().to_string();
+    let typed = escape(typed);
     match help::nearest(typed.trim_start_matches('-'), known) {
         Some(near) => usage(&[what, &typed, " (did you mean ", dashes, near, "?)"]),
         None => usage(&[what, &typed, " (see --help)"]),

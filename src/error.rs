@@ -3,6 +3,7 @@
 //! An error is made once, where it happens, and names the place in config.json or the flag; callers add nothing
 //! but a hint. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
 
+use crate::json::quote;
 use alloc::{boxed::Box, fmt::format, string::String};
 use core::fmt;
 use rustix::io::Errno;
@@ -52,7 +53,7 @@ impl Error {
     pub fn sys<'a>(operation: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
         #[cold]
         fn make(operation: &str, subject: &str, errno: Errno) -> Error {
-            error!("{operation} {subject:?}").errno(errno)
+            error!("{operation} {}", Quoted(subject)).errno(errno)
         }
         move |errno| make(operation, subject, errno)
     }
@@ -122,6 +123,16 @@ impl fmt::Display for Error {
             write!(f, " ({})", self.0.hint)?;
         }
         Ok(())
+    }
+}
+
+/// A text that comes from outside, in quotes and on one line: what would end the line or drive a terminal is escaped. In place of
+/// `{:?}`, which brings Unicode's tables of what can be seen.
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quote(self.0))
     }
 }
 

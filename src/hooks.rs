@@ -5,7 +5,7 @@
 use crate::child::run_hook;
 use crate::compile;
 use crate::config::{Config, Hook};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::json::Writer;
 use crate::log::Log;
 use crate::store::{Record, Status, write_all};
@@ -78,7 +78,7 @@ fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
 
 /// A hook that failed, wherever it ran.
 pub fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
-    let message = format!("hooks.{kind}[{index}] {path:?}");
+    let message = format!("hooks.{kind}[{index}] {}", Quoted(path));
     match errno {
         Errno::CANCELED => error!("{message}: failed"),
         Errno::TIMEDOUT => error!("{message}: timed out, and was killed with its processes"),

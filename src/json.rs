@@ -166,23 +166,30 @@ impl Writer {
 }
 
 /// A JSON string (RFC 8259, 7).
-#[inline(never)]
 pub fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len().saturating_add(2));
-    quoted.push('"');
+    ["\"", &escape(text), "\""].concat()
+}
+
+/// What stands in it. What a terminal would obey, or show as something else than it is, is escaped too: control characters, those
+/// without width and those that turn the direction of writing.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for next in text.chars() {
         match next {
             '"' | '\\' => {
-                quoted.push('\\');
-                quoted.push(next);
+                escaped.push('\\');
+                escaped.push(next);
             }
-            '\n' => quoted.push_str("\\n"),
-            next if next < ' ' || next == '\x7f' => quoted.push_str(&format!("\\u{:04x}", u32::from(next))),
-            next => quoted.push(next),
+            '\n' => escaped.push_str("\\n"),
+            '\0'..' '
+            | '\x7f'..='\u{9f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => escaped.push_str(&format!("\\u{:04x}", u32::from(next))),
+            next => escaped.push(next),
         }
     }
-    quoted.push('"');
-    quoted
+    escaped
 }
 
 #[cfg(test)]
@@ -195,7 +202,7 @@ mod tests {
     fn what_is_written_is_what_a_parser_reads() {
         let mut out = Writer::default();
         out.object("");
-        out.string("a \"b\"", "\u{1}\u{7f}\n\\é𝄞");
+        out.string("a \"b\"", "\u{1}\u{7f}\u{202e}\n\\é𝄞");
         out.array("empty");
         out.end_array();
         out.object("o");
@@ -214,7 +221,7 @@ mod tests {
         let text = out.finish();
         let read: Value = serde_json::from_str(&text).unwrap();
         let expected = json!({
-            "a \"b\"": "\u{1}\u{7f}\n\\é𝄞", "empty": [],
+            "a \"b\"": "\u{1}\u{7f}\u{202e}\n\\é𝄞", "empty": [],
             "o": {"n": -5, "t": true, "list": ["x", "y"], "objects": [{}, {"f": false}]},
         });
         assert_eq!(read, expected);

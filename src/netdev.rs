@@ -5,7 +5,7 @@
 //! while the child waits in its namespaces. When the container is not made after all the devices come back as they were: the
 //! kernel would return physical ones only, and destroy the others with the namespace. A container that was made keeps them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Quoted, Result};
 use crate::plan::NetDevice;
 use crate::spawn;
 use alloc::{ffi::CString, format, vec::Vec};
@@ -115,7 +115,7 @@ impl Moves {
 /// For `map_err`: what failed with a device.
 fn failed<'a>(device: &'a NetDevice, words: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
     move |errno| {
-        let message = format!("linux.netDevices {:?}: {words}", device.name.to_string_lossy());
+        let message = format!("linux.netDevices {}: {words}", Quoted(&device.name.to_string_lossy()));
         let hint = match errno {
             Errno::INVAL => "this device cannot leave its network namespace",
             errno => permission(errno),

@@ -6,7 +6,7 @@
 
 use crate::cgroup::host;
 use crate::config::{Config, IntelRdt};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use alloc::{format, string::String, vec::Vec};
@@ -206,7 +206,7 @@ impl Group {
 
     /// Writes one schema.
     pub fn write_schema(&self, schema: &str) -> Result<()> {
-        let place = format!("linux.intelRdt: {schema:?} to");
+        let place = format!("linux.intelRdt: {} to", Quoted(schema));
         self.write(&format!("{}/schemata", self.control()), &format!("{schema}\n"), &place)
     }
 

@@ -10,7 +10,7 @@ pub mod sources;
 
 use crate::child::Fds;
 use crate::compile::namespaces::NAMESPACES;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind};
 use alloc::{format, vec::Vec};
@@ -307,8 +307,8 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
             .map_err(Error::sys(&place, &path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),
-            Ok(_) => return Err(error!("{place} {path:?}: is a namespace of another type")),
-            Err(_) => return Err(error!("{place} {path:?}: is not a namespace")),
+            Ok(_) => return Err(error!("{place} {}: is a namespace of another type", Quoted(&path))),
+            Err(_) => return Err(error!("{place} {}: is not a namespace", Quoted(&path))),
         }
     }
     Ok(joins)
@@ -321,7 +321,7 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
         let held = |name: &str| crate::compile::sysctl::namespace_of(name).map(u64::from) == Some(join.kind);
         let mut names = plan.sysctls.iter().map(|sysctl| sysctl.path.to_string_lossy());
         let asked = match names.find(|name| held(name)) {
-            Some(name) => format!("linux.sysctl {name:?}"),
+            Some(name) => format!("linux.sysctl {}", Quoted(&name)),
             None if join.kind == ns::CLONE_NEWNET && !plan.net_devices.is_empty() => {
                 "linux.netDevices".into()
             }

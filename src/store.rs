@@ -13,7 +13,7 @@
 //! whether the container runs: that is derived from the process each time (`Record::status`).
 
 use crate::config::{Map, object};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::json::Writer;
 use crate::readiness;
 use alloc::{
@@ -54,7 +54,7 @@ pub fn check_id(id: &str) -> Result<()> {
         _ => return Ok(()),
     };
     let short: String = id.chars().take(40).collect();
-    Err(error!("container id {short:?}: {why}"))
+    Err(error!("container id {}: {why}", Quoted(&short)))
 }
 
 /// The state root: `--root`. It is looked at when something in it is.
@@ -91,7 +91,7 @@ impl Store {
             other => other,
         };
         made.map_err(|errno| match errno {
-            Errno::EXIST => error!("container with given ID already exists: {id:?}"),
+            Errno::EXIST => error!("container with given ID already exists: {}", Quoted(id)),
             errno => self.failed(errno),
         })?;
         let entry = self.find(id).inspect_err(|_| rustix::fs::rmdir(&*path).unwrap_or_default())?;
@@ -129,8 +129,10 @@ impl Store {
 
     fn failed(&self, errno: Errno) -> Error {
         match errno {
-            NOT_OURS => error!("--root {:?}: belongs to somebody else, or others may write to it", self.path)
-                .hint("who could change what is in there could have any program run"),
+            NOT_OURS => {
+                error!("--root {}: belongs to somebody else, or others may write to it", Quoted(&self.path))
+                    .hint("who could change what is in there could have any program run")
+            }
             errno => Error::sys("--root: open", &self.path)(errno),
         }
     }
@@ -491,7 +493,7 @@ fn pidfd_alive(pid: i32) -> bool {
 
 /// The error for an id that names no container.
 pub fn missing(id: &str) -> Error {
-    error!("container does not exist: {id:?}")
+    error!("container does not exist: {}", Quoted(id))
 }
 
 /// Whether a state root is a directory of the caller's or root's that nobody else may write to.

@@ -4,7 +4,7 @@
 use super::Cgroup;
 use super::dir::{DIRECTORY, Dir, number, read_file, write_file};
 use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::Mode;
@@ -59,7 +59,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
 
 fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
     if matches!(errno, Errno::NOENT | Errno::INVAL) {
-        return error!("linux.resources.{place}: no {name} controller in the cgroup {above:?}")
+        return error!("linux.resources.{place}: no {name} controller in the cgroup {}", Quoted(above))
             .hint("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it");
     }
     let hint = match errno {
@@ -67,7 +67,7 @@ fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
         Errno::OPNOTSUPP => "it is in threaded mode",
         _ => "",
     };
-    error!("linux.resources.{place}: enable the {name} controller in the cgroup {above:?}")
+    error!("linux.resources.{place}: enable the {name} controller in the cgroup {}", Quoted(above))
         .errno(errno)
         .hint(hint)
 }
@@ -197,7 +197,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
             .hint("it is not enabled, or the kernel was built without it");
     }
     let value = String::from_utf8_lossy(&write.value);
-    let message = format!("linux.resources.{place}: write {value:?} to {file}");
+    let message = format!("linux.resources.{place}: write {} to {file}", Quoted(&value));
     let hint = match (errno, write.file.to_bytes()) {
         (Errno::BUSY, b"memory.limit_in_bytes") => "the present usage is above it",
         _ => "",

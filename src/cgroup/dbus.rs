@@ -3,7 +3,7 @@
 //! Messages are written by hand in this machine's byte order (dbus.freedesktop.org, D-Bus Specification 0.43). Owns no
 //! policy; only `cgroup::systemd` uses it.
 
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
@@ -240,7 +240,7 @@ impl Connection {
         connection.send(greeting.as_bytes()).map_err(failed)?;
         let line = connection.line().map_err(failed)?;
         if !line.starts_with(b"OK") {
-            return Err(error!("message bus {path:?}: refused this user"));
+            return Err(error!("message bus {}: refused this user", Quoted(path)));
         }
         connection.send(b"BEGIN\r\n").map_err(failed)?;
         connection.call(&BUS, "Hello", "", &Body::default())?;

@@ -20,7 +20,7 @@ mod watch;
 
 use crate::compile::cgroup::{Occasion, compile};
 use crate::config::resources::Resources;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use core::cell::RefCell;
 use dir::{DIRECTORY, Dir, collect, key, pause, read_file, read_to_end, remove_children, write_file};
@@ -83,7 +83,7 @@ impl Cgroup {
             let name = name.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
-            let refuse = |why: &str| error!("--cgroup {name:?}: {why}");
+            let refuse = |why: &str| error!("--cgroup {}: {why}", Quoted(name));
             if path.split('/').any(|part| part == "..") {
                 return Err(refuse("must not hold \"..\""));
             }

@@ -10,7 +10,7 @@ use super::{Cgroup, PATIENCE, apply, device};
 use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::config::resources::Resources;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
@@ -197,7 +197,10 @@ fn relative(cgroups_path: &str) -> Result<String> {
     let mut clean = String::new();
     for part in cgroups_path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." || part.contains('\n') {
-            return Err(error!("linux.cgroupsPath {cgroups_path:?}: must not hold \"..\" or a line break"));
+            return Err(error!(
+                "linux.cgroupsPath {}: must not hold \"..\" or a line break",
+                Quoted(cgroups_path)
+            ));
         }
         if !clean.is_empty() {
             clean.push('/');
@@ -381,7 +384,7 @@ impl Cgroup {
         let dir = Dir { fd, path: path.into(), v1: place.v1 };
         // A new directory below one that is frozen is frozen too; the default parent never is.
         if there || !place.is_default() {
-            let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {path:?} {what}"));
+            let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {} {what}", Quoted(path)));
             if there && dir.is_populated().map_err(failed)? {
                 return refuse("already holds processes");
             }

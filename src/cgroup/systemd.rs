@@ -7,7 +7,7 @@
 
 use super::dbus::{BUS, Body, Connection, Object};
 use crate::compile::cgroup::Write;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use rustix::fd::OwnedFd;
 use syscalls::process::{Fork, SIGCHLD, WEXITED, WaitFor};
@@ -49,7 +49,7 @@ impl Scope {
             [""] => ("", "runlet", id),
             [slice, prefix, name] => (*slice, *prefix, *name),
             _ => {
-                return Err(error!("linux.cgroupsPath {cgroups_path:?}: must be slice:prefix:name")
+                return Err(error!("linux.cgroupsPath {}: must be slice:prefix:name", Quoted(cgroups_path))
                     .hint("systemd is the cgroup manager"));
             }
         };
@@ -65,12 +65,12 @@ impl Scope {
         // systemd.unit(5), "String Escaping for Inclusion in Unit Names".
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
         if name.is_empty() || unit.len() > 255 || !unit.bytes().all(plain) || !slice.bytes().all(plain) {
-            return Err(error!("linux.cgroupsPath {cgroups_path:?}: is not the name of a unit"));
+            return Err(error!("linux.cgroupsPath {}: is not the name of a unit", Quoted(cgroups_path)));
         }
         let scope = Scope { user, slice: slice.into(), unit };
-        scope
-            .path()
-            .ok_or_else(|| error!("linux.cgroupsPath {cgroups_path:?}: is not the name of a slice"))?;
+        scope.path().ok_or_else(|| {
+            error!("linux.cgroupsPath {}: is not the name of a slice", Quoted(cgroups_path))
+        })?;
         Ok(scope)
     }
 

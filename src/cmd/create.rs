@@ -8,7 +8,7 @@ use crate::cgroup::{self, Cgroup, Wanted};
 use crate::compile::{self, Request};
 use crate::config::{self, Config};
 use crate::console::OtherSide;
-use crate::error::{Error, Result};
+use crate::error::{Error, Quoted, Result};
 use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
@@ -149,7 +149,9 @@ fn think<'b>(
         context.log.warn(warning);
     }
     for name in plan.process.seccomp.iter().flat_map(|filter| &filter.unknown) {
-        context.log.debug(&format!("config.json: linux.seccomp.syscalls: unknown name {name:?} is skipped"));
+        context
+            .log
+            .debug(&format!("config.json: linux.seccomp.syscalls: unknown name {} is skipped", Quoted(name)));
     }
     let wanted = Wanted {
         manager: context.global.cgroup_manager,

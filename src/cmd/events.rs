@@ -3,14 +3,14 @@
 use super::{Context, print};
 use crate::args;
 use crate::cgroup::{Cgroup, Watch};
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use crate::json::Writer;
 use crate::store::{Record, Status};
 use core::time::Duration;
 
 /// `events`. Without `--stats` it goes on until the container ends.
 pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
-    let stopped = || error!("container not running: {:?}", args.id);
+    let stopped = || error!("container not running: {}", Quoted(&args.id));
     let cgroup = {
         let entry = context.store()?.find(&args.id)?;
         let json = entry.read()?.ok_or_else(stopped)?;
@@ -20,7 +20,7 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
         }
         entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?
     };
-    let cgroup = cgroup.ok_or_else(|| error!("container {:?} has no cgroup to count in", args.id))?;
+    let cgroup = cgroup.ok_or_else(|| error!("container {} has no cgroup to count in", Quoted(&args.id)))?;
     let record = |kind: &str, stats: Option<&Cgroup>| {
         let mut out = Writer::line();
         out.object("");

@@ -9,7 +9,7 @@ use crate::cgroup::Cgroup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config};
 use crate::console::OtherSide;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::handover::{send_pidfd, write_pid_file};
 use crate::log::Log;
 use crate::plan::{Join, Namespaces, Process};
@@ -34,9 +34,8 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         Status::Running | Status::Created => {}
         Status::Paused if args.ignore_paused => {}
         Status::Paused => {
-            return Err(
-                error!("container {:?} is paused", args.id).hint("resume it first, or use --ignore-paused")
-            );
+            return Err(error!("container {} is paused", Quoted(&args.id))
+                .hint("resume it first, or use --ignore-paused"));
         }
         Status::Creating | Status::Stopped => return Err(not_running(&args.id)),
     }
@@ -141,7 +140,7 @@ fn tell(args: &args::Exec, child: &Child) -> Result<()> {
 }
 
 fn not_running(id: &str) -> Error {
-    error!("container not running: {id:?}")
+    error!("container not running: {}", Quoted(id))
 }
 
 fn read_process(path: &core::ffi::CStr) -> Result<Vec<u8>> {
@@ -215,7 +214,8 @@ fn plan(
     };
     let process = compile::process::compile(asked, around, &mut warnings)?;
     for name in &args.caps {
-        let bit = capabilities::bit(name).ok_or_else(|| error!("--cap {name:?}: is not a capability"))?;
+        let bit =
+            capabilities::bit(name).ok_or_else(|| error!("--cap {}: is not a capability", Quoted(name)))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).
         process.capabilities.bounding |= bit;
         process.capabilities.permitted |= bit;

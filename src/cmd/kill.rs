@@ -3,7 +3,7 @@
 use super::Context;
 use crate::args;
 use crate::cgroup::Cgroup;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::log::Log;
 use crate::spawn::render::done_without;
 use crate::store::{Entry, Record, Status};
@@ -18,12 +18,12 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
         Err(_) if args.all && crate::store::check_id(&args.id).is_ok() => return Ok(()),
         other => other?,
     };
-    let json = entry.read()?.ok_or_else(|| error!("container not running: {:?}", args.id))?;
+    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(&args.id)))?;
     let record = Record::parse(&json)?;
     let signal = u32::try_from(args.signal).map_err(|_| Error::new("kill: a signal is not negative"))?;
     match record.status(&entry) {
         Status::Stopped if args.all => signal_all(context.log, &entry, signal, false),
-        Status::Stopped => Err(error!("container not running: {:?}", args.id)),
+        Status::Stopped => Err(error!("container not running: {}", Quoted(&args.id))),
         _ if args.all => signal_all(context.log, &entry, signal, true),
         _ => {
             send(context.log, record, signal)?;
@@ -42,7 +42,7 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
 
 /// Signals the process that the Record names and no other: by pidfd, opened before its identity is checked.
 pub fn send(log: &Log, record: &Record<'_>, signal: u32) -> Result<()> {
-    let ended = || error!("container not running: {:?}", &*record.id);
+    let ended = || error!("container not running: {}", Quoted(&*record.id));
     let failed = |errno| match errno {
         Errno::SRCH => ended(),
         errno => Error::os("kill")(errno),

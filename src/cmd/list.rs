@@ -3,7 +3,7 @@
 use super::{Context, print, state::status};
 use crate::args::{self, Format};
 use crate::config;
-use crate::error::Result;
+use crate::error::{Quoted, Result};
 use crate::json::Writer;
 use crate::store::{Record, Status};
 use alloc::{
@@ -33,7 +33,7 @@ pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
         // One place for each in turn: what is parsed for good would add up over a thousand containers.
         let mut record = Record::default();
         if let Err(error) = config::read("state.json", &text, &mut record) {
-            context.log.warn(&format!("container {id:?}: {error}"));
+            context.log.warn(&format!("container {}: {error}", Quoted(id)));
             continue;
         }
         let status = status(&record, &entry);

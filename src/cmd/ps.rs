@@ -3,7 +3,7 @@
 use super::{Context, print};
 use crate::args;
 use crate::cgroup::Cgroup;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::store::{Record, Status};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use rustix::fs::{Mode, OFlags};
@@ -13,7 +13,7 @@ use syscalls::{CStrArray, fd};
 /// `ps`. JSON is a list of process ids. The table needs no other program, unless options ask for what only `ps` can do.
 pub fn ps(context: &Context<'_>, args: &args::Ps) -> Result<()> {
     let entry = context.store()?.find(&args.id)?;
-    let json = entry.read()?.ok_or_else(|| error!("container not running: {:?}", args.id))?;
+    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(&args.id)))?;
     let record = Record::parse(&json)?;
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     let pids = match (&cgroup, record.status(&entry)) {

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::config::{self, Config, object};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::hooks;
 use crate::readiness::Proxy;
 use crate::spawn::render;
@@ -25,13 +25,13 @@ object!(Kept<'a> { "config" => config });
 pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
     let store = context.store()?;
     let entry = store.find_locked(id)?;
-    let json = entry.read()?.ok_or_else(|| error!("container {id:?} is still being created"))?;
+    let json = entry.read()?.ok_or_else(|| error!("container {} is still being created", Quoted(id)))?;
     let record = Record::parse(&json)?;
     match record.status(&entry) {
         Status::Created => {}
         status => {
             let status = status.name();
-            return Err(error!("cannot start container {id:?}: its status is {status}, not created"));
+            return Err(error!("cannot start container {}: its status is {status}, not created", Quoted(id)));
         }
     }
     let kept: &mut Kept<'_> = config::parse("state.json", &json)?;

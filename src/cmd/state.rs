@@ -2,7 +2,7 @@
 
 use super::{Context, print};
 use crate::cgroup::Cgroup;
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use crate::json::Writer;
 use crate::store::{Entry, Record, Status};
 use alloc::string::String;
@@ -10,7 +10,7 @@ use alloc::string::String;
 /// `state`.
 pub fn state(context: &Context<'_>, id: &str) -> Result<()> {
     let entry = context.store()?.find(id)?;
-    let json = entry.read()?.ok_or_else(|| error!("container {id:?} is still being created"))?;
+    let json = entry.read()?.ok_or_else(|| error!("container {} is still being created", Quoted(id)))?;
     let record = Record::parse(&json)?;
     let cgroup = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten());
     let mut json = Writer::default();

@@ -8,7 +8,7 @@ use crate::cgroup::Cgroup;
 use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
 use crate::config;
 use crate::config::resources::Resources;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::rdt;
 use crate::store::{self, Record, Status};
 use alloc::vec::Vec;
@@ -38,7 +38,7 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     flags(resources, args);
 
     let entry = context.store()?.find_locked(&args.id)?;
-    let stopped = || error!("container not running: {:?}", args.id);
+    let stopped = || error!("container not running: {}", Quoted(&args.id));
     let json = entry.read()?.ok_or_else(stopped)?;
     let record = Record::parse(&json)?;
     if record.status(&entry) == Status::Stopped {
@@ -66,7 +66,7 @@ fn schemata(args: &args::Update, json: &[u8]) -> Result<()> {
     let asked = asked.into_iter().filter_map(|(schema, flag)| Some((schema.as_ref()?, flag)));
     for (schema, flag) in asked {
         if flag == "--mem-bw-schema" && !rdt::is_bandwidth(schema) {
-            return Err(error!("{flag} {schema:?}: must be one line that starts with MB:"));
+            return Err(error!("{flag} {}: must be one line that starts with MB:", Quoted(schema)));
         }
         let kept: &mut Kept<'_> = config::parse("state.json", json)?;
         let group = rdt::group(&kept.config, &args.id)?

@@ -1,6 +1,7 @@
 //! Capability names and the five sets (capabilities(7), R8).
 
 use crate::config::process;
+use crate::error::Quoted;
 use crate::plan::Capabilities;
 use alloc::{format, string::String, vec::Vec};
 
@@ -70,8 +71,8 @@ pub fn compile(sets: Option<&process::Capabilities<'_>>, warnings: &mut Vec<Stri
             match bit(name) {
                 Some(bit) => mask |= bit,
                 None => warnings.push(format!(
-                    "config.json: process.capabilities.{set}: {:?} is not a capability that this version knows",
-                    *name
+                    "config.json: process.capabilities.{set}: {} is not a capability that this version knows",
+                    Quoted(name)
                 )),
             }
         }

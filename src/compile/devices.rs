@@ -2,7 +2,7 @@
 
 use super::{cstring, inside};
 use crate::config::Config;
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use crate::plan::Device;
 use alloc::vec::Vec;
 use linux_raw_sys::general::{S_IFBLK, S_IFCHR, S_IFIFO};
@@ -23,7 +23,8 @@ pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<Vec<Device>> {
     let configured = &config.linux.devices;
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
-        let refuse = |why: &str| error!("config.json: linux.devices[{index}] {:?}: {why}", &*device.path);
+        let refuse =
+            |why: &str| error!("config.json: linux.devices[{index}] {}: {why}", Quoted(&*device.path));
         if !device.path.starts_with('/') {
             return Err(refuse("path must be absolute"));
         }

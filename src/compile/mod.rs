@@ -14,7 +14,7 @@ pub mod seccomp;
 pub mod sysctl;
 
 use crate::config::Config;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use alloc::{boxed::Box, ffi::CString, string::String, vec::Vec};
 
@@ -149,7 +149,7 @@ fn paths(paths: &[&str], list: &str) -> Result<Vec<CString>> {
     let mut plan = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') {
-            return Err(error!("config.json: linux.{list}[{index}] {:?}: must be absolute", *path));
+            return Err(error!("config.json: linux.{list}[{index}] {}: must be absolute", Quoted(path)));
         }
         plan.push(inside(path));
     }

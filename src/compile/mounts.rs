@@ -2,7 +2,7 @@
 
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Root};
 use alloc::{ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
@@ -36,7 +36,8 @@ pub fn root(config: &Config<'_>, bundle: &str, no_pivot: bool) -> Result<Root> {
         "" => MS_SLAVE | MS_REC,
         _ => options::propagation(name).ok_or_else(|| {
             error!(
-                "config.json: linux.rootfsPropagation {name:?}: is none of shared, slave, private, unbindable"
+                "config.json: linux.rootfsPropagation {}: is none of shared, slave, private, unbindable",
+                Quoted(name)
             )
         })?,
     };
@@ -139,7 +140,7 @@ fn compile(
     user_namespace: bool,
     warnings: &mut Vec<String>,
 ) -> Result<Mount> {
-    let refuse = |why: &str| error!("config.json: mounts[{index}] {:?}: {why}", &*mount.destination);
+    let refuse = |why: &str| error!("config.json: mounts[{index}] {}: {why}", Quoted(&*mount.destination));
     if mount.destination.is_empty() {
         return Err(refuse("destination must not be empty"));
     }
@@ -192,15 +193,12 @@ fn compile(
     }
     if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
         return Err(refuse(&format!(
-            "option {:?} is unknown, and a bind has no file system to pass it to",
-            seen.data
+            "option {} is unknown, and a bind has no file system to pass it to",
+            Quoted(&seen.data)
         )));
     }
     if seen.superblock != 0 && (binds || kind == MountKind::BindRemount) {
-        warnings.push(format!(
-            "config.json: mounts[{index}] {:?}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind",
-            mount.destination
-        ));
+        warnings.push(format!("config.json: mounts[{index}] {}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind", Quoted(mount.destination)));
     }
     let tree = !seen.tree_attr.is_empty();
     if tree && !binds && kind != MountKind::BindRemount && kind != MountKind::Filesystem {

@@ -2,7 +2,7 @@
 
 use super::cstring;
 use crate::config::{Config, IdMapping};
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use crate::plan::{Join, Namespaces};
 use alloc::{string::String, vec::Vec};
 use core::fmt::Write as _;
@@ -32,7 +32,8 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
     let linux = &config.linux;
     let mut plan = Namespaces::default();
     for (index, namespace) in linux.namespaces.iter().enumerate() {
-        let refuse = |why: &str| error!("config.json: linux.namespaces[{index}] {:?}: {why}", namespace.kind);
+        let refuse =
+            |why: &str| error!("config.json: linux.namespaces[{index}] {}: {why}", Quoted(namespace.kind));
         let (_, kind, _) = NAMESPACES
             .iter()
             .find(|(name, ..)| *name == namespace.kind)

@@ -2,7 +2,7 @@
 
 use super::cstring;
 use crate::config::Config;
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use crate::plan::{Namespaces, NetDevice};
 use alloc::vec::Vec;
 use linux_raw_sys::general::CLONE_NEWNET;
@@ -23,7 +23,7 @@ pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<N
     let mut plan: Vec<NetDevice> = Vec::with_capacity(devices.len());
     let mut fixed = 0usize;
     for (name, device) in devices.iter() {
-        let refuse = |why: &str| error!("config.json: linux.netDevices {:?}: {why}", *name);
+        let refuse = |why: &str| error!("config.json: linux.netDevices {}: {why}", Quoted(name));
         if !namespaces.has(u64::from(CLONE_NEWNET)) {
             return Err(refuse("needs a network namespace in linux.namespaces"));
         }

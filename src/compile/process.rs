@@ -3,7 +3,7 @@
 use super::{capabilities, cstring};
 use crate::activation::LISTEN_PID;
 use crate::config;
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use alloc::{boxed::Box, ffi::CString, format, string::String, vec::Vec};
 use linux_raw_sys::general::{
@@ -185,7 +185,7 @@ fn label(text: &str) -> Option<CString> {
 fn rlimits(process: &config::Process<'_>, place: &str) -> Result<Vec<Rlimit>> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
-        let refuse = |why: &str| error!("{place}.rlimits[{index}] {:?}: {why}", &*limit.kind);
+        let refuse = |why: &str| error!("{place}.rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
         let (_, resource) = *RLIMITS
             .iter()
             .find(|(name, _)| *name == &*limit.kind)
@@ -225,7 +225,7 @@ fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Schedu
         let (_, bit) = SCHEDULER_FLAGS
             .iter()
             .find(|(name, _)| *name == *flag)
-            .ok_or_else(|| refuse("flags", &format!("{:?} is not a scheduler flag", *flag)))?;
+            .ok_or_else(|| refuse("flags", &format!("{} is not a scheduler flag", Quoted(flag))))?;
         flags |= bit;
     }
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
@@ -252,8 +252,9 @@ fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<V
     if list.is_empty() {
         return Ok(Vec::new());
     }
-    bit_list(list)
-        .ok_or_else(|| error!("{place}.execCPUAffinity.{field} {:?}: is not a CPU list such as 0-3,7", *list))
+    bit_list(list).ok_or_else(|| {
+        error!("{place}.execCPUAffinity.{field} {}: is not a CPU list such as 0-3,7", Quoted(list))
+    })
 }
 
 /// Personality domains and flags (config-linux.md "Personality", personality(2)).
@@ -295,12 +296,12 @@ pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
     let (_, mut mode) = *MEMORY_MODES
         .iter()
         .find(|(name, _)| *name == &*asked.mode)
-        .ok_or_else(|| refuse("mode", &format!("{:?} is not a memory policy", &*asked.mode)))?;
+        .ok_or_else(|| refuse("mode", &format!("{} is not a memory policy", Quoted(&*asked.mode))))?;
     for flag in &asked.flags {
         let (_, bit) = MEMORY_FLAGS
             .iter()
             .find(|(name, _)| *name == *flag)
-            .ok_or_else(|| refuse("flags", &format!("{:?} is not a memory policy flag", *flag)))?;
+            .ok_or_else(|| refuse("flags", &format!("{} is not a memory policy flag", Quoted(flag))))?;
         mode |= bit;
     }
     let bytes = match asked.nodes.is_empty() {

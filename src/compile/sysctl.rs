@@ -2,7 +2,7 @@
 
 use super::cstring;
 use crate::config::Config;
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use crate::plan::{Namespaces, Sysctl};
 use alloc::{string::String, vec::Vec};
 use linux_raw_sys::general::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUTS};
@@ -39,7 +39,7 @@ pub fn namespace_of(path: &str) -> Option<u32> {
 pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>> {
     let mut plan = Vec::new();
     for (name, value) in config.linux.sysctl.iter() {
-        let refuse = |why: &str| error!("config.json: linux.sysctl {:?}: {why}", *name);
+        let refuse = |why: &str| error!("config.json: linux.sysctl {}: {why}", Quoted(name));
         // sysctl(8): the first separator decides, so that net/ipv4/conf/eth0.100/forwarding can be said.
         let dots = name.find(['.', '/']).is_none_or(|at| name.get(at..at.saturating_add(1)) == Some("."));
         let path = match dots {

@@ -3,7 +3,7 @@
 //! serde_json does the reading; what it reads goes into a [`Slot`], a place that knows what may stand in it. One visitor for
 //! all types, instead of the one for each type that derived code has, makes the runtime 200 KB smaller.
 
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -299,7 +299,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
                 }
             }
             if again {
-                return Err(de::Error::custom(format_args!("duplicate name {name:?}")));
+                return Err(de::Error::custom(format_args!("duplicate name {}", Quoted(name))));
             }
             next = access.next_key_seed(Name)?;
         }

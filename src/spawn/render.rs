@@ -1,7 +1,8 @@
 //! A child's failure in words: the place in config.json, what was tried, what the kernel said, and a hint where one helps.
 
-use crate::error::{Error, error};
+use crate::error::{Error, Quoted, error};
 use crate::hooks;
+use crate::json::quote;
 use crate::log::Log;
 use crate::plan::{Plan, Process};
 use crate::sync::{ABSENT, Frame, Step};
@@ -27,7 +28,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             .namespaces
             .join
             .get(index)
-            .map(|join| format!("linux.namespaces[{}].path {:?}", join.index, text(&join.path))),
+            .map(|join| format!("linux.namespaces[{}].path {}", join.index, Quoted(&text(&join.path)))),
         (
             Step::MountSource
             | Step::MountTarget
@@ -39,7 +40,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             Some(plan),
         ) => plan.mounts.get(index).map(|mount| {
             let of = match frame.step {
-                Step::MountSource => format!(" (source {:?})", text(&mount.source)),
+                Step::MountSource => format!(" (source {})", Quoted(&text(&mount.source))),
                 _ => String::new(),
             };
             format!("{} {}{of}", mount.place(), quoted(&mount.target))
@@ -59,7 +60,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             plan.readonly.get(index).map(|path| format!("linux.readonlyPaths[{index}] {}", quoted(path)))
         }
         (Step::Sysctl, Some(plan)) => {
-            plan.sysctls.get(index).map(|sysctl| format!("linux.sysctl {:?}", text(&sysctl.path)))
+            plan.sysctls.get(index).map(|sysctl| format!("linux.sysctl {}", Quoted(&text(&sysctl.path))))
         }
         (
             Step::Propagation
@@ -70,11 +71,11 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             | Step::RootReadonly
             | Step::RootPropagation,
             Some(plan),
-        ) => Some(format!("root.path {:?}", text(&plan.root.path))),
+        ) => Some(format!("root.path {}", Quoted(&text(&plan.root.path)))),
         (Step::Time, _) => Some("linux.timeOffsets".into()),
         (Step::Hostname, _) => Some("hostname".into()),
         (Step::Domainname, _) => Some("domainname".into()),
-        (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {:?}", text(&process.cwd))),
+        (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {}", Quoted(&text(&process.cwd)))),
         (Step::Rlimit, _) => Some(format!("process.rlimits[{index}]")),
         (Step::Uid, _) => Some(format!("process.user.uid {}", process.uid)),
         (Step::Gid, _) => Some(format!("process.user.gid {}", process.gid)),
@@ -130,9 +131,9 @@ pub fn done_without(log: &Log, bits: u32) {
 pub fn program_error(program: &str, errno: Errno) -> Error {
     match errno {
         Errno::NOENT if !program.contains('/') => {
-            error!("process.args[0] {program:?}: executable file not found in $PATH")
+            error!("process.args[0] {}: executable file not found in $PATH", Quoted(program))
         }
-        errno => error!("process.args[0] {program:?}: exec").errno(errno).hint(match errno {
+        errno => error!("process.args[0] {}: exec", Quoted(program)).errno(errno).hint(match errno {
             Errno::NOEXEC => "not a program for this machine, or a script without #!",
             Errno::NOENT => "the program, or the interpreter it names, is not in the container",
             _ => "",
@@ -148,6 +149,6 @@ fn text(text: &CStr) -> String {
 pub fn quoted(path: &CStr) -> String {
     match path.to_bytes() {
         b"." => "\"/\"".into(),
-        _ => format!("{:?}", format!("/{}", text(path))),
+        _ => quote(&format!("/{}", text(path))),
     }
 }

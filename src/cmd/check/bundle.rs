@@ -8,7 +8,7 @@ use crate::cgroup::{self, Wanted};
 use crate::cmd::Context;
 use crate::compile::{self, capabilities, namespaces, process};
 use crate::config::{self, Config, Hook};
-use crate::error::{Result, Text};
+use crate::error::{Quoted, Result, Text};
 use crate::plan::{MountKind, Plan};
 use crate::rdt;
 use crate::spawn::{self, maps, render::quoted};
@@ -86,7 +86,7 @@ fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &m
     for sysctl in &plan.sysctls {
         let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
         if rustix::fs::access(&*path, Access::EXISTS).is_err() {
-            found.fail(format!("linux.sysctl: {path:?}: is not in this kernel"));
+            found.fail(format!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
         }
     }
     let hooks = &config.hooks;
@@ -144,7 +144,7 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
             MountKind::Bind | MountKind::TreeBind => {
                 if let Err(errno) = rustix::fs::access(&*mount.source, Access::EXISTS) {
                     let source = mount.source.to_string_lossy();
-                    found.fail(format!("{place}: source {source:?}: {}", Text(errno)));
+                    found.fail(format!("{place}: source {}: {}", Quoted(&source), Text(errno)));
                 }
             }
             _ => {}
@@ -169,7 +169,11 @@ fn net_devices(plan: &Plan, found: &mut Findings) {
     let Ok(socket) = net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0) else { return };
     for device in &plan.net_devices {
         if let Err(errno) = net::get_interface_index(socket.as_fd(), &device.name) {
-            found.fail(format!("linux.netDevices {:?}: {}", device.name.to_string_lossy(), Text(errno)));
+            found.fail(format!(
+                "linux.netDevices {}: {}",
+                Quoted(&device.name.to_string_lossy()),
+                Text(errno)
+            ));
         }
     }
 }
@@ -180,7 +184,7 @@ fn root(plan: &Plan, found: &mut Findings) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = match rustix::fs::open(&*plan.root.path, flags, Mode::empty()) {
         Ok(root) => root,
-        Err(errno) => return found.fail(format!("root.path {path:?}: {}", Text(errno))),
+        Err(errno) => return found.fail(format!("root.path {}: {}", Quoted(&path), Text(errno))),
     };
     let covered = |candidate: &CStr| {
         let candidate = candidate.to_bytes().strip_prefix(b"/").unwrap_or(candidate.to_bytes());
@@ -209,7 +213,7 @@ fn root(plan: &Plan, found: &mut Findings) {
     let name = candidates.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     found.fail(match (why, candidates.len()) {
         (Errno::NOENT, 2..) => "process.args[0]: executable file not found in $PATH".into(),
-        (errno, _) => format!("process.args[0] {name:?}: {}", Text(errno)),
+        (errno, _) => format!("process.args[0] {}: {}", Quoted(&name), Text(errno)),
     });
 }
 
@@ -258,12 +262,12 @@ fn security(plan: &Plan, machine: &Machine, found: &mut Findings) {
         let profile = profile.to_string_lossy();
         let loaded = machine::read(c"/sys/kernel/security/apparmor/profiles");
         if !machine.has("AppArmor") {
-            found.fail(format!("process.apparmorProfile {profile:?}: this kernel has no AppArmor"));
+            found.fail(format!("process.apparmorProfile {}: this kernel has no AppArmor", Quoted(&profile)));
         } else if loaded.is_some_and(|loaded| {
             !loaded.lines().any(|line| line.rsplit_once(" (").is_some_and(|(name, _)| name == profile))
         }) && profile != "unconfined"
         {
-            found.fail(format!("process.apparmorProfile {profile:?}: is not loaded"));
+            found.fail(format!("process.apparmorProfile {}: is not loaded", Quoted(&profile)));
         }
     }
     if process.selinux.is_some() && !machine.has("SELinux") {
@@ -291,8 +295,11 @@ fn hook(kind: &str, hooks: &[Hook<'_>], found: &mut Findings) {
     };
     for (index, hook) in plans.iter().enumerate() {
         if let Err(errno) = rustix::fs::access(&*hook.path, Access::EXEC_OK) {
-            let line =
-                format!("hooks.{kind}[{index}].path {:?}: {}", hook.path.to_string_lossy(), Text(errno));
+            let line = format!(
+                "hooks.{kind}[{index}].path {}: {}",
+                Quoted(&hook.path.to_string_lossy()),
+                Text(errno)
+            );
             match kind {
                 "poststop" => found.lose(line),
                 _ => found.fail(line),

@@ -8,7 +8,7 @@ use crate::args::{Check, Format};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
 use crate::config::{self, Config, object, seccomp::Seccomp};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use crate::json::Writer;
 use crate::store::read_all;
 use alloc::{format, string::String, vec::Vec};
@@ -153,7 +153,7 @@ fn answers(
         }
     }
     match answers.is_empty() {
-        true => Err(error!("--syscall {call:?}: no system call of this machine")),
+        true => Err(error!("--syscall {}: no system call of this machine", Quoted(call))),
         false => Ok(answers),
     }
 }

@@ -15,7 +15,7 @@ mod tests;
 
 use super::device;
 use crate::config::resources::{HugepageLimit, Network, Resources};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use alloc::{
     ffi::CString,
     format,
@@ -346,7 +346,7 @@ impl Compiler {
 
     /// A file of cgroup v2 named outright. Only its form is looked at; the kernel judges the value.
     fn unified(&mut self, file: &str, value: &str, v1: Controllers) -> Result<()> {
-        let place = format!("unified[{file:?}]");
+        let place = format!("unified[{}]", Quoted(file));
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let Some((controller, rest)) = file.split_once('.') else {
             return Err(refuse(&place, "must be the name of a cgroup v2 file, such as memory.high"));

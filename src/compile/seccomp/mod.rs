@@ -26,7 +26,7 @@ mod tests;
 mod tree;
 
 use crate::config::seccomp::Seccomp;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 pub use asm::Call;
 pub use leaf::Operator;
@@ -160,7 +160,7 @@ fn too_large() -> Error {
 /// The `SECCOMP_RET_*` value of an action, or what is wrong with it.
 fn action(name: &str, errno: Option<u32>) -> core::result::Result<u32, String> {
     let Some((_, action, data)) = ACTIONS.iter().find(|(known, _, _)| *known == name) else {
-        return Err(format!("unknown action {name:?}"));
+        return Err(format!("unknown action {}", Quoted(name)));
     };
     match (*data, errno) {
         (Data::None, None) => Ok(*action),
@@ -181,7 +181,7 @@ fn listener<'a>(profile: &'a Seccomp<'_>, notify: bool) -> Result<(u32, Option<L
     for (at, name) in profile.flags.iter().flatten().enumerate() {
         match FLAGS.iter().find(|(known, _)| *known == &**name) {
             Some((_, flag)) => flags |= flag,
-            None => return Err(error!("flags[{at}]: unknown flag {:?}", &**name)),
+            None => return Err(error!("flags[{at}]: unknown flag {}", Quoted(name))),
         }
     }
     let (path, metadata) = (profile.listener_path, profile.listener_metadata);

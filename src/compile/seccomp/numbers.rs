@@ -7,7 +7,7 @@ use super::rules::{Alternative, Rule, Rules};
 use super::table::{self, Abi, Machine};
 use super::{ALLOW, ENOSYS, ERRNO, KILL_THREAD, LOG, TRACE, too_large, tree};
 use crate::config::seccomp::Seccomp;
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use alloc::vec::Vec;
 use syscalls::seccomp::SockFilter;
 
@@ -43,7 +43,7 @@ pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> R
             Some(abi) => named |= 1u32.wrapping_shl(abi as u32),
             None if table::ARCHITECTURES.contains(&&**name) => {}
             None => {
-                return Err(error!("architectures[{at}]: unknown architecture {:?}", &**name));
+                return Err(error!("architectures[{at}]: unknown architecture {}", Quoted(name)));
             }
         }
     }

@@ -7,7 +7,7 @@ use super::leaf::Condition;
 use super::table::{Machine, Search};
 use super::{NOTIFY, OPERATORS, action};
 use crate::config::seccomp::{Arg, Seccomp};
-use crate::error::{Result, error};
+use crate::error::{Quoted, Result, error};
 use alloc::vec::Vec;
 
 /// A rule: its action, and its alternatives as a range of [`Rules::alternatives`]. Without any it always holds.
@@ -96,7 +96,7 @@ impl Rules {
             };
             let Some((_, operator)) = OPERATORS.iter().find(|(name, _)| *name == &*arg.op) else {
                 let name = arg.op;
-                return Err(error!("syscalls[{at}].args[{index}].op: unknown operator {name:?}"));
+                return Err(error!("syscalls[{at}].args[{index}].op: unknown operator {}", Quoted(name)));
             };
             let bit = 1u8.wrapping_shl(argument);
             any |= seen & bit != 0;
