@@ -51,7 +51,7 @@ pub fn prepare(config: &Config<'_>, id: &str) -> Result<Option<Prepared>> {
 /// Where the first resctrl of a mountinfo is mounted.
 fn mount_point(mountinfo: &str) -> Result<String> {
     for line in mountinfo.lines() {
-        if let Some((mount, file_system)) = line.split_once(" - ")
+        if let Some((mount, file_system)) = host::halves(line)
             && file_system.starts_with("resctrl ")
             && let Some(point) = mount.split(' ').nth(4)
         {

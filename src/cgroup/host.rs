@@ -87,7 +87,7 @@ pub fn parse(mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) -> Host {
     let mut v2_whole = false;
     for line in mountinfo.lines() {
         // ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAGS...] - TYPE SOURCE SUPER-OPTIONS
-        let Some((mount, file_system)) = line.split_once(" - ") else { continue };
+        let Some((mount, file_system)) = halves(line) else { continue };
         let mut mount = mount.split(' ').skip(3);
         let (Some(root), Some(point)) = (mount.next(), mount.next()) else { continue };
         let mut file_system = file_system.split(' ');
@@ -115,6 +115,12 @@ pub fn parse(mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) -> Host {
         }
     }
     host
+}
+
+/// A line of mountinfo before and after its lone dash: what is mounted where, and which file system that is.
+pub fn halves(line: &str) -> Option<(&str, &str)> {
+    let dash = line.as_bytes().windows(3).position(|three| three == b" - ")?;
+    Some((line.get(..dash)?, line.get(dash.saturating_add(3)..)?))
 }
 
 /// Undoes mountinfo's octal escapes of space, tab, newline and backslash.

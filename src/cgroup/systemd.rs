@@ -154,7 +154,7 @@ impl Scope {
         // No auxiliary units.
         body.array(8, |_| {});
         let answer = match connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body) {
-            Err(error) if error.message().contains("UnitExists") => {
+            Err(error) if says(&error, b"UnitExists") => {
                 // Left over from a container that failed.
                 let mut unit = Body::default();
                 unit.string(&self.unit);
@@ -191,10 +191,15 @@ impl Scope {
         let mut body = Body::default();
         body.string(&self.unit).string("replace");
         match self.connect()?.call(&MANAGER, "StopUnit", "ss", &body) {
-            Err(error) if error.message().contains("NoSuchUnit") => Ok(()),
+            Err(error) if says(&error, b"NoSuchUnit") => Ok(()),
             other => other.map(drop),
         }
     }
+}
+
+/// Whether an answer is the error of that name.
+fn says(error: &Error, name: &[u8]) -> bool {
+    error.message().as_bytes().windows(name.len()).any(|part| part == name)
 }
 
 /// A process that does nothing but be there.

@@ -18,7 +18,7 @@ use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, render:
 use crate::store::{self, Record, Status};
 use crate::supervise;
 use crate::sync::Absent;
-use alloc::{boxed::Box, format, vec::Vec};
+use alloc::{format, vec::Vec};
 use rustix::fs::{Mode, OFlags};
 use syscalls::{AsFd, Errno, OwnedFd, ns, process};
 
@@ -41,7 +41,8 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     }
     let kept: &mut Kept<'_> = config::parse("state.json", &json)?;
     let file = args.process.as_deref().map(read_process).transpose()?;
-    let process = plan(context, args, &kept.config, file.as_deref())?;
+    let late_pid = late_pid(&kept.config);
+    let process = plan(context, args, &mut kept.config, file.as_deref())?;
     let foreground = !args.detach;
     let socket = args.console_socket.as_deref();
     let terminal = OtherSide::of(process.terminal.as_mut(), socket, foreground)?;
@@ -69,7 +70,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             joins_late,
             wait_maps: joins_late || process.oom_score_adj.is_some() || rdt.is_some(),
             unblock: foreground,
-            late_pid: late_pid(&kept.config),
+            late_pid,
             ..Setup::default()
         };
         let task = Task::Exec(&target.namespaces, process);
@@ -151,23 +152,21 @@ fn read_process(path: &core::ffi::CStr) -> Result<Vec<u8>> {
 }
 
 /// The process: the file's, or the container's own with what the flags change.
-fn plan(
+fn plan<'a>(
     context: &Context<'_>,
-    args: &args::Exec,
-    config: &Config<'_>,
-    file: Option<&[u8]>,
+    args: &'a args::Exec,
+    config: &mut Config<'a>,
+    file: Option<&'a [u8]>,
 ) -> Result<&'static mut Process> {
-    let asked: &mut config::Process<'_> = match (file, &config.process) {
-        (Some(json), _) => config::parse("--process", json)?,
-        (None, own) => Box::leak(Box::new(own.clone().unwrap_or_default())),
-    };
-    if let (Some(_), Some(own)) = (file, &config.process) {
+    let mut asked = config.process.get_or_insert_default();
+    if let Some(json) = file {
+        let own = core::mem::replace(&mut asked, config::parse("--process", json)?);
         // A process object without them gets the container's: it must not have more than the container.
         if asked.capabilities.is_none() {
-            asked.capabilities = own.capabilities.clone();
+            asked.capabilities = own.capabilities.take();
         }
         if asked.rlimits.is_empty() {
-            asked.rlimits = own.rlimits.clone();
+            asked.rlimits = core::mem::take(&mut own.rlimits);
         }
         if asked.apparmor_profile.is_empty() {
             asked.apparmor_profile = own.apparmor_profile;
@@ -223,7 +222,7 @@ fn plan(
     }
     process.groups_denied = context.is_rootless();
     // The profile was judged when the container was made.
-    compile::surroundings(config, true, process)?;
+    compile::surroundings(&config.linux, true, process)?;
     for warning in &warnings {
         context.log.warn(warning);
     }

@@ -13,7 +13,7 @@ pub mod process;
 pub mod seccomp;
 pub mod sysctl;
 
-use crate::config::Config;
+use crate::config::{Config, Linux};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use alloc::{boxed::Box, ffi::CString, string::String, vec::Vec};
@@ -50,7 +50,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
     };
     let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
     let process = process::compile(process, around, &mut warnings)?;
-    surroundings(config, request.allow_unknown_syscalls, process)?;
+    surroundings(linux, request.allow_unknown_syscalls, process)?;
     // "This setting is not applicable to the container's init process" (config.md "execCPUAffinity").
     (process.affinity_initial, process.affinity_final) = (Vec::new(), Vec::new());
 
@@ -101,8 +101,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
 }
 
 /// What `linux` adds to every process of a container, the first as those of exec.
-pub fn surroundings(config: &Config<'_>, allow_unknown_syscalls: bool, process: &mut Process) -> Result<()> {
-    let linux = &config.linux;
+pub fn surroundings(linux: &Linux<'_>, allow_unknown_syscalls: bool, process: &mut Process) -> Result<()> {
     if let Some(profile) = &linux.seccomp {
         let options = seccomp::Options { allow_unknown: allow_unknown_syscalls };
         let filter =

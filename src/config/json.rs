@@ -344,9 +344,8 @@ pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<(
     let read = Into(slot).deserialize(&mut deserializer).and_then(|()| deserializer.end());
     read.map_err(|error| {
         let place = path_at(json, error.line(), error.column());
-        let text = format!("{error}");
-        let words = text.split(" at line ").next().unwrap_or_default();
-        let at = format!("line {} column {}", error.line(), error.column());
+        let (text, at) = (format!("{error}"), format!("line {} column {}", error.line(), error.column()));
+        let words = text.strip_suffix(&*at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(&text);
         match place.is_empty() {
             true => error!("{file}: {words} ({at})"),
             false => error!("{file}: {place}: {words} ({at})"),

@@ -6,7 +6,7 @@ use super::json::object;
 use alloc::vec::Vec;
 
 /// `process`.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Process<'a> {
     pub terminal: bool,
     pub console_size: Option<ConsoleSize>,
@@ -37,7 +37,7 @@ pub struct ConsoleSize {
 object!(ConsoleSize { "height" => height, "width" => width });
 
 /// `process.user`.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,
@@ -48,7 +48,7 @@ pub struct User {
 object!(User { "uid" => uid, "gid" => gid, "umask" => umask, "additionalGids" => additional_gids });
 
 /// `process.capabilities`, names as in capabilities(7).
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Capabilities<'a> {
     pub bounding: Vec<&'a str>,
     pub effective: Vec<&'a str>,
@@ -60,7 +60,7 @@ pub struct Capabilities<'a> {
 object!(Capabilities<'a> { "bounding" => bounding, "effective" => effective, "inheritable" => inheritable, "permitted" => permitted, "ambient" => ambient });
 
 /// One of `process.rlimits`. Units are those of getrlimit(2).
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Rlimit<'a> {
     pub kind: &'a str,
     pub soft: u64,
@@ -70,7 +70,7 @@ pub struct Rlimit<'a> {
 object!(Rlimit<'a> { "type" => kind, "soft" => soft, "hard" => hard });
 
 /// `process.scheduler`, values as in sched_setattr(2).
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Scheduler<'a> {
     pub policy: &'a str,
     pub nice: i32,
@@ -84,7 +84,7 @@ pub struct Scheduler<'a> {
 object!(Scheduler<'a> { "policy" => policy, "nice" => nice, "priority" => priority, "flags" => flags, "runtime" => runtime, "deadline" => deadline, "period" => period });
 
 /// `process.ioPriority`, values as in ioprio_set(2).
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct IoPriority<'a> {
     pub class: &'a str,
     pub priority: i32,
@@ -93,7 +93,7 @@ pub struct IoPriority<'a> {
 object!(IoPriority<'a> { "class" => class, "priority" => priority });
 
 /// `process.execCPUAffinity`: CPU lists around joining the cgroup.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct CpuAffinity<'a> {
     pub initial: &'a str,
     pub last: &'a str,

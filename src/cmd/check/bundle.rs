@@ -264,7 +264,12 @@ fn security(plan: &Plan, machine: &Machine, found: &mut Findings) {
         if !machine.has("AppArmor") {
             found.fail(format!("process.apparmorProfile {}: this kernel has no AppArmor", Quoted(&profile)));
         } else if loaded.is_some_and(|loaded| {
-            !loaded.lines().any(|line| line.rsplit_once(" (").is_some_and(|(name, _)| name == profile))
+            // Each line is a name and, in brackets, its mode.
+            let is = |line: &str| {
+                line.strip_prefix(&*profile)
+                    .is_some_and(|mode| mode.starts_with(" (") && mode.matches('(').count() == 1)
+            };
+            !loaded.lines().any(is)
         }) && profile != "unconfined"
         {
             found.fail(format!("process.apparmorProfile {}: is not loaded", Quoted(&profile)));

@@ -239,7 +239,7 @@ fn rest(machine: &mut Machine) {
     let missing: Vec<&str> = (0_u32..)
         .zip(capabilities::NAMES)
         .filter(|(number, _)| !machine.may(*number))
-        .map(|(_, name)| name.trim_start_matches("CAP_"))
+        .map(|(_, name)| name.strip_prefix("CAP_").unwrap_or(name))
         .collect();
     let detail = match (missing.len(), machine.root) {
         (0, _) => String::new(),
