@@ -422,7 +422,7 @@ impl<'a> Record<'a> {
 pub enum Stat {
     /// Its start time in clock ticks since boot.
     Alive(u64),
-    /// No such process, or it has ended and waits to be reaped.
+    /// No such process, or it has ended and waits to be reaped, or for others of its pid namespace to be.
     Gone,
     /// There is no /proc to ask.
     NoProc,
@@ -443,7 +443,10 @@ pub fn start_time(child: i32) -> u64 {
     }
 }
 
-/// Reads /proc/PID/stat (proc_pid_stat(5)): the state is the first field after the name, the start time the 22nd of all.
+/// Reads /proc/PID/stat (proc_pid_stat(5)): the state is the first field after the name, the start time the 22nd of all, then the size.
+///
+/// The first process of a pid namespace becomes a zombie only when all others in it have been reaped, those that `exec` put there by a
+/// caller who may never do it. Until then it sleeps in its exit (zap_pid_ns_processes), with neither memory nor namespaces left.
 fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
     if pid <= 0 {
         return (Stat::Gone, None);
@@ -463,9 +466,11 @@ fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
     let after = text.iter().rposition(|byte| *byte == b')').unwrap_or(0).saturating_add(2);
     let text = core::str::from_utf8(text.get(after..).unwrap_or_default()).unwrap_or_default();
     let mut fields = text.split(' ');
-    let stat = match fields.next() {
+    let (state, start_time, size) = (fields.next(), fields.nth(18), fields.next());
+    let stat = match state {
         None | Some("" | "Z" | "X" | "x") => Stat::Gone,
-        Some(_) => Stat::Alive(fields.nth(18).and_then(|field| field.parse().ok()).unwrap_or(0)),
+        Some("S") if size == Some("0") => Stat::Gone,
+        Some(_) => Stat::Alive(start_time.and_then(|field| field.parse().ok()).unwrap_or(0)),
     };
     (stat, Some(file))
 }

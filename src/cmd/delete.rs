@@ -96,22 +96,14 @@ fn end(log: &Log, record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
         Err(error) => return Err(error),
     }
     cgroup.map_or(Ok(()), Cgroup::wake_killed)?;
-    if let Ok(pidfd) = pidfd {
-        // Readable when the process has ended, whoever is going to reap it (pidfd_open(2)).
-        let mut fds = [fd::PollFd::new(pidfd.as_fd(), fd::POLLIN)];
-        loop {
-            match fd::poll(&mut fds, Some(core::time::Duration::from_secs(10))) {
-                Err(Errno::INTR) => {}
-                Ok(0) => return Err(error!("process {} does not end", record.pid)),
-                other => return other.map(drop).map_err(Error::os("wait for the container's process")),
-            }
-        }
-    }
+    // Readable when the process has ended, whoever is going to reap it (pidfd_open(2)); but not as long as it waits for others.
+    let mut ended = pidfd.as_ref().ok().map(|pidfd| fd::PollFd::new(pidfd.as_fd(), fd::POLLIN));
     for _ in 0..1000 {
-        if !record.is_alive() {
-            return Ok(());
+        match fd::poll(ended.as_mut_slice(), Some(core::time::Duration::from_millis(10))) {
+            Ok(0) if record.is_alive() => {}
+            Err(Errno::INTR) => {}
+            other => return other.map(drop).map_err(Error::os("wait for the container's process")),
         }
-        fd::poll(&mut [], Some(core::time::Duration::from_millis(10))).map_err(Error::os("wait"))?;
     }
     Err(error!("process {} does not end", record.pid))
 }

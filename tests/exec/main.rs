@@ -170,6 +170,39 @@ fn exec_needs_a_container_that_lives() {
     }
 }
 
+/// A detached exec is its caller's to reap, and until it is, the kernel keeps the first process of its pid namespace from ending. Who never
+/// reaps keeps no container: what has no memory any more is stopped, and can be deleted.
+#[test]
+fn a_caller_that_never_reaps_keeps_no_container() {
+    let context = context!();
+    not_on!(Runc, "its delete gives up after ten seconds");
+    not_on!(Crun, "not what it promises");
+    for force in [true, false] {
+        let bundle = context.bundle(&["pause"]);
+        let id = context.running(&bundle);
+        let init = context.pid(&id);
+        let file = context.dir.join("exec.pid").to_string_lossy().into_owned();
+        context.call(&["exec", "--detach", "--pid-file", &file, &id, "/bin/payload", "pause"]).go().ok();
+        let execd: u32 = fs::read_to_string(&file).unwrap().parse().unwrap();
+        if !force {
+            context.kill(&id, "KILL").ok();
+            context.wait_status(&id, "stopped");
+            context.delete(&id).ok();
+        } else {
+            context.delete_force(&id).ok();
+        }
+        context.call(&["state", &id]).go().says_missing();
+        assert_eq!(harness::host::cgroups(&context.tag), [""; 0]);
+        // It was so all the while: this process, their parent, has not looked yet.
+        let state = |pid: u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit(") ").next().unwrap().split(' ').next().unwrap().to_string()
+        };
+        assert_eq!((state(execd).as_str(), state(init).as_str()), ("Z", "S"));
+        assert_eq!((context.reap(execd), context.reap(init)), (Some(137), Some(137)));
+    }
+}
+
 /// A signal to the foreground `exec` is one for its program.
 #[test]
 fn a_foreground_exec_forwards_signals() {
