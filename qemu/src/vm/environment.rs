@@ -342,6 +342,30 @@ pub const ENVIRONMENTS: &[Environment] = &[
         packages: &["s6"],
         roots: FIRST,
     },
+    Environment {
+        name: "openrc",
+        about: "openrc-init is pid 1 and has a container as a service",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &[],
+        suites: &[],
+        programs: &[("openrc", &["/bin/sh", "/vm/check-init", "openrc", "openrc-init"])],
+        init: &["/sbin/openrc-init"],
+        packages: &["openrc"],
+        roots: FIRST,
+    },
+    Environment {
+        name: "procd",
+        about: "a loop that does what procd does with the OpenWrt script; procd itself is no Debian package",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &[],
+        suites: &[],
+        programs: &[("procd", &["/bin/sh", "/vm/check-init", "procd", "init"])],
+        init: &[],
+        packages: &[],
+        roots: FIRST,
+    },
 ];
 
 /// A file system of the guest's host side.

@@ -22,12 +22,28 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody
 const GROUP: &str = "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n";
 const PROFILE: &str = "PS1='guest:\\w# '\ncd /root\ncat /etc/motd\n";
 const MOTD: &str = "\nrunlet's test image. Bundles are in /bundles, tests in /tests: try `runlet run -b /bundles/proof c1`.\nctrl-d powers off; ctrl-a x ends QEMU.\n\n";
-const DIRECTORIES: &[&str] =
-    &["bin", "dev", "etc", "home/user", "mnt", "newroot", "proc", "root", "run", "sys", "tests", "tmp", "vm"];
+const DIRECTORIES: &[&str] = &[
+    "bin",
+    "dev",
+    "etc",
+    "home/user",
+    "mnt",
+    "newroot",
+    "proc",
+    "root",
+    "run",
+    "sys",
+    "tests",
+    "tmp",
+    "var",
+    "vm",
+];
 
 /// Files of qemu/examples and their places in the image.
 const EXAMPLES: &[(&str, &str)] = &[
     ("busybox/inittab", "etc/inittab"),
+    ("openrc/web", "etc/init.d/web"),
+    ("openwrt/web", "etc/procd/web"),
     ("runit/1", "etc/runit/1"),
     ("runit/2", "etc/runit/2"),
     ("runit/3", "etc/runit/3"),
@@ -52,6 +68,7 @@ impl Tree {
             None => tree.program("bin/runlet", &dist::build(dist::NATIVE)?.file)?,
         }
         tree.busybox()?;
+        symlink("../run", tree.path("var/run")).context(|| "link var/run".to_owned())?;
         tree.write("etc/passwd", PASSWD)?;
         tree.write("etc/group", GROUP)?;
         tree.write("etc/profile", PROFILE)?;
@@ -125,12 +142,25 @@ impl Tree {
     /// The examples where each init system looks for them.
     fn examples(&self) -> Result<()> {
         let examples = host::workspace().join("qemu/examples");
-        for name in ["etc/runit", "etc/service/web", "service/web"] {
+        for name in ["etc/init.d", "etc/procd", "etc/runit", "etc/service/web", "service/web"] {
             self.make_directory(name)?;
         }
         for (from, to) in EXAMPLES {
             self.program(to, &examples.join(from))?;
         }
+        // OpenRC's runlevels are directories of links.
+        for runlevel in ["sysinit", "boot", "default", "shutdown"] {
+            self.make_directory(&format!("etc/runlevels/{runlevel}"))?;
+        }
+        symlink("/etc/init.d/web", self.path("etc/runlevels/default/web"))
+            .context(|| "add web to a runlevel".to_owned())?;
+        self.write(
+            "etc/init.d/localmount",
+            "#!/sbin/openrc-run\n# The guest's init has mounted everything.\n",
+        )?;
+        std::fs::set_permissions(self.path("etc/init.d/localmount"), std::fs::Permissions::from_mode(0o755))
+            .context(|| "mode of localmount".to_owned())?;
+        self.write("vm/procd", include_str!("procd.sh"))?;
         self.write("vm/check-init", include_str!("check-init.sh"))?;
         self.write("vm/check-scope", include_str!("check-scope.sh"))
     }
