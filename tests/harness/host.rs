@@ -10,6 +10,13 @@ pub fn is_guest() -> bool {
     Path::new("/tests").is_dir()
 }
 
+/// Whether a directory is on a ramfs, as the root of a small machine may be: no kernel maps its ids, and it has no quota and no size.
+pub fn is_ramfs(path: &Path) -> bool {
+    const RAMFS_MAGIC: u64 = 0x8584_58f6; // linux/magic.h
+    rustix::fs::statfs(path.as_os_str().as_encoded_bytes())
+        .is_ok_and(|stat| stat.f_type as u64 & 0xffff_ffff == RAMFS_MAGIC)
+}
+
 pub fn signal(pid: u32, number: i32) {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     if let (Some(pid), Some(number)) = (pid, rustix::process::Signal::from_named_raw(number)) {

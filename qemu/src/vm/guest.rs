@@ -25,6 +25,9 @@ pub const MARK: &str = "@@vm ";
 /// Where the host's half put the list of programs: one a line, `seconds TAB name TAB program TAB argument…`.
 pub const PLAN: &str = "/vm/plan";
 
+/// Descriptors that a process of the guest may have.
+const OPEN_FILES: u64 = 4096;
+
 /// The plan of a guest for a person: no programs, a prompt.
 pub const SHELL: &str = "shell";
 
@@ -90,6 +93,10 @@ fn boot() -> Result<()> {
         }
     }
     prepare(root, environment)?;
+    // Init has 1024 (include/uapi/linux/fs.h, INR_OPEN_CUR); a caller that leaks descriptors has more.
+    let limit = rustix::process::Rlimit { current: Some(OPEN_FILES), maximum: Some(OPEN_FILES) };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)
+        .context(|| "raise the limit of open files".to_owned())?;
     if plan.trim() == SHELL {
         return prompt(root, environment);
     }
