@@ -155,7 +155,7 @@ fn on_v1(writes: &[Write]) -> Controllers {
 }
 
 /// The same for a scope of systemd's.
-fn in_scope(plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<Prepared> {
+fn in_scope(mut plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<Prepared> {
     let Some(root) = root else {
         return Err(Error::new("--systemd-cgroup: needs cgroup2")
             .hint("--cgroup-manager cgroupfs does without systemd"));
@@ -241,6 +241,16 @@ fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
 }
 
 impl Prepared {
+    /// On a host without cgroup2 the container's directories, each with the name of its hierarchy's mount point.
+    pub fn on_v1(&self) -> Vec<(&str, &str)> {
+        let mut all = Vec::new();
+        for place in self.places.iter().take_while(|place| place.v1) {
+            let name = place.path.get(..place.root).and_then(|point| point.rsplit('/').next());
+            all.extend(name.map(|name| (name, &*place.path)));
+        }
+        all
+    }
+
     /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
     /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
     pub fn create(&self) -> Result<Option<Cgroup>> {

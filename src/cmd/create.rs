@@ -243,8 +243,11 @@ impl<'b> Draft<'b> {
     ) -> Result<Option<OwnedFd>> {
         let rules = design.cgroup.plan.devices.is_some();
         let Design { config, plan, rdt, joins, terminal, barrier, .. } = design;
-        let sources = sources::open(plan)?;
         let cgroup = self.cgroup.as_ref();
+        if cgroup.is_some() {
+            compile::mounts::cgroups_v1(&mut plan.mounts, &design.cgroup.on_v1());
+        }
+        let sources = sources::open(plan)?;
         let fifo = if *barrier { Some(make_fifo(&self.entry)?) } else { None };
         let state = match plan.create_container.is_empty() && plan.start_container.is_empty() {
             true => None,

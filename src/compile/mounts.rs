@@ -132,6 +132,47 @@ pub fn read_only_cgroups(mounts: &mut [Mount]) {
     }
 }
 
+/// Cgroup mounts of a container whose cgroup is on version 1 hierarchies alone, given by the names of their mount points and its
+/// directories: a tmpfs with each of them bound, and for a name that says several controllers a link for each.
+pub fn cgroups_v1(mounts: &mut Vec<Mount>, own: &[(&str, &str)]) {
+    for mount in core::mem::take(mounts) {
+        let is_cgroup = mount.kind == MountKind::Cgroup && !own.is_empty();
+        mounts.push(mount);
+        let Some(top) = mounts.last_mut().filter(|_| is_cgroup) else { continue };
+        let new = |kind, source: &str, name: &str| Mount {
+            kind,
+            source: cstring(source),
+            target: cstring(&format!("{}/{name}", top.target.to_string_lossy())),
+            fstype: CString::default(),
+            flags: top.flags,
+            data: CString::default(),
+            attr: top.attr,
+            tree_attr: top.tree_attr,
+            propagation: top.propagation,
+            idmap: None,
+            copy_up: false,
+            mode_below: false,
+            late_readonly: false,
+            source_nofollow: true,
+            no_symlinks: top.no_symlinks,
+            target_nofollow: top.target_nofollow,
+            index: top.index,
+        };
+        let mut below = Vec::new();
+        for (name, path) in own {
+            below.push(new(MountKind::Bind, path, name));
+            let links = name.split(',').filter(|one| one != name);
+            below.extend(links.map(|one| new(MountKind::CopySymlink, name, one)));
+        }
+        top.kind = MountKind::Filesystem;
+        top.fstype = cstring("tmpfs");
+        top.data = cstring("mode=755");
+        top.late_readonly = top.flags & MS_RDONLY != 0;
+        top.flags &= !MS_RDONLY;
+        mounts.append(&mut below);
+    }
+}
+
 fn compile(
     mount: &config::Mount<'_>,
     index: u16,

@@ -12,7 +12,9 @@ use syscalls::{AsFd, CWD, Errno, OwnedFd, fs, ns};
 
 /// Detached copies of them, by the mount's place in the Plan; no list at all for a Plan that needs none.
 pub fn open(plan: &mut Plan) -> Result<Vec<Option<OwnedFd>>> {
-    for mount in plan.mounts.iter_mut().filter(|mount| mount.kind == MountKind::CopySymlink) {
+    let is_path =
+        |mount: &Mount| mount.kind == MountKind::CopySymlink && mount.source.to_bytes().starts_with(b"/");
+    for mount in plan.mounts.iter_mut().filter(|mount| is_path(mount)) {
         read_link(mount)?;
     }
     let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && syscalls::ids::is_root();

@@ -220,6 +220,81 @@ fn a_writable_cgroup_belongs_to_the_containers_user() {
     context.assert_clean();
 }
 
+/// Where there are version 1 hierarchies alone, a cgroup mount shows the container's own directory of each, as runc and crun do it.
+#[test]
+fn on_version_1_a_cgroup_mount_has_the_containers_directory_of_each_hierarchy() {
+    let context = cgroups!();
+    if has_v2() || !crate::on_v1("pids") {
+        skip_test!("this machine has cgroup2");
+    }
+    let on_host: std::collections::BTreeSet<String> = fs::read_dir("/sys/fs/cgroup")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| crate::on_v1(name))
+        .collect();
+    for (option, namespaces) in [("ro", "own"), ("rw", "own"), ("ro", "shared cgroup"), ("ro", "user")] {
+        let mut bundle = context.bundle(&[
+            "ls",
+            "/sys/fs/cgroup",
+            ",",
+            "read",
+            "/sys/fs/cgroup/pids/pids.max",
+            ",",
+            "readlink",
+            "/sys/fs/cgroup/cpu",
+            ",",
+            "read",
+            "/sys/fs/cgroup/cpuacct/cgroup.procs",
+            ",",
+            "mkdir",
+            "/sys/fs/cgroup/pids/below",
+            ",",
+            "mkdir",
+            "/sys/fs/cgroup/beside",
+            ",",
+            "ls",
+            "/sys/fs/cgroup/pids",
+        ]);
+        bundle.set("/linux/resources", json!({ "pids": { "limit": 77 } }));
+        bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", option]);
+        match namespaces {
+            "own" => {}
+            "user" => {
+                let map = json!([{ "containerID": 0, "hostID": 0, "size": 65536 }]);
+                bundle
+                    .namespace("user", None)
+                    .set("/linux/uidMappings", map.clone())
+                    .set("/linux/gidMappings", map);
+            }
+            _ => drop(bundle.without_namespace("cgroup")),
+        }
+        let seen = context.observe(&bundle);
+        let what = format!("{option}, {namespaces}");
+        let list: Vec<String> = serde_json::from_value(seen.out("ls /sys/fs/cgroup").clone()).unwrap();
+        // Those of controllers that a container is limited by, under every name that they have on the host.
+        for name in
+            ["cpu", "cpuacct", "cpu,cpuacct", "memory", "pids", "devices", "freezer", "blkio", "cpuset"]
+        {
+            assert_eq!(
+                list.iter().any(|have| have == name),
+                on_host.contains(name),
+                "{what}: {name} of {list:?}"
+            );
+        }
+        assert!(!list.iter().any(|name| name == "systemd"), "{what}: the container has no cgroup there");
+        assert_eq!(seen.text("read /sys/fs/cgroup/pids/pids.max").trim(), "77", "{what}");
+        assert_eq!(seen.text("read /sys/fs/cgroup/cpuacct/cgroup.procs").trim(), "1", "{what}");
+        assert_eq!(seen.out("readlink /sys/fs/cgroup/cpu"), "cpu,cpuacct", "{what}");
+        let (below, beside) =
+            (seen.errno("mkdir /sys/fs/cgroup/pids/below"), seen.errno("mkdir /sys/fs/cgroup/beside"));
+        let expected = if option == "ro" { "EROFS" } else { "" };
+        assert_eq!((&*below, &*beside), (expected, expected), "{what}");
+        // It is not the top of the hierarchy, whose release_agent the kernel runs on the host.
+        assert!(!seen.out("ls /sys/fs/cgroup/pids").to_string().contains("release_agent"), "{what}");
+    }
+    context.assert_clean();
+}
+
 /// How deep cgroups lie inside each other is for the container to say: neither descriptors nor stack may depend on it.
 #[test]
 fn cgroups_deeper_than_descriptors_go_with_the_container() {
