@@ -166,8 +166,9 @@ pub fn spawn(
             // Without CLONE_INTO_CGROUP (Linux 5.7) the child waits until it has been moved.
             return_to(&left)?;
             let late = Setup { wait_maps: true, joins_late: true, ..*setup };
+            let absent = if errno == Errno::ACCESS { 0 } else { Absent::Clone3.bit() };
             return spawn(task, joins, sources, &late)
-                .map(|child| Child { without: child.without | Absent::Clone3.bit(), ..child });
+                .map(|child| Child { without: child.without | absent, ..child });
         }
         (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
         (forked, _) => (forked, true),
@@ -237,9 +238,10 @@ fn clone_before_clone3(new: u64) -> syscalls::Result<Fork> {
     }
 }
 
-/// Whether clone3, or its way into a cgroup, may be missing here.
+/// Whether clone3, or its way into a cgroup, may be missing here. An ordinary user may not go from everywhere to a cgroup of his own
+/// (cgroups(7) "Cgroups delegation: delegation containment"), but have his service manager move a process there.
 fn is_absent(errno: Errno) -> bool {
-    sync::is_absent(errno) || matches!(errno, Errno::TOOBIG | Errno::BADF)
+    sync::is_absent(errno) || matches!(errno, Errno::TOOBIG | Errno::BADF | Errno::ACCESS)
 }
 
 /// More descriptors than runtime and child open from here on.

@@ -45,6 +45,8 @@ pub struct Cgroup {
     /// When systemd made it.
     scope: Option<Scope>,
     placeholder: RefCell<Option<Placeholder>>,
+    /// Whether the placeholder stays until [`Cgroup::let_go`].
+    holds: bool,
     /// What pids.max gets when the first process is there, which could not be born under it: 0, or 1 beside a placeholder.
     late_pids: Option<&'static [u8]>,
 }
@@ -145,7 +147,9 @@ impl Cgroup {
     /// To be called when the container's first process is in the cgroup: nothing else needs to hold it now, and what it could not
     /// have been born under is set.
     pub fn is_born(&self) -> Result<()> {
-        drop(self.placeholder.take());
+        if !self.holds {
+            drop(self.placeholder.take());
+        }
         let Some(value) = self.late_pids else { return Ok(()) };
         // On cgroup v1 the file is in one of several directories.
         match self.dirs.iter().any(|dir| write_file(&dir.fd, c"pids.max", value).is_ok()) {
@@ -175,8 +179,10 @@ impl Cgroup {
     /// Moves a process in: to all directories, or, when it was born in the cgroup2, to the others.
     pub fn join(&self, pid: i32, born_in_cgroup2: bool) -> Result<()> {
         for dir in self.dirs.iter().filter(|dir| dir.v1 || !born_in_cgroup2) {
-            write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes())
-                .map_err(Error::sys("move a process into the cgroup", &dir.path))?;
+            match (write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes()), &self.scope) {
+                (Err(Errno::ACCESS), Some(scope)) => scope.attach(pid)?,
+                (moved, _) => moved.map_err(Error::sys("move a process into the cgroup", &dir.path))?,
+            }
         }
         Ok(())
     }
@@ -222,6 +228,14 @@ impl Cgroup {
             false => key(&read_file(&dir.fd, c"memory.events").ok()?, "oom_kill"),
         };
         self.dirs.iter().find_map(counted).unwrap_or(0)
+    }
+
+    /// Lets the scope end, when its container has and what it counted was read: systemd takes it away with its last process, and tells
+    /// nobody later what happened in it.
+    pub fn let_go(&self) {
+        if let Some(placeholder) = self.placeholder.take() {
+            placeholder.let_go();
+        }
     }
 
     /// Ends every process in the cgroup and removes it with the cgroups that the container made in it, waiting for processes that are

@@ -3,7 +3,7 @@
 //! [`prepare`] only looks: it finds the hierarchies, compiles the limits for them and refuses what cannot be had.
 //! [`Prepared::create`] makes the directories, or has systemd make a scope, and undoes all of it when a limit cannot be set.
 
-use super::dir::{DIRECTORY, Dir, collect, inherit_cpuset, read_to_end, write_file};
+use super::dir::{DIRECTORY, Dir, collect, inherit_cpuset, number, read_to_end, write_file};
 use super::host::{self, Host};
 use super::systemd::{self, Scope};
 use super::{Cgroup, PATIENCE, apply, device};
@@ -36,6 +36,8 @@ pub struct Prepared {
     is_callers: bool,
     /// The scope that has them, and the container's id.
     scope: Option<(Scope, String)>,
+    /// See [`Wanted::holds`].
+    holds: bool,
 }
 
 /// A directory to be.
@@ -72,6 +74,8 @@ pub struct Wanted<'a> {
     pub id: &'a str,
     /// Whether the container's processes may come to hold CAP_MKNOD in the host's user namespace.
     pub may_mknod: bool,
+    /// Whether what the cgroup counts is read after the container's end, until when a scope of systemd's is held: by a process in it.
+    pub holds: bool,
 }
 
 /// Finds the place, compiles the limits for it and refuses what cannot be had. Only reads.
@@ -145,7 +149,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
             places.push(Place { v1: true, path: format!("{root}/{relative}"), root: root.len() });
         }
     }
-    Ok(Prepared { plan, warning, note: note(&places), places, is_callers, scope: None })
+    Ok(Prepared { plan, warning, note: note(&places), places, is_callers, ..Prepared::default() })
 }
 
 /// The controllers of all writes to cgroup v1.
@@ -166,7 +170,13 @@ fn in_scope(mut plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Res
     let note = format!("{path}\n{}", scope.note());
     let places = alloc::vec![Place { v1: false, path, root: root.len() }];
     let scope = Some((scope, wanted.id.into()));
-    Ok(Prepared { plan, warning: None, note, places, is_callers: false, scope })
+    for write in plan.writes.iter_mut().filter(|write| wanted.holds && write.file.as_c_str() == c"pids.max") {
+        // The process that holds it counts.
+        if let Some(limit) = number(&write.value) {
+            write.value = format!("{}", limit.saturating_add(1)).into();
+        }
+    }
+    Ok(Prepared { plan, note, places, scope, holds: wanted.holds, ..Prepared::default() })
 }
 
 /// systemd's scope is a cgroup2 alone.
@@ -260,7 +270,7 @@ impl Prepared {
             false if self.scope.is_some() && self.plan.writes.iter().any(pids_is_1) => Some(b"1"),
             false => None,
         };
-        let mut cgroup = Cgroup { late_pids, ..Cgroup::default() };
+        let mut cgroup = Cgroup { late_pids, holds: self.holds, ..Cgroup::default() };
         let made = match &self.scope {
             Some((scope, id)) => self.places.iter().try_for_each(|place| {
                 *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);
@@ -437,8 +447,13 @@ mod tests {
 
     #[test]
     fn a_limit_without_any_cgroup_names_its_controller_and_none_is_no_error() {
-        let wanted =
-            Wanted { manager: CgroupManager::Disabled, cgroups_path: "", id: "box", may_mknod: true };
+        let wanted = Wanted {
+            manager: CgroupManager::Disabled,
+            cgroups_path: "",
+            id: "box",
+            may_mknod: true,
+            holds: false,
+        };
         let resources: &mut Resources<'_> =
             crate::config::parse("resources", r#"{"memory": {"limit": 4096}}"#.as_bytes()).unwrap();
         let text = prepare(resources, wanted).unwrap_err().to_string();

@@ -186,6 +186,16 @@ impl Scope {
         self.connect()?.call(&MANAGER, "SetUnitProperties", "sba(sv)", &body).map(drop)
     }
 
+    /// Has systemd move a process into the scope, which may do so where the caller may not.
+    pub fn attach(&self, pid: i32) -> Result<()> {
+        let mut body = Body::default();
+        // To the scope's own cgroup, none below it.
+        body.string(&self.unit).string("").array(4, |pids| {
+            pids.word(pid.cast_unsigned());
+        });
+        self.connect()?.call(&MANAGER, "AttachProcessesToUnit", "ssau", &body).map(drop)
+    }
+
     /// Lets systemd forget the scope. One that it has forgotten already is success.
     pub fn stop(&self) -> Result<()> {
         let mut body = Body::default();
@@ -224,6 +234,14 @@ impl Placeholder {
                 syscalls::process::exit_group(i32::from(status.is_err()))
             }
         }
+    }
+}
+
+impl Placeholder {
+    /// Lets it end by itself. Nobody else has its leash any more, and who waits for any child may have reaped it already.
+    pub fn let_go(mut self) {
+        self.leash = None;
+        core::mem::forget(self);
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Running {
     pub foreground: bool,
     /// It adopts the container's orphans, if the container has no first process that does.
     pub adopts: bool,
+    /// It reads what the cgroup has counted when the container has ended.
+    pub counts: bool,
 }
 
 /// `create`.
@@ -157,6 +159,7 @@ fn think<'b>(
         manager: context.global.cgroup_manager,
         cgroups_path: config.linux.cgroups_path,
         id: &args.id,
+        holds: running.counts,
         may_mknod: plan.process.capabilities.bounding & MKNOD != 0 && !plan.namespaces.has(ns::CLONE_NEWUSER),
     };
     // The program that guards the devices is there before the nodes are made.

@@ -27,7 +27,8 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
         supervise::hold_signals()?;
     }
     let adopts = foreground && !args.no_subreaper;
-    let running = Running { at_once: true, terminal: args.tty, foreground, adopts };
+    let counts = foreground && args.exit_file.is_some();
+    let running = Running { at_once: true, terminal: args.tty, foreground, adopts, counts };
     let mut made = make(context, &args.create, &bundle, &running)?;
     let mut terminal = None;
     let started = mem::replace(&mut made.terminal, OtherSide::None).arrive().and_then(|arrived| {
@@ -54,6 +55,7 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     let status = supervise::supervise(made.child.pid, terminal, made.notify.as_ref())?;
     if let Some(path) = &args.exit_file {
         exit_file(path, status, made.cgroup.as_ref().map_or(0, Cgroup::oom_kills))?;
+        made.cgroup.iter().for_each(Cgroup::let_go);
     }
     if !args.keep {
         clean_up(context, made)?;

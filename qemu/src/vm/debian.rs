@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What is asked for; the rest comes by dependency.
-const WANTED: &[&str] = &["systemd", "dbus"];
+const WANTED: &[&str] = &["systemd", "dbus", "dbus-user-session"];
 
 /// Dependencies that only maintainer scripts use.
 const UNUSED: &[&str] = &[
@@ -21,6 +21,7 @@ const UNUSED: &[&str] = &[
     "debconf",
     "dpkg",
     "init-system-helpers",
+    "libpam-systemd",
     "passwd",
     "perl-base",
     "tar",
@@ -42,6 +43,9 @@ PassEnvironment=vm_plan vm_root vm_env
 ExecStart=/init
 TimeoutStartSec=infinity
 ";
+
+/// A user's own systemd needs his runtime directory, which PAM tells it of elsewhere.
+const USER_MANAGER: &str = "[Service]\nPAMName=\nEnvironment=XDG_RUNTIME_DIR=/run/user/%i\n";
 
 /// The service's name.
 pub const UNIT: &str = "runlet-plan.service";
@@ -110,8 +114,12 @@ fn assemble(root: &Path, tree: &Tree) -> Result<()> {
         ("etc/machine-id", "00112233445566778899aabbccddeeff\n"),
         ("etc/hostname", "guest\n"),
         ("etc/fstab", ""),
+        ("etc/systemd/system/user@.service.d/guest.conf", USER_MANAGER),
     ];
     for (name, text) in files {
+        if let Some(parent) = root.join(name).parent() {
+            std::fs::create_dir_all(parent).context(|| format!("make the directory of {name}"))?;
+        }
         std::fs::write(root.join(name), text).context(|| format!("write {name}"))?;
     }
     let unit = root.join("etc/systemd/system").join(UNIT);

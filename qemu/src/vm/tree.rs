@@ -162,6 +162,7 @@ impl Tree {
             .context(|| "mode of localmount".to_owned())?;
         self.write("vm/procd", include_str!("procd.sh"))?;
         self.write("vm/check-init", include_str!("check-init.sh"))?;
+        self.write("vm/check-user-scope", include_str!("check-user-scope.sh"))?;
         self.write("vm/check-scope", include_str!("check-scope.sh"))
     }
 

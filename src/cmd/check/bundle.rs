@@ -65,6 +65,7 @@ fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &m
         manager: context.global.cgroup_manager,
         cgroups_path: config.linux.cgroups_path,
         id: super::ID,
+        holds: false,
         may_mknod: plan.process.capabilities.bounding & (1 << CAP_MKNOD) != 0 && !user_namespace,
     };
     match cgroup::prepare(&config.linux.resources, wanted) {
