@@ -135,8 +135,11 @@ pub fn read_only_cgroups(mounts: &mut [Mount]) {
 /// Cgroup mounts of a container whose cgroup is on version 1 hierarchies alone, given by the names of their mount points and its
 /// directories: a tmpfs with each of them bound, and for a name that says several controllers a link for each.
 pub fn cgroups_v1(mounts: &mut Vec<Mount>, own: &[(&str, &str)]) {
+    if own.is_empty() {
+        return;
+    }
     for mount in core::mem::take(mounts) {
-        let is_cgroup = mount.kind == MountKind::Cgroup && !own.is_empty();
+        let is_cgroup = mount.kind == MountKind::Cgroup;
         mounts.push(mount);
         let Some(top) = mounts.last_mut().filter(|_| is_cgroup) else { continue };
         let new = |kind, source: &str, name: &str| Mount {
