@@ -30,7 +30,8 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let entry = context.store()?.find(&args.id)?;
     let json = entry.read()?.ok_or_else(|| not_running(&args.id))?;
     let record = Record::parse(&json)?;
-    match super::state::status(record, &entry) {
+    let status = super::state::status(record, &entry);
+    match status {
         Status::Running | Status::Created => {}
         Status::Paused if args.ignore_paused => {}
         Status::Paused => {
@@ -107,6 +108,10 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             Err(error) if error.cause() == Some(Errno::BUSY) && follows => {
                 follows = false;
                 cgroup = cgroup.map(|cgroup| cgroup.follow(record.pid)).transpose()?;
+            }
+            // Until `start` it is the runtime that waits there, and no ordinary user looks into that (R4).
+            Err(error) if error.cause() == Some(Errno::PERM) && status == Status::Created => {
+                return Err(error.hint("start the container first"));
             }
             other => break other?,
         }

@@ -102,6 +102,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     let hint = match (frame.step, errno) {
         (Step::Console, Errno::NOENT) => "a terminal needs a devpts mounted on /dev/pts",
         (Step::Mount, Errno::NODEV) => "this kernel does not have that file system",
+        (Step::MountCreate, Errno::ROFS) => "make it in the image, or mount a tmpfs above it",
         (Step::MountTarget, Errno::LOOP) => "a symbolic link stands where none may",
         (Step::Uid | Step::Gid | Step::Groups, Errno::INVAL) => {
             "the id is not mapped into the user namespace"

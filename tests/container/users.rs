@@ -106,6 +106,8 @@ fn an_ordinary_user_runs_a_container() {
     let bundle = user.with(&|bundle| bundle.args(&["pause"]));
     let id = context.id();
     user.call(&["create", "--bundle", &bundle.path(), &id]).go().ok();
+    let early = user.call(&["exec", &id, "/bin/payload", "true"]).go().status(255);
+    early.says("start the container first");
     user.call(&["start", &id]).go().ok();
     let report = user.call(&["exec", &id, "/bin/payload", "report"]).go().ok().seen();
     assert_eq!(report.report()["status"]["Uid"], "0\t0\t0\t0");

@@ -43,11 +43,24 @@ pub fn variable<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// The seeds to go through: so many, or as many as the time allows.
+/// Pages of memory that a fuzzer may come to have: what runlet has read stays for the rest of its life, and a fuzzer reads for ever.
+const MOST_PAGES: u64 = 1 << 18;
+
+fn is_full() -> bool {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0) > MOST_PAGES
+}
+
+/// The seeds to go through: so many, or as many as the time and a gigabyte of memory allow.
 pub fn seeds(count: u64) -> impl Iterator<Item = u64> {
     let first = variable("RUNLET_FUZZ_SEED").unwrap_or(1);
     let end = variable("RUNLET_FUZZ_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds));
     (first..).take_while(move |seed| match end {
+        Some(end) if seed % 1000 == 0 && is_full() => {
+            let left = end.saturating_duration_since(Instant::now()).as_secs();
+            std::println!("no more memory, {left} s left: go on with RUNLET_FUZZ_SEED={seed}");
+            false
+        }
         Some(end) => Instant::now() < end,
         None => *seed < first + count,
     })

@@ -179,6 +179,41 @@ fn the_socket_is_reached_by_whoever_the_program_is() {
     }
 }
 
+/// Where there is no place for the socket, the message says what to do about it.
+#[test]
+fn a_root_with_no_place_for_the_socket_is_named() {
+    let context = context!();
+    let manager = Manager::new(&context);
+    let mut bundle = context.bundle(&["notify", "READY=1"]);
+    let on_host = |words: &[&str]| {
+        let payload = crate::harness::payload::path().to_string_lossy().into_owned();
+        let mut all = vec![payload.as_str()];
+        all.extend(words);
+        assert!(context.in_world(&all).output().unwrap().status.success(), "{words:?}");
+    };
+    let root = bundle.root().to_string_lossy().into_owned();
+    on_host(&["mount", &root, &root, "", "bind", ""]);
+    on_host(&["mount", "none", &root, "", "remount,bind,ro", ""]);
+    let run = |bundle: &crate::harness::Bundle| {
+        let id = context.id();
+        context.call(&["run", "-b", &bundle.path(), &id]).env("NOTIFY_SOCKET", &manager.path).go()
+    };
+    let output = run(&bundle).fails();
+    if is_runlet() {
+        let output = output.says("NOTIFY_SOCKET \"/run/notify\"").says("mount a tmpfs above it");
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.describe());
+    }
+    bundle.set("/root/readonly", true);
+    on_host(&["umount", &root]);
+    fs::create_dir(bundle.root().join("run")).unwrap();
+    on_host(&["mount", &root, &root, "", "bind", ""]);
+    on_host(&["mount", "none", &root, "", "remount,bind,ro", ""]);
+    bundle.mount("/run", "tmpfs", "tmpfs", &[]);
+    run(&bundle).ok();
+    assert!(manager.expect().contains(&"READY=1".to_string()));
+    on_host(&["umount", &root]);
+}
+
 /// A manager that is not there is no reason not to run; without one, or with a socket that the configuration brings, there is no
 /// proxy at all.
 #[test]

@@ -190,6 +190,61 @@ fn the_pid_file_has_the_pid_and_nothing_else() {
 }
 
 /// A failing create writes no pid file.
+/// Whoever sees the file sees all of it: it comes under its name by a rename, written before that, and is not touched again.
+#[test]
+fn the_pid_file_comes_under_its_name_complete() {
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+    let context = context!();
+    not_on!(Crun, "it writes the file in place");
+    let bundle = context.bundle(&["pause"]);
+    let id = context.id();
+    let directory = context.outside("pids");
+    let path = bundle.path();
+    for (name, words) in [
+        ("created", &["create", "--bundle", &path, &id][..]),
+        ("execd", &["exec", "--detach", &id, "/bin/payload", "pause"]),
+    ] {
+        let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, directory.to_str().unwrap(), WatchFlags::ALL_EVENTS).unwrap();
+        let file = directory.join(name);
+        // One that lies there already is not written to, but replaced.
+        fs::write(&file, "left by somebody").unwrap();
+        let flag = file.to_string_lossy();
+        let mut all = vec![words[0], "--pid-file", &flag];
+        all.extend(&words[1..]);
+        context.call(&all).go().ok();
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 8192];
+        let mut reader = inotify::Reader::new(&watch, &mut buffer);
+        let (mut of_it, mut written, mut others) = (Vec::new(), false, Vec::new());
+        while let Ok(event) = reader.next() {
+            let of = event.file_name().map(|name| name.to_str().unwrap().to_string()).unwrap_or_default();
+            if of == name {
+                of_it.push(event.events());
+            } else {
+                written |= event.events().contains(ReadFlags::MODIFY);
+                others.push((of, event.events(), written));
+            }
+        }
+        // The test's own are the first three.
+        let own = [ReadFlags::CREATE, ReadFlags::OPEN, ReadFlags::MODIFY, ReadFlags::CLOSE_WRITE];
+        let after = of_it.strip_prefix(&own[..]).unwrap_or(&of_it);
+        assert_eq!(after.first(), Some(&ReadFlags::MOVED_TO), "{of_it:?}");
+        assert!(
+            !after.iter().any(|event| event.intersects(ReadFlags::MODIFY | ReadFlags::OPEN)),
+            "{of_it:?}"
+        );
+        let moved = others.iter().find(|(_, event, _)| event.contains(ReadFlags::MOVED_FROM));
+        assert!(moved.is_some_and(|(_, _, written)| *written), "{others:?}");
+        let pid: u32 = fs::read_to_string(&file).unwrap().parse().unwrap();
+        if name == "created" {
+            context.start(&id).ok();
+        } else {
+            crate::harness::host::signal(pid, 9);
+            context.reap(pid);
+        }
+    }
+}
+
 #[test]
 fn no_pid_file_after_a_failing_create() {
     let context = context!();
