@@ -48,6 +48,12 @@ fn program(args: syscalls::Args) -> i32 {
 
 /// The exit status, which only `run` and `exec` choose.
 fn run(context: &Context<'_>, command: Command) -> Result<i32> {
+    let is_exec = matches!(command, Command::Exec(_));
+    // Why it failed is logged as for every command; the status tells callers that the program never ran.
+    perform(context, command).map_err(|error| if is_exec { error.status(cmd::exec::FAILED) } else { error })
+}
+
+fn perform(context: &Context<'_>, command: Command) -> Result<i32> {
     if matches!(command, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
         runlet::seal::seal(context.env, context.log)?;
         // A caller that ignores it would leave no child to be waited for (waitid(2)), nor a program that can.
@@ -57,10 +63,7 @@ fn run(context: &Context<'_>, command: Command) -> Result<i32> {
         Command::Create(args) => cmd::create::create(context, &args),
         Command::Start { id } => cmd::start::start(context, &id),
         Command::Run(args) => return cmd::run::run(context, &args),
-        Command::Exec(args) => {
-            // Why it failed is logged as for every command; the status tells callers that the program never ran.
-            return cmd::exec::exec(context, &args).map_err(|error| error.status(cmd::exec::FAILED));
-        }
+        Command::Exec(args) => return cmd::exec::exec(context, &args),
         Command::Kill(args) => cmd::kill::kill(context, &args),
         Command::Delete(args) => cmd::delete::delete(context, &args),
         Command::State { id } => cmd::state::state(context, &id),

@@ -94,9 +94,9 @@ impl Store {
             Errno::EXIST => error!("container with given ID already exists: {}", Quoted(id)),
             errno => self.failed(errno),
         })?;
-        let entry = self.find(id).inspect_err(|_| rustix::fs::rmdir(&*path).unwrap_or_default())?;
-        entry.lock()?;
-        Ok(entry)
+        self.find(id)
+            .and_then(|entry| entry.lock().map(|()| entry))
+            .inspect_err(|_| rustix::fs::rmdir(&*path).unwrap_or_default())
     }
 
     /// Opens a container's directory without a lock.

@@ -1,4 +1,4 @@
-//! Faults: the runtime is killed at each of its system calls in turn, and its state directory cannot be written. Afterwards
+//! Faults: the runtime is killed at each of its system calls in turn, each of them fails in turn, and its state directory cannot be written. Afterwards
 //! `delete --force` leaves no process, mount, cgroup or file, and the id can be used again (SECURITY.md, "Faults").
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,9 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+
+mod each_call_fails;
+mod everything;
 
 use harness::{Bundle, Context, is_runlet, payload};
 use std::fs;

@@ -3,8 +3,7 @@
 //! - `world [PRIVATE]`: a private mount namespace, held until standard input closes; prints `ready`.
 //! - `enter PID CMD…`: joins that mount namespace and execs CMD.
 //! - `shim ERRNO NAME[:ARGUMENT=VALUE],… CMD…`: takes system calls away by a seccomp filter, execs CMD.
-//! - `kill-at N CMD…`: runs CMD and kills it at entry of its Nth system call (counted from its exec). Exit status 0 when the command ended before.
-//! - `kill-tree-at N CMD…`: the same, counting and killing over the command and everything it forks.
+//! - `kill-at N CMD…`, `kill-tree-at N CMD…`, `fail-at N ERRNO CMD…`, `fail-tree-at N ERRNO CMD…`: trace.rs.
 //! - `leak-fd N PATH CMD…`: execs CMD with PATH open (no close-on-exec) as descriptor N.
 //! - `swap A B`: exchanges two names until standard input closes; prints `ready`, at the end the number of exchanges.
 //! - `as UID GID CMD…`: drops to an ordinary user and execs CMD.
@@ -25,8 +24,9 @@ pub fn run(arguments: &[String]) -> Option<i32> {
         "world" => Some(world(rest.first() == Some(&"private"))),
         "enter" => Some(enter(rest[0], &rest[1..])),
         "shim" => Some(shim(rest[0], rest[1], &rest[2..])),
-        "kill-at" => Some(kill_at(rest[0].parse().unwrap(), &rest[1..], false)),
-        "kill-tree-at" => Some(kill_at(rest[0].parse().unwrap(), &rest[1..], true)),
+        "kill-at" | "kill-tree-at" | "fail-at" | "fail-tree-at" => {
+            Some(crate::trace::run(&arguments[0], &rest))
+        }
         "leak-fd" => Some(leak(rest[0].parse().unwrap(), rest[1], &rest[2..])),
         "swap" => Some(swap(rest[0], rest[1])),
         "as" => Some(as_user(rest[0].parse().unwrap(), rest[1].parse().unwrap(), &rest[2..])),
@@ -182,72 +182,6 @@ fn shim(errno: &str, names: &str, command: &[&str]) -> i32 {
         }
     }
     become_command(command)
-}
-
-const PTRACE_SYSCALL: i32 = 24;
-const PTRACE_SEIZE: i32 = 0x4206;
-const PTRACE_INTERRUPT: i32 = 0x4207;
-const PTRACE_EVENT_EXEC: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGKILL: i32 = 9;
-
-/// Kills the command (with `tree`: whichever of its processes makes it) at the entry of the Nth system call after the command's
-/// exec. Status: 137 when killed, else 0; prints the count reached.
-///
-/// PTRACE_SEIZE rather than TRACEME: a traced process's child would be born with a SIGSTOP pending, and stay stopped when this
-/// process, its tracer, is gone.
-fn kill_at(target: u64, command: &[&str], tree: bool) -> i32 {
-    let mut pipe = [0i32; 2];
-    let _ = call!(nr::PIPE2, pipe.as_mut_ptr(), sys::O_CLOEXEC);
-    let child = unsafe { sys::fork() };
-    if child == 0 {
-        let mut byte = 0u8;
-        while call!(nr::READ, pipe[0], &mut byte as *mut u8, 1) == Err(4) {}
-        std::process::exit(become_command(command));
-    }
-    // TRACESYSGOOD, TRACEEXEC, and for a tree FORK, VFORK, CLONE.
-    let options = 1 | 0x10 | if tree { 0x2 | 0x4 | 0x8 } else { 0 };
-    let _ = call!(nr::PTRACE, PTRACE_SEIZE, child, 0, options);
-    let _ = call!(nr::PTRACE, PTRACE_INTERRUPT, child, 0, 0);
-    let _ = sys::waitpid(child, 0);
-    let _ = call!(nr::PTRACE, PTRACE_SYSCALL, child, 0, 0);
-    let _ = call!(nr::WRITE, pipe[1], b"x".as_ptr(), 1);
-    let (mut count, mut execed, mut inside) = (0u64, false, std::collections::BTreeSet::new());
-    // __WALL: clone children too.
-    while let Ok((pid, status)) = sys::waitpid(if tree { -1 } else { child }, 0x4000_0000) {
-        if status & 0x7f == 0 || (status & 0xff) != 0x7f {
-            // What the command leaves behind goes on, untraced.
-            if pid == child {
-                break;
-            }
-            continue;
-        }
-        let (signal, event) = (status >> 8 & 0xff, status >> 16 & 0xff);
-        let mut deliver = 0;
-        if signal == SIGTRAP | 0x80 {
-            // Entry and exit alternate; the exec's own exit comes after its event.
-            if !inside.remove(&pid) {
-                inside.insert(pid);
-                if execed {
-                    count += 1;
-                    if count == target {
-                        let _ = call!(nr::KILL, pid, SIGKILL);
-                        // The others of a tree go on untraced when this process exits.
-                        let _ = sys::waitpid(pid, 0x4000_0000);
-                        crate::say(&format!("{count}"));
-                        return 137;
-                    }
-                }
-            }
-        } else if event == PTRACE_EVENT_EXEC {
-            execed = true;
-        } else if event == 0 && signal != SIGTRAP {
-            deliver = signal;
-        }
-        let _ = call!(nr::PTRACE, PTRACE_SYSCALL, pid, 0, deliver);
-    }
-    crate::say(&format!("{count}"));
-    0
 }
 
 fn leak(number: i32, path: &str, command: &[&str]) -> i32 {

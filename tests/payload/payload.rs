@@ -15,6 +15,7 @@ mod pty;
 mod report;
 mod resctrl;
 mod sys;
+mod trace;
 
 use std::io::Write;
 
