@@ -246,48 +246,48 @@ impl fmt::Display for Number {
 /// they are most, and what a number gets that has no name yet.
 pub fn summary(program: &[SockFilter], machine: &Machine, out: &mut String) {
     for abi in machine.abis {
+        // None is "by argument".
         let ask = |number| {
             let outcome = run(program, &Call { number, architecture: abi.audit, arguments: [0; 6] });
-            outcome.map_or_else(String::new, |outcome| match outcome.arguments {
-                0 => action(outcome.value),
-                _ => "by argument".into(),
-            })
+            outcome.filter(|outcome| outcome.arguments == 0).map(|outcome| outcome.value)
         };
-        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        let say = |value: Option<u32>| value.map_or("by argument".into(), action);
+        let mut groups: Vec<(Option<u32>, Vec<usize>)> = Vec::new();
         let mut last = 0;
         for entry in 0..machine.table.len() {
             let Some(number) = machine.table.number(abi, entry) else { continue };
             if number < abi.special {
                 last = last.max(abi.real(number));
             }
-            let (action, name) = (ask(abi.real(number)), machine.table.name(entry));
-            match groups.iter_mut().find(|(have, _)| *have == action) {
-                Some((_, names)) => names.push(name),
-                None => groups.push((action, Vec::from([name]))),
+            let value = ask(abi.real(number));
+            match groups.iter_mut().find(|(have, _)| *have == value) {
+                Some((_, entries)) => entries.push(entry),
+                None => groups.push((value, Vec::from([entry]))),
             }
         }
-        let most = groups.iter().map(|(_, names)| names.len()).max().unwrap_or_default();
+        let most = groups.iter().map(|(_, entries)| entries.len()).max().unwrap_or_default();
         let _infallible = writeln!(out, "{}", abi.name);
-        for (action, names) in &groups {
+        for (value, entries) in &groups {
             let mut column = out.len();
-            let _infallible = write!(out, "  {action}:");
-            if names.len() == most {
+            let _infallible = write!(out, "  {}:", say(*value));
+            if entries.len() == most {
                 let others = if groups.len() > 1 { "the others" } else { "all" };
                 let _infallible = write!(out, " {others}, {most} calls");
             } else {
-                for name in names {
+                for entry in entries {
+                    let name = machine.table.name(*entry);
                     let length = out.len().wrapping_sub(column).wrapping_add(name.len());
                     if length > 110 {
                         out.push_str("\n   ");
                         column = out.len();
                     }
                     out.push(' ');
-                    out.push_str(name);
+                    out.push_str(&name);
                 }
             }
             out.push('\n');
         }
         let _infallible =
-            writeln!(out, "  {}: what is newer than {}", ask(last.wrapping_add(1)), Number(last));
+            writeln!(out, "  {}: what is newer than {}", say(ask(last.wrapping_add(1))), Number(last));
     }
 }

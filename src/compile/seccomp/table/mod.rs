@@ -136,7 +136,13 @@ impl Table {
 
     /// The entry that a real number has in an ABI.
     pub fn entry(&self, abi: &Abi, real: u32) -> Option<usize> {
-        (0..self.len).find(|entry| self.number(abi, *entry).is_some_and(|number| abi.real(number) == real))
+        let is = |have: &u16| abi.real(*have) == real;
+        let exception = self.exceptions.iter().find(|(_, have)| abi.exceptional && is(have));
+        let numbers = self.numbers.get(usize::from(abi.column).wrapping_mul(self.len)..)?;
+        exception
+            .map(|(entry, _)| usize::from(*entry))
+            .or_else(|| numbers.get(..self.len)?.iter().position(is))
+            .filter(|entry| self.number(abi, *entry).as_ref().is_some_and(is))
     }
 
     /// Whether a name that has no entry is a call of some other machine. May be wrong for one name in some hundred.
