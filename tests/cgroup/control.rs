@@ -95,6 +95,22 @@ fn ps_lists_the_containers_processes_only() {
     expected.sort_unstable();
     assert_eq!(listed, expected);
     assert!(table.contains("payload"));
+    // All of it comes from the kernel, whatever programs there are.
+    let mut alone: Vec<u64> = context
+        .call(&["ps", "--format", "json", &id])
+        .env("PATH", "/nonexistent")
+        .go()
+        .ok()
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pid| pid.as_u64().unwrap())
+        .collect();
+    alone.sort_unstable();
+    assert_eq!(alone, expected);
+    let table = context.call(&["ps", &id]).env("PATH", "/nonexistent").go().ok().stdout;
+    assert_eq!(table.lines().count(), expected.len() + 1, "{table}");
     // Flags may stand behind the id.
     assert_eq!(context.call(&["ps", &id, "-f", "json"]).go().ok().json().as_array().unwrap().len(), 4);
     context.delete_force(&id).ok();

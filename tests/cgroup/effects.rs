@@ -274,8 +274,34 @@ fn a_throttled_disk_is_read_slowly() {
     assert!(bytes > 1500 && operations > 1500 && free < bytes, "{free} {bytes} {operations}");
 }
 
+/// Processes that are made as fast as others end; the limit is full at every moment.
 #[test]
 fn a_fork_bomb_in_its_limit_is_deleted() {
+    let context = cgroups!();
+    if !has("pids", "pids") {
+        skip_test!("no pids controller: nothing would hold the bomb");
+    }
+    let mut bundle = context.bundle(&["bomb"]);
+    bundle.set("/linux/resources", json!({ "pids": { "limit": 60 } }));
+    for namespaces in ["own", "shared", "frozen"] {
+        if namespaces == "shared" {
+            bundle.without_namespace("pid");
+        }
+        let id = context.running(&bundle);
+        let many = || read(&bundle.cgroup(), "pids.current", "pids.current");
+        assert!(wait_for(Duration::from_secs(30), || many() == "60"), "{}", many());
+        if namespaces == "frozen" {
+            context.call(&["pause", &id]).go().ok();
+        }
+        let started = Instant::now();
+        context.delete_force(&id).ok();
+        note(&format!("effect  {namespaces} pids: a bomb deleted in {} ms", started.elapsed().as_millis()));
+        context.assert_clean();
+    }
+}
+
+#[test]
+fn many_processes_are_deleted() {
     let context = cgroups!();
     let mut bundle = context.bundle(&["forks", "200", ",", "pause"]);
     if has("pids", "pids") {

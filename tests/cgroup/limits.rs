@@ -275,7 +275,18 @@ fn a_weight_of_block_devices_goes_to_the_scheduler_that_is_there() {
         let id = context.id();
         let output = context.create(&bundle, &id);
         match output.code {
-            0 => check(&bundle),
+            0 => {
+                check(&bundle);
+                context.call(&["update", "--blkio-weight", "700", &id]).go().ok();
+                let now = [false, true].map(|bfq| there(bfq, &bundle).unwrap_or_default());
+                // The device's own stays.
+                let kept = now.iter().any(|text| text.contains(&numbers) || has("", "blkio"));
+                let default = ["default 6970\n", "default 700\n", "700\n"];
+                assert!(
+                    now.iter().any(|text| default.iter().any(|line| text.starts_with(line))) && kept,
+                    "{now:?}"
+                );
+            }
             _ => drop(output.fails().says("blockIO.weight").says("has no blkio.weight here")),
         }
         context.delete_force(&id).ok();

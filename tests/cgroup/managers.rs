@@ -28,7 +28,8 @@ fn told(output: &Output) -> String {
     match output.code {
         0 => {
             let text = output.seen().text("read /proc/self/cgroup");
-            let line = text.lines().rfind(|line| line.starts_with("0::")).or(text.lines().next());
+            let line = text.lines().rfind(|line| line.starts_with("0::"));
+            let line = line.or(text.lines().find(|line| !line.ends_with(":/")));
             format!("runs in {}", line.unwrap_or("no cgroup"))
         }
         _ => output.stderr.trim().to_string(),

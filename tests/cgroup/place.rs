@@ -195,6 +195,34 @@ fn a_named_cgroup_has_every_controller_that_the_machine_gives() {
     context.delete_force(&id).ok();
 }
 
+/// A limit needs its controller in every directory above: those that do not give it down are made to.
+#[test]
+fn a_limit_reaches_down_a_path_that_nobody_prepared() {
+    not_by_systemd!();
+    let context = cgroups!();
+    if !on_v2("pids") || !on_v2("memory") {
+        skip_test!("needs the pids and memory controllers on cgroup2");
+    }
+    let root = crate::cgroup2().unwrap();
+    let parent = format!("/{}-deep", context.tag);
+    fs::create_dir_all(format!("{root}{parent}/a")).unwrap();
+    let given = |path: &str| fs::read_to_string(format!("{root}{path}/cgroup.subtree_control")).unwrap();
+    assert_eq!(given(&parent), "");
+    let mut bundle = context.bundle(&["forks", "20"]);
+    bundle.set("/linux/cgroupsPath", format!("{parent}/a/b/c"));
+    let unified = json!({ "memory.high": "50331648", "pids.max": "10" });
+    bundle.set("/linux/resources", json!({ "unified": unified }));
+    let id = context.id();
+    context.create(&bundle, &id).ok();
+    for (file, value) in [("memory.high", "50331648"), ("pids.max", "10")] {
+        assert_eq!(crate::read(&format!("{parent}/a/b/c"), file, "-"), value);
+    }
+    context.delete_force(&id).ok();
+    assert_eq!(context.observe(&bundle).errno("forks 20"), "EAGAIN");
+    fs::remove_dir(format!("{root}{parent}/a")).unwrap();
+    fs::remove_dir(format!("{root}{parent}")).unwrap();
+}
+
 /// config-linux.md "Cgroup ownership": a container that may write to its cgroup owns it.
 #[test]
 fn a_writable_cgroup_belongs_to_the_containers_user() {

@@ -98,6 +98,24 @@ fn every_flag_is_read_back_and_the_rest_stays() {
     context.delete_force(&id).ok();
 }
 
+/// Real-time scheduling by cgroup is on cgroup v1, in kernels built for it; a flag that has no file is refused by its property.
+#[test]
+fn real_time_is_written_where_the_kernel_has_it_and_refused_by_name_elsewhere() {
+    let context = cgroups!();
+    let (id, cgroup) = paused_program(&context, json!({}));
+    for (flag, file, property) in [
+        ("--cpu-rt-period", "cpu.rt_period_us", "cpu.realtimePeriod"),
+        ("--cpu-rt-runtime", "cpu.rt_runtime_us", "cpu.realtimeRuntime"),
+    ] {
+        let output = context.call(&["update", &id, flag, "1000000"]).go();
+        match crate::file(&cgroup, "-", file) {
+            Some(_) if output.code == 0 => assert_eq!(read(&cgroup, "-", file), "1000000"),
+            _ => drop(output.fails().says(property)),
+        }
+    }
+    context.delete_force(&id).ok();
+}
+
 /// Down and up again, memory and swap together: either order is wrong for one of the two on cgroup v1.
 #[test]
 fn memory_and_swap_go_up_and_down_together() {

@@ -210,6 +210,10 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             }
             Ok(json::number(made))
         }
+        // Every process forks for ever, and those it makes do; what fails is tried again.
+        "bomb" => loop {
+            let _ = unsafe { sys::fork() };
+        },
         "spawn" => {
             let output = Command::new(at(a, 0)).args(&a[1..]).output().map_err(io)?;
             use std::os::unix::process::ExitStatusExt;
