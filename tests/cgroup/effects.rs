@@ -164,18 +164,24 @@ fn a_burst_uses_what_was_saved() {
     assert_eq!(counts, [true, false]);
 }
 
-/// Two that want one processor get it in the proportion of their shares.
+/// Two that want one processor get it in the proportion of their shares, and one that is idle gets what is left.
 #[test]
 fn shares_divide_a_processor() {
     let context = cgroups!();
     if !has("cpu", "cpu") || !has("cpuset", "cpuset") {
         skip_test!("needs the cpu and cpuset controllers");
     }
+    compete(&context, json!({ "shares": 2048, "cpus": "0" }), json!({ "shares": 128, "cpus": "0" }));
+    compete(&context, json!({ "cpus": "0" }), json!({ "idle": 1, "cpus": "0" }));
+}
+
+/// The first must get more than twice what the second gets.
+fn compete(context: &crate::Context, first: Value, second: Value) {
     let mut used = Vec::new();
     let mut running = Vec::new();
-    for shares in [2048, 128] {
+    for cpu in [&first, &second] {
         let mut bundle = context.bundle(&["burst", "1", "0", "60000"]);
-        bundle.set("/linux/resources", json!({ "cpu": { "shares": shares, "cpus": "0" } }));
+        bundle.set("/linux/resources", json!({ "cpu": cpu }));
         running.push((context.running(&bundle), bundle.cgroup()));
     }
     let busy = |cgroup: &str| match on_v2("cpu") {
@@ -188,7 +194,7 @@ fn shares_divide_a_processor() {
         used.push(busy(cgroup) - start);
         context.delete_force(id).ok();
     }
-    note(&format!("effect  cpu.shares 2048 and 128 on one processor: {} and {} us", used[0], used[1]));
+    note(&format!("effect  cpu {first} and {second}: {} and {} us", used[0], used[1]));
     assert!(used[0] > used[1] * 2, "{used:?}");
 }
 
