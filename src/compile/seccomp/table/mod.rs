@@ -324,11 +324,15 @@ mod tests {
                 for ((_, name), number) in text.iter().filter(|((column, _), _)| column == abi.name) {
                     let entry = machine.table.find(name).unwrap();
                     assert_eq!(&machine.table.name(entry), name);
-                    let number = abi.real(machine.table.number(abi, entry).unwrap()) & !abi.bit == *number;
-                    assert!(number, "{} {name}", abi.name);
+                    let real = abi.real(machine.table.number(abi, entry).unwrap());
+                    assert_eq!(real & !abi.bit, *number, "{} {name}", abi.name);
+                    // The other way round it is a name that has the number, should two have it.
+                    let back = machine.table.entry(abi, real).unwrap();
+                    assert_eq!(machine.table.number(abi, back).map(|back| abi.real(back)), Some(real));
                     found += 1;
                 }
                 assert!(found > 300, "{}", abi.name);
+                assert_eq!(machine.table.entry(abi, abi.bit | 0xeeee), None);
             }
         }
     }
