@@ -52,7 +52,7 @@ fn linux(out: &mut Writer) {
     out.flag("enabled", true);
     out.strings("actions", &mut seccomp::ACTIONS.iter().map(|(name, ..)| *name));
     out.strings("operators", &mut seccomp::OPERATORS.iter().map(|(name, _)| *name));
-    out.strings("archs", &mut seccomp::table::NATIVE.abis.iter().map(|abi| abi.scmp));
+    out.strings("archs", &mut seccomp::table::ARCHITECTURES.iter().copied());
     for list in ["knownFlags", "supportedFlags"] {
         out.strings(list, &mut seccomp::FLAGS.iter().map(|(name, _)| *name));
     }

@@ -1,6 +1,6 @@
 //! `features`: the document that Docker and containerd read.
 
-use crate::line;
+use crate::{Scratch, line};
 use serde_json::Value;
 
 fn has(list: &Value, names: &[&str]) {
@@ -55,4 +55,37 @@ fn the_document_has_what_callers_look_for() {
     assert_eq!(read["potentiallyUnsafeConfigAnnotations"], serde_json::json!([]));
     // checkpoint and restore are refused, and a caller can know it.
     assert_eq!(read["annotations"]["org.opencontainers.runc.checkpoint.enabled"], "false");
+}
+
+/// "The runtime MUST recognize the elements": a profile of everything that the document names is taken, and one name more is not.
+#[test]
+fn what_it_names_of_seccomp_is_recognised() {
+    let read: Value = serde_json::from_str(&line("features").stdout).unwrap();
+    let named = &read["linux"]["seccomp"];
+    let list = |name: &str| named[name].as_array().unwrap().clone();
+    assert!(list("archs").len() >= 16, "those that another machine runs are recognised as well");
+    let mut rules: Vec<Value> = Vec::new();
+    for action in list("actions") {
+        rules.push(serde_json::json!({ "names": ["read"], "action": action }));
+    }
+    for operator in list("operators") {
+        let arg = serde_json::json!({ "index": 0, "value": 1, "op": operator });
+        rules.push(serde_json::json!({ "names": ["write"], "action": "SCMP_ACT_ERRNO", "args": [arg] }));
+    }
+    // A listener cannot be had together with TSYNC.
+    let flags: Vec<Value> =
+        list("supportedFlags").into_iter().filter(|flag| flag != "SECCOMP_FILTER_FLAG_TSYNC").collect();
+    let mut profile = serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW", "architectures": list("archs"),
+        "flags": flags, "listenerPath": "/run/agent.sock", "syscalls": rules });
+    let scratch = Scratch::new();
+    let file = scratch.0.join("profile.json");
+    let check = |profile: &Value| {
+        std::fs::write(&file, profile.to_string()).unwrap();
+        line(&format!("check --seccomp {}", file.display()))
+    };
+    let taken = check(&profile);
+    profile["architectures"].as_array_mut().unwrap().push("SCMP_ARCH_PDP11".into());
+    let refused = check(&profile);
+    assert_eq!((taken.code, taken.stderr.as_str()), (0, ""));
+    assert!(refused.code != 0 && refused.stderr.contains("SCMP_ARCH_PDP11"), "{}", refused.stderr);
 }

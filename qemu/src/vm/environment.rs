@@ -288,6 +288,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
             ("rootless", &["/tests/clients", "rootless"]),
             ("ctr", &["/tests/clients", "ctr"]),
             ("cri", &["/tests/clients", "cri"]),
+            ("buildah", &["/tests/clients", "buildah"]),
         ],
         init: &[],
         packages: &[],
