@@ -119,7 +119,10 @@ fn the_exit_status_is_exact() {
     ] {
         for flags in [vec!["--pid-file", &pid_file], vec!["--detach", "--pid-file", &pid_file]] {
             let output = home.exec(&flags, &words).status(255);
-            assert!(output.stderr.to_lowercase().contains(&says.to_lowercase()), "{}", output.describe());
+            let exact = harness::kind() != harness::Kind::Crun;
+            let said = if exact { output.stderr.clone() } else { output.stderr.to_lowercase() };
+            let says = if exact { says.to_string() } else { says.to_lowercase() };
+            assert!(said.contains(&says), "{}", output.describe());
             assert!(fs::metadata(&pid_file).is_err(), "a failed exec writes no pid file");
         }
     }

@@ -189,7 +189,6 @@ fn the_pid_file_has_the_pid_and_nothing_else() {
     assert!(!second.dir.join("p").exists());
 }
 
-/// A failing create writes no pid file.
 /// Whoever sees the file sees all of it: it comes under its name by a rename, written before that, and is not touched again.
 #[test]
 fn the_pid_file_comes_under_its_name_complete() {
@@ -245,6 +244,7 @@ fn the_pid_file_comes_under_its_name_complete() {
     }
 }
 
+/// A failing create writes no pid file.
 #[test]
 fn no_pid_file_after_a_failing_create() {
     let context = context!();
