@@ -54,8 +54,9 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     }
     let status = supervise::supervise(made.child.pid, terminal, made.notify.as_ref())?;
     if let Some(path) = &args.exit_file {
-        exit_file(path, status, made.cgroup.as_ref().map_or(0, Cgroup::oom_kills))?;
+        let kills = made.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
         made.cgroup.iter().for_each(Cgroup::let_go);
+        exit_file(path, status, kills)?;
     }
     if !args.keep {
         clean_up(context, made)?;
