@@ -8,6 +8,9 @@ use crate::host::{Error, Result};
 /// Time for one program of the plan, in seconds of the guest.
 const PROGRAM_SECONDS: u32 = 600;
 
+/// The same for a suite: some race for a minute at a time, and emulation makes each of their seconds many.
+const SUITE_SECONDS: u32 = 1800;
+
 /// Test binaries of an environment on roots other than its first: what a root can change.
 const ROOT_TESTS: &[&str] = &["guest"];
 
@@ -123,7 +126,9 @@ pub fn binaries(environment: &Environment) -> Vec<&'static str> {
 /// The line of a test binary, of which only the tests whose name contains `filter` run.
 pub fn test_line(name: &str, filter: Option<&str>) -> String {
     let filter = filter.map(|filter| format!("\t{filter}")).unwrap_or_default();
-    format!("{PROGRAM_SECONDS}\t{name}\t/tests/{name}\t--show-output{filter}")
+    let is_suite = ENVIRONMENTS.iter().any(|row| row.suites.contains(&name));
+    let seconds = if is_suite { SUITE_SECONDS } else { PROGRAM_SECONDS };
+    format!("{seconds}\t{name}\t/tests/{name}\t--show-output{filter}")
 }
 
 /// The line of a shell command.
