@@ -114,6 +114,8 @@ fn matrix(rows: &[Row]) {
             let parts = if row.whole { "life, escapes" } else { "life" };
             let verdict = if found.is_empty() { "ok" } else { "FAILED" };
             note(&format!("fallback {:<6} {:<20} {parts:<14} {verdict}", row.errno, row.name));
+            // Said at once: a guest's time may be over before the rows are.
+            found.iter().for_each(|words| note(&format!("  {words}")));
             let name = |words: String| format!("without {} ({}): {words}", row.name, row.errno);
             failures.lock().unwrap().extend(found.into_iter().map(name));
         }
