@@ -6,7 +6,7 @@
 use crate::error::{Quoted, Result, error};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A place for one JSON value.
 pub trait Slot<'a> {
@@ -210,11 +210,11 @@ impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
     }
 }
 
-/// Puts the next value into a slot.
-struct Into<'s, 'a>(&'s mut dyn Slot<'a>);
+/// Puts the next value into a slot; without one it is ignored.
+struct Into<'s, 'a>(Option<&'s mut dyn Slot<'a>>);
 
 /// Puts the next value into the place that an array has for its next element: made only when there is one.
-struct Element<'s, 'a>(&'s mut dyn Slot<'a>);
+struct Element<'e, 's, 'a>(&'e mut Into<'s, 'a>);
 
 /// Reads a property's name.
 struct Name;
@@ -230,19 +230,21 @@ impl<'a> DeserializeSeed<'a> for Into<'_, 'a> {
     }
 }
 
-impl<'a> DeserializeSeed<'a> for Element<'_, 'a> {
+impl<'a> DeserializeSeed<'a> for Element<'_, '_, 'a> {
     type Value = ();
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> core::result::Result<(), D::Error> {
-        match self.0.next("") {
-            Next::New(slot) => deserializer.deserialize_any(Into(slot)),
-            _ => Err(de::Error::custom("expected no array")),
-        }
+        let slot = match self.0.0.as_mut().map(|array| array.next("")) {
+            Some(Next::New(slot)) => Some(slot),
+            _ => None,
+        };
+        deserializer.deserialize_any(Into(slot))
     }
 }
 
 impl<'a> Into<'_, 'a> {
     fn put<E: de::Error>(&mut self, value: Value<'a>) -> core::result::Result<(), E> {
-        self.0.put(value).map_err(|expected| E::custom(format_args!("expected {expected}, found {value}")))
+        let put = self.0.as_mut().map_or(Ok(()), |slot| slot.put(value));
+        put.map_err(|expected| E::custom(format_args!("expected {expected}, found {value}")))
     }
 }
 
@@ -271,12 +273,14 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
         self.put(Value::Text(value)) // a raw NUL is no JSON: one comes by an escape only, below
     }
     fn visit_str<E: de::Error>(mut self, value: &str) -> core::result::Result<(), E> {
-        let text = Name.visit_str(value)?;
-        self.put(Value::Text(text))
+        match self.0 {
+            None => Ok(()),
+            Some(_) => Name.visit_str(value).and_then(|text| self.put(Value::Text(text))),
+        }
     }
     fn visit_seq<A: SeqAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
         self.put(Value::Array)?;
-        while access.next_element_seed(Element(self.0))?.is_some() {}
+        while access.next_element_seed(Element(&mut self))?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
@@ -285,16 +289,16 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
         let mut seen = 0u64;
         while let Some(name) = next {
             let mut again = false;
-            match self.0.next(name) {
-                Next::Unknown => access.next_value::<IgnoredAny>().map(drop)?,
-                Next::New(slot) => access.next_value_seed(Into(slot))?,
+            match self.0.as_mut().map_or(Next::Unknown, |object| object.next(name)) {
+                Next::Unknown => access.next_value_seed(Into(None))?,
+                Next::New(slot) => access.next_value_seed(Into(Some(slot)))?,
                 Next::Duplicate => again = true,
                 Next::Property(number, slot) => {
                     let bit = 1u64.checked_shl(number).unwrap_or(0);
                     again = seen & bit != 0;
                     seen |= bit;
                     if !again {
-                        access.next_value_seed(Into(slot))?;
+                        access.next_value_seed(Into(Some(slot)))?;
                     }
                 }
             }
@@ -341,7 +345,7 @@ pub fn parse<'a, T: Slot<'a> + Default>(file: &str, json: &'a [u8]) -> Result<&'
 /// The same into a place that the caller has.
 pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<()> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let read = Into(slot).deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let read = Into(Some(slot)).deserialize(&mut deserializer).and_then(|()| deserializer.end());
     read.map_err(|error| {
         let place = path_at(json, error.line(), error.column());
         let (text, at) = (format!("{error}"), format!("line {} column {}", error.line(), error.column()));
