@@ -8,7 +8,7 @@
 use crate::error::{Error, Quoted, Result};
 use crate::plan::NetDevice;
 use crate::spawn;
-use alloc::{ffi::CString, format, vec::Vec};
+use alloc::{format, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::netlink as n;
 use rustix::fs::{Mode, OFlags};
@@ -34,7 +34,7 @@ pub struct Moves {
 
 struct Moved {
     /// Its name on the host, and its index in the container.
-    name: CString,
+    name: &'static CStr,
     index: u32,
     addresses: Vec<Vec<u8>>,
     flags: u32,
@@ -66,9 +66,9 @@ impl Moves {
     pub fn go(&mut self, devices: &[NetDevice], child: i32) -> Result<()> {
         let mut found = Vec::with_capacity(devices.len());
         for device in devices {
-            let index = net::get_interface_index(self.here.as_fd(), &device.name)
+            let index = net::get_interface_index(self.here.as_fd(), device.name)
                 .map_err(failed(device, "is not in the runtime's network namespace"))?;
-            match net::get_interface_index(self.there.as_fd(), &device.inside) {
+            match net::get_interface_index(self.there.as_fd(), device.inside) {
                 Err(Errno::NODEV) => found.push(index),
                 Err(errno) => {
                     return Err(failed(device, "look into the container's network namespace")(errno));
@@ -82,18 +82,13 @@ impl Moves {
         }
         for (device, index) in devices.iter().zip(found) {
             let addresses = addresses(&self.here, index).map_err(failed(device, "read the addresses"))?;
-            let flags = net::get_interface_flags(self.here.as_fd(), &device.name)
+            let flags = net::get_interface_flags(self.here.as_fd(), device.name)
                 .map_err(failed(device, "read the flags"))?;
             let index = hand_over(&self.here, &self.there, index, child).map_err(failed(device, "move"))?;
-            self.moved.push(Moved {
-                name: device.name.clone(),
-                index,
-                addresses,
-                flags: u32::from(flags) & UP,
-            });
+            self.moved.push(Moved { name: device.name, index, addresses, flags: u32::from(flags) & UP });
             let Some(moved) = self.moved.last() else { continue };
             let renamed = device.name != device.inside;
-            settle(&self.there, index, &device.inside, &moved.addresses, renamed, UP)
+            settle(&self.there, index, device.inside, &moved.addresses, renamed, UP)
                 .map_err(failed(device, "set up in the container"))?;
         }
         Ok(())
@@ -141,10 +136,10 @@ fn own_pid() -> i32 {
 /// makes of a template it does not tell.
 fn hand_over(from: &OwnedFd, to: &OwnedFd, index: u32, pid: i32) -> syscalls::Result<u32> {
     let name = crate::compile::cstring(&format!("runlet{}", own_pid()));
-    let mut message = link(index, 0, &name);
+    let mut message = link(index, 0, name);
     attribute(&mut message, n::IFLA_NET_NS_PID as u16, &pid.to_ne_bytes());
     ask(from, message, &mut |_| {})?;
-    net::get_interface_index(to.as_fd(), &name)
+    net::get_interface_index(to.as_fd(), name)
 }
 
 /// Gives a device its name, which only one that is down can change on older kernels, sets it up, and adds its addresses.

@@ -1,10 +1,12 @@
 //! The Plan: a container as flat data, finished before the first side effect.
 //!
-//! Types only. `compile` makes it from config.json, the parent (`spawn`) and the child (`child`) carry it out, and
+//! Types only, and none that owns: what they point to is made once and never freed, and so they are plain to pass on.
+//! `compile` makes it from config.json, the parent (`spawn`) and the child (`child`) carry it out, and
 //! `check --plan` prints it. Paths inside the container are relative to its root, without a leading slash; `.` is the root.
 //! A field named `index` is the element's place in config.json, for the message when it fails.
 
-use alloc::{ffi::CString, format, string::String, vec::Vec};
+use alloc::{format, string::String};
+use core::ffi::CStr;
 use syscalls::CStrArray;
 
 /// All that `create` does in the child.
@@ -12,22 +14,22 @@ use syscalls::CStrArray;
 pub struct Plan {
     pub namespaces: Namespaces,
     pub root: Root,
-    pub mounts: Vec<Mount>,
-    pub devices: Vec<Device>,
+    pub mounts: &'static mut [Mount],
+    pub devices: &'static [Device],
     /// /dev is a bind: what lies in it is the caller's, and nothing is made there that was not asked for.
     pub dev_is_bound: bool,
-    pub net_devices: Vec<NetDevice>,
-    pub masked: Vec<CString>,
-    pub readonly: Vec<CString>,
-    pub sysctls: Vec<Sysctl>,
+    pub net_devices: &'static [NetDevice],
+    pub masked: &'static [&'static CStr],
+    pub readonly: &'static [&'static CStr],
+    pub sysctls: &'static [Sysctl],
     /// UTS names, without a NUL.
-    pub hostname: Option<Vec<u8>>,
-    pub domainname: Option<Vec<u8>>,
-    pub create_container: Vec<Hook>,
-    pub start_container: Vec<Hook>,
+    pub hostname: Option<&'static [u8]>,
+    pub domainname: Option<&'static [u8]>,
+    pub create_container: &'static [Hook],
+    pub start_container: &'static [Hook],
     pub process: &'static mut Process,
     /// What the person should know though nothing fails, each a finished sentence.
-    pub warnings: Vec<String>,
+    pub warnings: &'static [String],
 }
 
 /// The namespaces of the container.
@@ -36,12 +38,12 @@ pub struct Namespaces {
     /// CLONE_NEW* of those to be made.
     pub new: u64,
     /// Those to be joined, in the order in which the child joins them: user first, pid last (R4).
-    pub join: Vec<Join>,
+    pub join: &'static [Join],
     /// Finished text for uid_map and gid_map, when a new user namespace has mappings.
-    pub uid_map: Vec<u8>,
-    pub gid_map: Vec<u8>,
+    pub uid_map: &'static [u8],
+    pub gid_map: &'static [u8],
     /// Finished text for timens_offsets; empty for none.
-    pub time_offsets: Vec<u8>,
+    pub time_offsets: &'static [u8],
 }
 
 impl Namespaces {
@@ -61,7 +63,7 @@ impl Namespaces {
 pub struct Join {
     /// Its CLONE_NEW* bit; several for a pidfd, which stands for all namespaces of its process.
     pub kind: u64,
-    pub path: CString,
+    pub path: &'static CStr,
     pub index: u16,
 }
 
@@ -69,7 +71,7 @@ pub struct Join {
 #[derive(Debug)]
 pub struct Root {
     /// Absolute path on the host.
-    pub path: CString,
+    pub path: &'static CStr,
     pub readonly: bool,
     /// MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with or without MS_REC: what the container's root gets in the end.
     pub propagation: u32,
@@ -82,13 +84,13 @@ pub struct Root {
 pub struct Mount {
     pub kind: MountKind,
     /// Absolute host path for a bind; the file system's source otherwise.
-    pub source: CString,
-    pub target: CString,
-    pub fstype: CString,
+    pub source: &'static CStr,
+    pub target: &'static CStr,
+    pub fstype: &'static CStr,
     /// MS_* for mount(2): per-mount and superblock flags of a new file system or a remount.
     pub flags: u32,
     /// File system options, comma-separated.
-    pub data: CString,
+    pub data: &'static CStr,
     /// MOUNT_ATTR_* changes of a bind or remount: the mount itself, and the whole tree below it.
     pub attr: AttrChange,
     pub tree_attr: AttrChange,
@@ -169,15 +171,15 @@ impl AttrChange {
 /// An id-mapped mount: finished map text, or empty to use the container's own user namespace.
 #[derive(Debug)]
 pub struct IdMap {
-    pub uid_map: Vec<u8>,
-    pub gid_map: Vec<u8>,
+    pub uid_map: &'static [u8],
+    pub gid_map: &'static [u8],
     pub recursive: bool,
 }
 
 /// One device node.
 #[derive(Debug)]
 pub struct Device {
-    pub path: CString,
+    pub path: &'static CStr,
     /// S_IFCHR, S_IFBLK or S_IFIFO with the permission bits.
     pub mode: u32,
     pub major: u32,
@@ -201,34 +203,34 @@ impl Device {
 #[derive(Debug)]
 pub struct NetDevice {
     /// Its name on the host.
-    pub name: CString,
+    pub name: &'static CStr,
     /// Its name in the container, perhaps with a `%d` that the kernel fills in.
-    pub inside: CString,
+    pub inside: &'static CStr,
 }
 
 /// One kernel parameter: the path below /proc/sys, and its value.
 #[derive(Debug)]
 pub struct Sysctl {
-    pub path: CString,
-    pub value: Vec<u8>,
+    pub path: &'static CStr,
+    pub value: &'static [u8],
 }
 
 /// A finished seccomp filter.
 #[derive(Debug)]
 pub struct Filter {
-    pub program: Vec<syscalls::seccomp::SockFilter>,
+    pub program: &'static [syscalls::seccomp::SockFilter],
     /// SECCOMP_FILTER_FLAG_*.
     pub flags: u32,
     /// The flags are the default, not the profile's own: a kernel that refuses them (EINVAL) is asked again without.
     pub default_flags: bool,
     /// Names of the profile that are no system calls anywhere, for the debug log.
-    pub unknown: Vec<String>,
+    pub unknown: &'static [&'static str],
 }
 
 /// One hook, ready to be exec'd.
 #[derive(Debug)]
 pub struct Hook {
-    pub path: CString,
+    pub path: &'static CStr,
     pub args: CStrArray,
     pub env: CStrArray,
     /// Seconds; None waits for ever.
@@ -245,20 +247,20 @@ pub struct Process {
     /// LISTEN_PID is to be added, with its own pid.
     pub wants_listen_pid: bool,
     /// What execvp would try, in order: one path, or the name below each element of PATH.
-    pub candidates: Vec<CString>,
-    pub cwd: CString,
+    pub candidates: &'static [&'static CStr],
+    pub cwd: &'static CStr,
     pub uid: u32,
     pub gid: u32,
-    pub groups: Vec<u32>,
+    pub groups: &'static [u32],
     /// setgroups is denied in the new user namespace: an unprivileged user's (user_namespaces(7)).
     pub groups_denied: bool,
     pub umask: u32,
     pub capabilities: Capabilities,
     pub no_new_privileges: bool,
-    pub rlimits: Vec<Rlimit>,
+    pub rlimits: &'static [Rlimit],
     pub oom_score_adj: Option<i32>,
-    pub apparmor: Option<CString>,
-    pub selinux: Option<CString>,
+    pub apparmor: Option<&'static CStr>,
+    pub selinux: Option<&'static CStr>,
     /// A session keyring of its own, not the caller's.
     pub new_keyring: bool,
     pub personality: Option<u32>,
@@ -266,8 +268,8 @@ pub struct Process {
     /// ioprio_set's value: class << 13 | level.
     pub io_priority: Option<u32>,
     /// CPU masks, little-endian bytes, before and after joining the cgroup.
-    pub affinity_initial: Vec<u8>,
-    pub affinity_final: Vec<u8>,
+    pub affinity_initial: &'static [u8],
+    pub affinity_final: &'static [u8],
     pub memory_policy: Option<MemoryPolicy>,
     pub seccomp: Option<Filter>,
     pub terminal: Option<Terminal>,
@@ -322,5 +324,5 @@ pub struct Scheduler {
 pub struct MemoryPolicy {
     pub mode: u32,
     /// One bit a node.
-    pub nodes: Vec<usize>,
+    pub nodes: &'static [usize],
 }

@@ -59,13 +59,13 @@ pub fn seal(args: Args, log: &Log) -> Result<()> {
             (copy, UNNAMED)
         }
     };
-    let argv: CStrArray = core::iter::once(name).chain(args.args().skip(1)).map(Into::into).collect();
-    let envp: CStrArray = args.env().map(Into::into).collect();
+    let argv: CStrArray = core::iter::once(name).chain(args.args().skip(1)).collect();
+    let envp: CStrArray = args.env().collect();
     let mut errno = process::execveat(sealed.as_fd(), c"", &argv, &envp, fs::AT_EMPTY_PATH);
     if is_absent(errno) {
         // execveat is as old as any kernel that has the rest, and may be denied.
         let path = crate::compile::cstring(&format!("/proc/self/fd/{}", sealed.as_raw_fd()));
-        errno = process::execve(&path, &argv, &envp);
+        errno = process::execve(path, &argv, &envp);
     }
     Err(Error::os("start again from the sealed binary")(errno))
 }
@@ -146,7 +146,7 @@ fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
         // What is open for writing is not executed (ETXTBSY).
         false => {
             let name = crate::compile::cstring(&format!("/proc/self/fd/{}", to.as_raw_fd()));
-            fs::openat(CWD, &name, fs::O_RDONLY, 0)
+            fs::openat(CWD, name, fs::O_RDONLY, 0)
         }
     }
 }

@@ -302,10 +302,10 @@ fn return_to(left: &Option<OwnedFd>) -> Result<()> {
 /// what it is).
 pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
     let mut joins = Vec::with_capacity(namespaces.join.len());
-    for join in &namespaces.join {
+    for join in namespaces.join {
         let place = format!("config.json: linux.namespaces[{}].path", join.index);
         let path = join.path.to_string_lossy();
-        let file = rustix::fs::open(&*join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        let file = rustix::fs::open(join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(Error::sys(&place, &path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),

@@ -57,7 +57,7 @@ fn keeps_the_rules(plan: &Plan) {
         !path.starts_with('/') && path.split('/').all(|part| part != "..")
     };
     assert!(plan.mounts.iter().all(|mount| inside(&mount.target)), "{:?}", plan.mounts);
-    assert!(plan.masked.iter().chain(&plan.readonly).all(|path| inside(path)));
+    assert!(plan.masked.iter().chain(plan.readonly).all(|path| inside(path)));
     assert!(plan.devices.iter().all(|device| inside(&device.path)));
     // R3: a sysctl is a file below /proc/sys.
     assert!(plan.sysctls.iter().all(|sysctl| inside(&sysctl.path)), "{:?}", plan.sysctls);

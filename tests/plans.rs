@@ -50,7 +50,7 @@ fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
     };
     line("namespaces", namespaces(&plan.namespaces));
     line("root", root(&plan.root));
-    for mount in &plan.mounts {
+    for mount in plan.mounts.iter() {
         line("mount", mounted(mount));
     }
     line(
@@ -68,10 +68,9 @@ fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
             format!("{}={:?}", sysctl.path.to_string_lossy(), String::from_utf8_lossy(&sysctl.value))
         })),
     );
-    let name =
-        |name: &Option<Vec<u8>>| String::from_utf8_lossy(name.as_deref().unwrap_or_default()).into_owned();
-    line("hostname", name(&plan.hostname));
-    line("domainname", name(&plan.domainname));
+    let name = |name: Option<&[u8]>| String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
+    line("hostname", name(plan.hostname));
+    line("domainname", name(plan.domainname));
     line("createContainer", joined(plan.create_container.iter().map(|hook| hook.path.to_string_lossy())));
     line("startContainer", joined(plan.start_container.iter().map(|hook| hook.path.to_string_lossy())));
     for (what, value) in process(plan.process) {
@@ -95,7 +94,7 @@ fn joined(parts: impl Iterator<Item = impl AsRef<str>>) -> String {
 
 fn namespaces(plan: &plan::Namespaces) -> String {
     let mut out = format!("new {:#x}", plan.new);
-    for join in &plan.join {
+    for join in plan.join {
         write!(out, ", join {:#x} {}", join.kind, join.path.to_string_lossy()).unwrap();
     }
     for (what, map) in [("uid", &plan.uid_map), ("gid", &plan.gid_map), ("time", &plan.time_offsets)] {
@@ -151,8 +150,8 @@ fn mounted(plan: &plan::Mount) -> String {
 
 fn process(plan: &plan::Process) -> Vec<(&'static str, String)> {
     let sets = &plan.capabilities;
-    let owned = |option: &Option<std::ffi::CString>| {
-        option.as_ref().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+    let owned = |option: Option<&std::ffi::CStr>| {
+        option.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
     };
     vec![
         ("args", format!("{:?}", plan.args)),
@@ -175,8 +174,8 @@ fn process(plan: &plan::Process) -> Vec<(&'static str, String)> {
             ),
         ),
         ("oom_score_adj", plan.oom_score_adj.map(|value| value.to_string()).unwrap_or_default()),
-        ("apparmor", owned(&plan.apparmor)),
-        ("selinux", owned(&plan.selinux)),
+        ("apparmor", owned(plan.apparmor)),
+        ("selinux", owned(plan.selinux)),
         ("keyring", if plan.new_keyring { "new".into() } else { String::new() }),
         (
             "seccomp",

@@ -163,18 +163,18 @@ fn put<'p>(
     undo: &mut Vec<Undo<'p>>,
 ) -> rustix::io::Result<bool> {
     // systemd has limited the scope for now.
-    if cgroup.scope.is_some() && cgroup.late_pids.is_some() && write.file.as_c_str() == c"pids.max" {
+    if cgroup.scope.is_some() && cgroup.late_pids.is_some() && write.file == c"pids.max" {
         return Ok(true);
     }
     for dir in cgroup.dirs.iter().filter(|dir| dir.v1 == write.v1) {
         let before = match restore {
-            true => read_file(&dir.fd, &write.file).ok(),
+            true => read_file(&dir.fd, write.file).ok(),
             false => None,
         };
-        match write_file(&dir.fd, &write.file, &write.value) {
+        match write_file(&dir.fd, write.file, &write.value) {
             Ok(()) => {
                 if let Some(before) = before {
-                    undo.push(Undo { dir, file: &write.file, value: &write.value, before });
+                    undo.push(Undo { dir, file: write.file, value: &write.value, before });
                 }
                 return Ok(true);
             }

@@ -264,7 +264,7 @@ impl Prepared {
     /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
     /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
     pub fn create(&self) -> Result<Option<Cgroup>> {
-        let pids_is_1 = |write: &Write| write.file.as_c_str() == c"pids.max" && write.value == b"1";
+        let pids_is_1 = |write: &Write| write.file == c"pids.max" && write.value == b"1";
         let late_pids: Option<&[u8]> = match self.plan.no_forks {
             true => Some(b"0"),
             false if self.scope.is_some() && self.plan.writes.iter().any(pids_is_1) => Some(b"1"),

@@ -61,7 +61,7 @@ impl Cgroup {
     fn text(&self, v1: Option<bool>, name: &[&str]) -> String {
         let name = crate::compile::cstring(&name.concat());
         let dirs = self.dirs.iter().filter(|dir| v1.is_none_or(|v1| dir.v1 == v1));
-        let text = dirs.filter_map(|dir| read_file(&dir.fd, &name).ok()).next().unwrap_or_default();
+        let text = dirs.filter_map(|dir| read_file(&dir.fd, name).ok()).next().unwrap_or_default();
         String::from_utf8(text).unwrap_or_default()
     }
 

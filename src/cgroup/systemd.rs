@@ -368,7 +368,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::compile::cgroup::Missing;
-    use alloc::ffi::CString;
 
     #[test]
     fn a_scope_is_where_its_slice_says() {
@@ -402,7 +401,7 @@ mod tests {
     fn limits_become_properties() {
         let write = |file: &str, value: &str| Write {
             v1: false,
-            file: CString::new(file).unwrap(),
+            file: crate::compile::cstring(file),
             value: value.into(),
             place: "".into(),
             missing: Missing::Fail,

@@ -103,7 +103,7 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
         write_proc(fds, b"thread-self/attr/", c"exec", label.to_bytes()).map_err(nth(Step::Label, 1))?;
     }
     if !process.affinity_final.is_empty() {
-        sched::sched_setaffinity(0, &process.affinity_final).map_err(at(Step::Affinity))?;
+        sched::sched_setaffinity(0, process.affinity_final).map_err(at(Step::Affinity))?;
     }
     if let Some(s) = &process.scheduler {
         let mut attr = sched::SchedAttr::default();
@@ -115,19 +115,19 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
         sched::ioprio_set(priority >> 13, priority & 7).map_err(at(Step::IoPriority))?;
     }
     if let Some(policy) = &process.memory_policy {
-        sched::set_mempolicy(policy.mode, &policy.nodes).map_err(at(Step::MemoryPolicy))?;
+        sched::set_mempolicy(policy.mode, policy.nodes).map_err(at(Step::MemoryPolicy))?;
     }
     if let Some(persona) = process.personality {
         process::personality(persona).map_err(at(Step::Personality))?;
     }
-    for limit in &process.rlimits {
+    for limit in process.rlimits {
         let new = process::Rlimit { current: limit.soft, maximum: limit.hard };
         process::prlimit(0, limit.resource, Some(&new))
             .map_err(nth(Step::Rlimit, usize::from(limit.index)))?;
     }
     stdio_owner(process)?;
     process::umask(process.umask);
-    let inside = enter_cwd(&process.cwd, jail);
+    let inside = enter_cwd(process.cwd, jail);
 
     for cap in 0..64 {
         if process.capabilities.bounding & (1 << cap) == 0 {
@@ -141,7 +141,7 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
     if process.uid != 0 {
         prctl::set_keepcaps(true).map_err(at(Step::Capabilities))?;
     }
-    match ids::set_groups(&process.groups) {
+    match ids::set_groups(process.groups) {
         // A user namespace of an unprivileged user: setgroups is denied there for good (user_namespaces(7)).
         Err(Errno::PERM) if process.groups_denied && process.groups.is_empty() => {}
         other => other.map_err(at(Step::Groups))?,
@@ -152,7 +152,7 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
     }
     match inside {
         // Only the user itself may enter (a home directory on a file system that squashes root).
-        Err(Errno::ACCESS) => enter_cwd(&process.cwd, jail),
+        Err(Errno::ACCESS) => enter_cwd(process.cwd, jail),
         other => other,
     }
     .map_err(|errno| at(if errno == Errno::XDEV { Step::CwdOutside } else { Step::Cwd })(errno))?;
@@ -251,10 +251,10 @@ fn begin_session(process: &Process, fds: Fds<'_>) -> Done<()> {
 
 fn install_filter(process: &Process, fds: Fds<'_>) -> Done<()> {
     let Some(filter) = &process.seccomp else { return Ok(()) };
-    let listener = match seccomp::set_mode_filter(filter.flags, &filter.program) {
+    let listener = match seccomp::set_mode_filter(filter.flags, filter.program) {
         // SPEC_ALLOW came with Linux 4.17, and the profile did not ask for it.
         Err(Errno::INVAL) if filter.default_flags => {
-            seccomp::set_mode_filter(filter.flags & !seccomp::SPEC_ALLOW, &filter.program)
+            seccomp::set_mode_filter(filter.flags & !seccomp::SPEC_ALLOW, filter.program)
         }
         other => other,
     }
@@ -354,7 +354,7 @@ fn enter_cwd(cwd: &CStr, jail: &Jail) -> syscalls::Result<()> {
 /// Whether a candidate may be executed, as execvp(3) would find it.
 fn look_up(process: &Process) -> Done<()> {
     let mut forbidden = None;
-    for path in &process.candidates {
+    for path in process.candidates {
         match fs::faccessat(CWD, path, fs::X_OK) {
             Ok(()) if stat::fstatat(CWD, path, 0).is_ok_and(|have| have.mode & fs::S_IFMT == fs::S_IFDIR) => {
                 forbidden = Some(Errno::ACCESS);
@@ -369,7 +369,7 @@ fn look_up(process: &Process) -> Done<()> {
 
 /// Executes the first candidate that can be (execvp(3)): what is missing is passed over, and so is what is forbidden, unless
 /// nothing better comes.
-fn execute(candidates: &[alloc::ffi::CString], args: &CStrArray, env: &CStrArray) -> Fail {
+fn execute(candidates: &[&CStr], args: &CStrArray, env: &CStrArray) -> Fail {
     let mut failure = Errno::NOENT;
     for path in candidates {
         match process::execve(path, args, env) {

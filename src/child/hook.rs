@@ -17,7 +17,7 @@ pub fn run(hook: &Hook, state: Option<BorrowedFd<'_>>) -> syscalls::Result<()> {
     match process::clone(0, hook.timeout.is_some(), process::SIGCHLD)? {
         process::Fork::Child => {
             if prepare(state).is_ok() {
-                process::execve(&hook.path, &hook.args, &hook.env);
+                process::execve(hook.path, &hook.args, &hook.env);
             }
             process::exit_group(127)
         }

@@ -85,7 +85,7 @@ pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
     match create(plan, fds) {
         Ok(jail) => {
             let ids = ids_in(&plan.namespaces);
-            finish::finish(plan.process, &plan.start_container, fds, &jail, ids)
+            finish::finish(plan.process, plan.start_container, fds, &jail, ids)
         }
         Err(fail) => give_up(fail, fds),
     }
@@ -157,7 +157,7 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
         run_hook(hook, fds.state).map_err(nth(Step::CreateContainer, index))?;
     }
     for (index, sysctl) in plan.sysctls.iter().enumerate() {
-        finish::write_proc(fds, b"sys/", &sysctl.path, &sysctl.value).map_err(nth(Step::Sysctl, index))?;
+        finish::write_proc(fds, b"sys/", sysctl.path, sysctl.value).map_err(nth(Step::Sysctl, index))?;
     }
 
     let before = jail.root.as_raw_fd();
@@ -214,7 +214,7 @@ fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
         ns::unshare(ns::CLONE_NEWCGROUP).map_err(at(Step::Clone))?;
     }
     if namespaces.new & ns::CLONE_NEWTIME != 0 {
-        make_time(&namespaces.time_offsets, fds).map_err(at(Step::Time))?;
+        make_time(namespaces.time_offsets, fds).map_err(at(Step::Time))?;
     }
     if namespaces.has(ns::CLONE_NEWUSER) {
         ids::set_gid(0).map_err(at(Step::Identity))?;

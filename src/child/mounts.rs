@@ -26,7 +26,7 @@ impl<'p> Own<'p> {
     /// Opens what was mounted. None where a rename has put a directory of the image in its place, or the kernel cannot tell
     /// (before Linux 5.8): mounts are made here by this process only.
     fn open(mount: &'p Mount, jail: &Jail) -> Option<Own<'p>> {
-        let top = jail.open(&mount.target, fs::O_DIRECTORY, Links::Refuse).ok()?;
+        let top = jail.open(mount.target, fs::O_DIRECTORY, Links::Refuse).ok()?;
         let have = stat::statx(top, c"", fs::AT_EMPTY_PATH, 0).ok()?;
         let is_mount = have.stx_attributes & u64::from(stat::STATX_ATTR_MOUNT_ROOT) != 0;
         is_mount.then_some(Own { path: mount.target.to_bytes(), top })
@@ -57,16 +57,16 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
             && mount.propagation == 0
             && mount.tree_attr.is_empty();
         if let (true, Some(own)) = (plain, own)
-            && let Some(name) = own.name(&mount.target)
+            && let Some(name) = own.name(mount.target)
         {
             match fs::mkdirat(own.top, name, 0o755) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
             }
-            new(mount, index, (own.top, name), &mount.data, jail)?;
+            new(mount, index, (own.top, name), mount.data, jail)?;
             continue;
         }
-        own = own.filter(|own| own.survives(&mount.target) && mount.no_symlinks);
+        own = own.filter(|own| own.survives(mount.target) && mount.no_symlinks);
         match mount.kind {
             MountKind::Filesystem => {
                 filesystem(mount, index, jail)?;
@@ -84,7 +84,7 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
             MountKind::Remount => {
                 let target = existing(mount, index, jail)?;
                 let flags = mount.flags | mount::MS_REMOUNT;
-                jail.mount(None, (target, c""), None, flags, Some(&mount.data))
+                jail.mount(None, (target, c""), None, flags, Some(mount.data))
                     .map_err(nth(Step::Mount, index))?;
                 propagate(mount, target, index, jail)?;
             }
@@ -108,8 +108,7 @@ fn is_used(plan: &Plan, index: usize, mount: &Mount) -> bool {
 /// A new file system.
 fn new(mount: &Mount, index: usize, at: At<'_>, data: &CStr, jail: &Jail) -> Done<()> {
     let data = (!data.is_empty()).then_some(data);
-    jail.mount(Some(&mount.source), at, Some(&mount.fstype), mount.flags, data)
-        .map_err(nth(Step::Mount, index))
+    jail.mount(Some(mount.source), at, Some(mount.fstype), mount.flags, data).map_err(nth(Step::Mount, index))
 }
 
 fn links(mount: &Mount) -> Links {
@@ -121,14 +120,14 @@ fn links(mount: &Mount) -> Links {
 }
 
 fn existing(mount: &Mount, index: usize, jail: &Jail) -> Done<BorrowedFd<'static>> {
-    jail.open(&mount.target, 0, links(mount)).map_err(nth(Step::MountTarget, index))
+    jail.open(mount.target, 0, links(mount)).map_err(nth(Step::MountTarget, index))
 }
 
 fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
     let mut buffer = [0; 4096];
     let data = match mount.mode_below {
         true => data_with_mode(mount, jail, &mut buffer).map_err(nth(Step::MountTarget, index))?,
-        false => &mount.data,
+        false => mount.data,
     };
     let target = destination(mount, jail).map_err(nth(Step::MountTarget, index))?;
     new(mount, index, (target, c""), data, jail)?;
@@ -148,7 +147,7 @@ fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
 /// The data of a tmpfs with the mode of the directory that it is going to cover (runc and crun do so), or where there is none with
 /// the kernel's own choice.
 fn data_with_mode<'b>(mount: &Mount, jail: &Jail, buffer: &'b mut [u8]) -> syscalls::Result<&'b CStr> {
-    let mode = match jail.open(&mount.target, fs::O_DIRECTORY, links(mount)) {
+    let mode = match jail.open(mount.target, fs::O_DIRECTORY, links(mount)) {
         Ok(below) => stat::fstat(below)?.mode,
         Err(Errno::NOENT) => 0o1777,
         Err(errno) => return Err(errno),
@@ -165,12 +164,12 @@ fn data_with_mode<'b>(mount: &Mount, jail: &Jail, buffer: &'b mut [u8]) -> sysca
 fn destination(mount: &Mount, jail: &Jail) -> syscalls::Result<BorrowedFd<'static>> {
     // A directory of the root itself, and no link: it is not in a procfs.
     if links(mount) == Links::Follow && !mount.target.to_bytes().contains(&b'/') {
-        match jail.open_or_make_directory(&mount.target, Links::Refuse) {
+        match jail.open_or_make_directory(mount.target, Links::Refuse) {
             Err(Errno::LOOP) => {}
             other => return other,
         }
     }
-    let target = jail.open_or_make_directory(&mount.target, links(mount))?;
+    let target = jail.open_or_make_directory(mount.target, links(mount))?;
     not_in_proc(mount, target).map(|()| target)
 }
 
@@ -206,7 +205,7 @@ fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -
 
 /// `tree` is the detached tree to attach where it is there already.
 fn bind(mount: &Mount, index: usize, jail: &Jail, tree: Option<BorrowedFd<'_>>) -> Done<()> {
-    bind_from(&mount.source, mount, index, jail, tree)
+    bind_from(mount.source, mount, index, jail, tree)
 }
 
 fn bind_from(
@@ -341,7 +340,7 @@ fn target_like(
     index: usize,
     jail: &Jail,
 ) -> Done<BorrowedFd<'static>> {
-    match jail.open(&mount.target, 0, links(mount)) {
+    match jail.open(mount.target, 0, links(mount)) {
         Ok(target) => {
             return not_in_proc(mount, target).map(|()| target).map_err(nth(Step::MountTarget, index));
         }
@@ -351,8 +350,8 @@ fn target_like(
     let directory =
         stat::fstat(source).map_err(nth(Step::MountSource, index))?.mode & fs::S_IFMT == fs::S_IFDIR;
     match directory {
-        true => jail.open_or_make_directory(&mount.target, links(mount)),
-        false => jail.open_or_make_file(&mount.target, links(mount)),
+        true => jail.open_or_make_directory(mount.target, links(mount)),
+        false => jail.open_or_make_file(mount.target, links(mount)),
     }
     .map_err(nth(Step::MountCreate, index))
 }
@@ -369,10 +368,9 @@ fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> syscalls::Result<()> {
 
 fn copy_symlink(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
     let mut buffer = [0; 256];
-    let (directory, name) = jail
-        .parent(&mount.target, true, Links::Follow, &mut buffer)
-        .map_err(nth(Step::MountTarget, index))?;
-    match fs::symlinkat(&mount.source, directory, name) {
+    let (directory, name) =
+        jail.parent(mount.target, true, Links::Follow, &mut buffer).map_err(nth(Step::MountTarget, index))?;
+    match fs::symlinkat(mount.source, directory, name) {
         Err(Errno::EXIST) => {
             let mut have = [0; 4096];
             let have = fs::readlinkat(directory, name, &mut have).map_err(nth(Step::MountCreate, index))?;

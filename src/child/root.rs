@@ -28,7 +28,7 @@ pub fn attach(root: &Root) -> Done<Jail> {
     let leaves_nothing = if late { MS_SLAVE | MS_REC } else { root.propagation };
     mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
     let directory =
-        leak(fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
+        leak(fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
     let tree = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
     let names = Names::enter().ok(); // a procfs that is mounted for it is not the container's
     match tree.map(leak).and_then(|tree| attach_tree(tree, directory).map(|()| tree)) {
@@ -36,8 +36,7 @@ pub fn attach(root: &Root) -> Done<Jail> {
         Err(errno) if is_absent(errno) => {
             let below = (directory, c"");
             Jail::new(directory, names).bind(below, below, MS_REC).map_err(at(Step::RootBind))?;
-            let tree =
-                fs::openat(CWD, &root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?;
+            let tree = fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?;
             let jail = Jail::new(leak(tree), names);
             same_file(directory, jail.root).map_err(at(Step::RootBind))?;
             jail.do_without(Absent::MoveMount);
@@ -239,7 +238,7 @@ fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>
     }
     const NULL: (u32, u32, u32) = (fs::S_IFCHR, 1, 3);
     let is_null = |device: &Device| {
-        &*device.path == c"dev/null" && (device.mode & fs::S_IFMT, device.major, device.minor) == NULL
+        device.path == c"dev/null" && (device.mode & fs::S_IFMT, device.major, device.minor) == NULL
     };
     let null = match own {
         // What was made there is what is there.

@@ -147,10 +147,10 @@ fn think<'b>(
     };
     let plan = compile::compile(config, request)?;
     plan.process.groups_denied = context.is_rootless() && maps::gives_groups_up(&plan.namespaces);
-    for warning in &plan.warnings {
+    for warning in plan.warnings {
         context.log.warn(warning);
     }
-    for name in plan.process.seccomp.iter().flat_map(|filter| &filter.unknown) {
+    for name in plan.process.seccomp.iter().flat_map(|filter| filter.unknown) {
         context
             .log
             .debug(&format!("config.json: linux.seccomp.syscalls: unknown name {} is skipped", Quoted(name)));

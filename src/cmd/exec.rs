@@ -58,7 +58,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         supervise::hold_signals()?;
     }
     if !process.affinity_initial.is_empty() {
-        syscalls::sched::sched_setaffinity(0, &process.affinity_initial)
+        syscalls::sched::sched_setaffinity(0, process.affinity_initial)
             .map_err(Error::os("process.execCPUAffinity.initial: sched_setaffinity"))?;
     }
 
@@ -238,6 +238,8 @@ fn plan<'a>(
 struct Target {
     namespaces: Namespaces,
     joins: Vec<OwnedFd>,
+    /// What these are.
+    named: Vec<Join>,
     /// Its root, where there is a /proc to ask; else that of its mount namespace.
     root: Option<OwnedFd>,
     /// Whether its namespaces are joined by a pidfd, all in one call.
@@ -295,16 +297,17 @@ impl Target {
         let path = format!("/proc/{}/root", record.pid);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty()).ok();
-        Target { namespaces: Namespaces::default(), joins: Vec::new(), root, by_pidfd }
+        Target { namespaces: Namespaces::default(), joins: Vec::new(), named: Vec::new(), root, by_pidfd }
     }
 
     fn join(&mut self, kind: u64, namespace: OwnedFd) {
-        self.namespaces.join.push(Join { kind, path: cstring("the container's process"), index: 0 });
+        self.named.push(Join { kind, path: cstring("the container's process"), index: 0 });
         self.joins.push(namespace);
     }
 
     /// The container's process was there when all was open, so it is its own, not that of a later process with its pid.
-    fn checked(self, record: &Record<'_>) -> Result<Self> {
+    fn checked(mut self, record: &Record<'_>) -> Result<Self> {
+        self.namespaces.join = core::mem::take(&mut self.named).leak();
         if record.is_alive() { Ok(self) } else { Err(not_running(record.id)) }
     }
 }

@@ -5,7 +5,7 @@ use crate::args;
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Quoted, Result, error};
 use crate::store::{Record, Status};
-use alloc::{ffi::CString, format, string::String, vec::Vec};
+use alloc::{boxed::Box, ffi::CString, format, string::String, vec::Vec};
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, Fork, WEXITED, WaitFor, WaitStatus};
 use syscalls::{CStrArray, fd};
@@ -76,10 +76,9 @@ fn read(path: &str) -> Option<String> {
 /// Runs the machine's own `ps` with the options and returns what it prints.
 fn run_ps(context: &Context<'_>, options: &[CString]) -> Result<String> {
     let failed = |errno| Error::os("run ps")(errno);
-    let mut words = alloc::vec![c"ps".into()];
-    words.extend(options.iter().cloned());
-    let argv: CStrArray = words.into_iter().collect();
-    let env: CStrArray = context.env.env().map(CString::from).collect();
+    let mut argv: CStrArray = [c"ps"].into_iter().collect();
+    argv.extend(options.iter().map(|option| &*Box::leak(option.clone().into_boxed_c_str())));
+    let env: CStrArray = context.env.env().collect();
     let (output, input) = fd::pipe(OFlags::CLOEXEC.bits()).map_err(failed)?;
     let pid = match process::clone(0, false, process::SIGCHLD).map_err(failed)? {
         Fork::Parent { pid, .. } => pid,

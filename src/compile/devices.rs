@@ -19,7 +19,7 @@ pub const DEFAULTS: &[(&str, u32, u32)] = &[
 
 /// The configured devices, and those default ones that are not among them. Where /dev is bound there are none by default, as with
 /// runc and crun: they would be made in a directory of the host.
-pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<Vec<Device>> {
+pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<&'static [Device]> {
     let configured = &config.linux.devices;
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
@@ -77,5 +77,5 @@ pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<Vec<Device>> {
             });
         }
     }
-    Ok(devices)
+    Ok(devices.leak())
 }

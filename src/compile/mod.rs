@@ -16,7 +16,8 @@ pub mod sysctl;
 use crate::config::{Config, Linux};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
-use alloc::{boxed::Box, ffi::CString, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::ffi::CStr;
 
 /// What `create` and `run` know besides config.json.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +53,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
     let process = process::compile(process, around, &mut warnings)?;
     surroundings(linux, request.allow_unknown_syscalls, process)?;
     // "This setting is not applicable to the container's init process" (config.md "execCPUAffinity").
-    (process.affinity_initial, process.affinity_final) = (Vec::new(), Vec::new());
+    (process.affinity_initial, process.affinity_final) = (&[], &[]);
 
     let root = mounts::root(config, request.bundle, request.no_pivot)?;
     let mut mounts = mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?;
@@ -83,7 +84,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
     }
     Ok(Box::leak(Box::new(Plan {
         root,
-        mounts,
+        mounts: mounts.leak(),
         devices: devices::devices(config, dev_is_bound)?,
         dev_is_bound,
         net_devices: netdev::net_devices(config, &namespaces)?,
@@ -96,7 +97,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
         start_container: hooks(&config.hooks.start_container, "startContainer")?,
         namespaces,
         process,
-        warnings,
+        warnings: warnings.leak(),
     })))
 }
 
@@ -107,10 +108,15 @@ pub fn surroundings(linux: &Linux<'_>, allow_unknown_syscalls: bool, process: &m
         let filter =
             seccomp::compile("config.json: linux.seccomp.", profile, &seccomp::table::NATIVE, options)?;
         process.seccomp = Some(Filter {
-            program: filter.program,
+            program: filter.program.leak(),
             flags: filter.flags,
             default_flags: filter.default_flags,
-            unknown: filter.unknown.into_iter().map(String::from).collect(),
+            unknown: filter
+                .unknown
+                .into_iter()
+                .map(|name| &*String::from(name).leak())
+                .collect::<Vec<_>>()
+                .leak(),
         });
     }
     process.personality = linux.personality.as_ref().map(process::personality).transpose()?;
@@ -119,7 +125,7 @@ pub fn surroundings(linux: &Linux<'_>, allow_unknown_syscalls: bool, process: &m
 }
 
 /// One list of hooks.
-pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<Vec<Hook>> {
+pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<&'static [Hook]> {
     let mut plan = Vec::with_capacity(hooks.len());
     for (index, hook) in hooks.iter().enumerate() {
         let refuse = |field: &str, why: &str| error!("config.json: hooks.{list}[{index}].{field}: {why}");
@@ -135,16 +141,16 @@ pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<Vec<Hook>>
         };
         let path = cstring(hook.path);
         let args = match hook.args.is_empty() {
-            true => [path.clone()].into_iter().collect(),
+            true => [path].into_iter().collect(),
             false => hook.args.iter().map(|arg| cstring(arg)).collect(),
         };
         let env = hook.env.iter().map(|entry| cstring(entry)).collect();
         plan.push(Hook { path, args, env, timeout });
     }
-    Ok(plan)
+    Ok(plan.leak())
 }
 
-fn paths(paths: &[&str], list: &str) -> Result<Vec<CString>> {
+fn paths(paths: &[&str], list: &str) -> Result<&'static [&'static CStr]> {
     let mut plan = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') {
@@ -152,27 +158,26 @@ fn paths(paths: &[&str], list: &str) -> Result<Vec<CString>> {
         }
         plan.push(inside(path));
     }
-    Ok(plan)
+    Ok(plan.leak())
 }
 
 /// A UTS name: at most 64 bytes (__NEW_UTS_LEN).
-fn name(name: Option<&str>, field: &str) -> Result<Option<Vec<u8>>> {
+fn name(name: Option<&str>, field: &str) -> Result<Option<&'static [u8]>> {
     match name {
         None | Some("") => Ok(None),
         Some(name) if name.len() > 64 => Err(error!("config.json: {field}: is longer than 64 bytes")),
-        Some(name) => Ok(Some(name.as_bytes().into())),
+        Some(name) => Ok(Some(cstring(name).to_bytes())),
     }
 }
 
-/// A C string of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.
-pub fn cstring(text: &str) -> CString {
-    let bytes: Vec<u8> = text.bytes().filter(|byte| *byte != 0).collect();
-    CString::new(bytes).unwrap_or_default()
+/// A C string, never freed, of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.
+pub fn cstring(text: &str) -> &'static CStr {
+    CStr::from_bytes_until_nul([text, "\0"].concat().leak().as_bytes()).unwrap_or_default()
 }
 
 /// A path of the container, cleaned as text (`a//b`, `.` and `..` resolved, never above the root) and made relative to the
 /// container's root: `/dev/./pts` is `dev/pts`, `/` is `.`. Symbolic links are for the kernel to resolve, inside the root.
-pub fn inside(path: &str) -> CString {
+pub fn inside(path: &str) -> &'static CStr {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

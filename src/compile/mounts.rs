@@ -4,7 +4,8 @@ use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Root};
-use alloc::{ffi::CString, format, string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
+use core::ffi::CStr;
 use linux_raw_sys::general::{
     MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_NOATIME, MS_PRIVATE,
     MS_RDONLY, MS_REC, MS_RELATIME, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE,
@@ -419,7 +420,7 @@ fn clear(change: &mut AttrChange, attr: u32) {
 }
 
 /// A host path, absolute: relative ones are below the bundle.
-fn below(bundle: &str, path: &str) -> CString {
+fn below(bundle: &str, path: &str) -> &'static CStr {
     match path.starts_with('/') {
         true => cstring(path),
         false => cstring(&format!("{}/{path}", bundle.trim_end_matches('/'))),

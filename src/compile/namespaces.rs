@@ -31,6 +31,7 @@ const MAX_RANGES: usize = 340;
 pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
     let linux = &config.linux;
     let mut plan = Namespaces::default();
+    let mut join: Vec<Join> = Vec::new();
     for (index, namespace) in linux.namespaces.iter().enumerate() {
         let refuse =
             |why: &str| error!("config.json: linux.namespaces[{index}] {}: {why}", Quoted(namespace.kind));
@@ -38,7 +39,7 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
             .iter()
             .find(|(name, ..)| *name == namespace.kind)
             .ok_or_else(|| refuse("is not a namespace type"))?;
-        if plan.has(*kind) {
+        if plan.new & kind != 0 || join.iter().any(|other| other.kind == *kind) {
             return Err(refuse("is there twice"));
         }
         if namespace.path.is_empty() {
@@ -47,10 +48,11 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
             return Err(refuse("path must be absolute"));
         } else {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            plan.join.push(Join { kind: *kind, path: cstring(namespace.path), index });
+            join.push(Join { kind: *kind, path: cstring(namespace.path), index });
         }
     }
-    plan.join.sort_unstable_by_key(|join| NAMESPACES.iter().position(|(_, kind, _)| *kind == join.kind));
+    join.sort_unstable_by_key(|join| NAMESPACES.iter().position(|(_, kind, _)| *kind == join.kind));
+    plan.join = join.leak();
 
     let user = u64::from(CLONE_NEWUSER);
     for (name, map) in [("uidMappings", &linux.uid_mappings), ("gidMappings", &linux.gid_mappings)] {
@@ -91,7 +93,7 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
             return Err(refuse("cannot be written"));
         }
     }
-    plan.time_offsets = offsets.into_bytes();
+    plan.time_offsets = offsets.leak().as_bytes();
 
     let needs = |name: &str, kind: u32| match plan.has(u64::from(kind)) {
         true => Ok(()),
@@ -127,11 +129,11 @@ fn check_ranges(map: &[IdMapping]) -> core::result::Result<(), &'static str> {
 }
 
 /// A map as /proc/PID/uid_map takes it; None for more ranges than there can be.
-pub fn map_text(map: &[IdMapping]) -> Option<Vec<u8>> {
+pub fn map_text(map: &[IdMapping]) -> Option<&'static [u8]> {
     check_ranges(map).ok()?;
     let mut text = String::new();
     for range in map {
         writeln!(text, "{} {} {}", range.container_id, range.host_id, range.size).ok()?;
     }
-    Some(text.into_bytes())
+    Some(text.leak().as_bytes())
 }

@@ -18,7 +18,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Compiles `linux.netDevices`. Those with a template come last, so that they get what the others leave free.
-pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<NetDevice>> {
+pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<&'static [NetDevice]> {
     let devices = &config.linux.net_devices;
     let mut plan: Vec<NetDevice> = Vec::with_capacity(devices.len());
     let mut fixed = 0usize;
@@ -46,7 +46,7 @@ pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<N
         plan.insert(fixed, device);
         fixed = fixed.saturating_add(1);
     }
-    Ok(plan)
+    Ok(plan.leak())
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
         let config: &mut Config<'_> = crate::config::parse("config.json", json.as_bytes()).unwrap();
         let namespaces = Namespaces { new: u64::from(CLONE_NEWNET), ..Namespaces::default() };
         net_devices(config, &namespaces)
-            .map(|plan| plan.into_iter().map(|device| device.inside.into_string().unwrap()).collect())
+            .map(|plan| plan.iter().map(|device| device.inside.to_str().unwrap().into()).collect())
             .map_err(|error| error.to_string())
     }
 

@@ -5,7 +5,8 @@ use crate::activation::LISTEN_PID;
 use crate::config;
 use crate::error::{Quoted, Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
-use alloc::{boxed::Box, ffi::CString, format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+use core::ffi::CStr;
 use linux_raw_sys::general::{
     RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
     RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO, RLIMIT_RTTIME,
@@ -128,7 +129,7 @@ pub fn compile(
         cwd: cstring(process.cwd),
         uid: user.uid,
         gid: user.gid,
-        groups: user.additional_gids.clone(),
+        groups: user.additional_gids.clone().leak(),
         groups_denied: false,
         umask: user.umask.unwrap_or(0o022),
         capabilities: capabilities::compile(process.capabilities.as_ref(), warnings),
@@ -166,23 +167,24 @@ fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String]) -> Vec
 }
 
 /// What execvp(3) would try: the name itself when it has a slash, else below each element of PATH, an empty one being the cwd.
-fn candidates(program: &str, path: &str) -> Vec<CString> {
+fn candidates(program: &str, path: &str) -> &'static [&'static CStr] {
     if program.contains('/') {
-        return Vec::from([cstring(program)]);
+        return Vec::from([cstring(program)]).leak();
     }
     path.split(':')
         .map(|directory| match directory {
             "" => cstring(&format!("./{program}")),
             _ => cstring(&format!("{}/{program}", directory.trim_end_matches('/'))),
         })
-        .collect()
+        .collect::<Vec<_>>()
+        .leak()
 }
 
-fn label(text: &str) -> Option<CString> {
+fn label(text: &str) -> Option<&'static CStr> {
     (!text.is_empty()).then(|| cstring(text))
 }
 
-fn rlimits(process: &config::Process<'_>, place: &str) -> Result<Vec<Rlimit>> {
+fn rlimits(process: &config::Process<'_>, place: &str) -> Result<&'static [Rlimit]> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
         let refuse = |why: &str| error!("{place}.rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
@@ -199,7 +201,7 @@ fn rlimits(process: &config::Process<'_>, place: &str) -> Result<Vec<Rlimit>> {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
         limits.push(Rlimit { resource, soft: limit.soft, hard: limit.hard, index });
     }
-    Ok(limits)
+    Ok(limits.leak())
 }
 
 fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Scheduler>> {
@@ -246,11 +248,11 @@ fn io_priority(process: &config::Process<'_>, place: &str) -> Result<Option<u32>
 }
 
 /// A CPU list (`0-3,7`) as the mask that sched_setaffinity(2) takes.
-fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<Vec<u8>> {
-    let Some(asked) = &process.exec_cpu_affinity else { return Ok(Vec::new()) };
+fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<&'static [u8]> {
+    let Some(asked) = &process.exec_cpu_affinity else { return Ok(&[]) };
     let list = if field == "initial" { &asked.initial } else { &asked.last };
     if list.is_empty() {
-        return Ok(Vec::new());
+        return Ok(&[]);
     }
     bit_list(list).ok_or_else(|| {
         error!("{place}.execCPUAffinity.{field} {}: is not a CPU list such as 0-3,7", Quoted(list))
@@ -305,7 +307,7 @@ pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
         mode |= bit;
     }
     let bytes = match asked.nodes.is_empty() {
-        true => Vec::new(),
+        true => &[],
         false => bit_list(asked.nodes).ok_or_else(|| refuse("nodes", "is not a list such as 0-3,7"))?,
     };
     let word = |chunk: &[u8]| {
@@ -315,11 +317,11 @@ pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
         }
         usize::from_le_bytes(bytes)
     };
-    Ok(MemoryPolicy { mode, nodes: bytes.chunks(size_of::<usize>()).map(word).collect() })
+    Ok(MemoryPolicy { mode, nodes: bytes.chunks(size_of::<usize>()).map(word).collect::<Vec<_>>().leak() })
 }
 
 /// A list of numbers and ranges below 8192 (the kernel's NR_CPUS limit) as a mask of whole 64-bit words.
-pub fn bit_list(list: &str) -> Option<Vec<u8>> {
+pub fn bit_list(list: &str) -> Option<&'static [u8]> {
     let mut mask: Vec<u8> = Vec::new();
     for part in list.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -340,7 +342,7 @@ pub fn bit_list(list: &str) -> Option<Vec<u8>> {
             }
         }
     }
-    Some(mask)
+    Some(mask.leak())
 }
 
 #[cfg(test)]
@@ -356,8 +358,8 @@ mod tests {
 
     #[test]
     fn candidates_are_those_of_execvp() {
-        let text = |list: Vec<CString>| -> Vec<String> {
-            list.into_iter().map(|path| path.into_string().unwrap()).collect()
+        let text = |list: &[&'static CStr]| -> Vec<&str> {
+            list.iter().map(|path| path.to_str().unwrap()).collect()
         };
         assert_eq!(text(candidates("sh", "/bin:/usr/bin/:")), ["/bin/sh", "/usr/bin/sh", "./sh"]);
         assert_eq!(text(candidates("./sh", "/bin")), ["./sh"]);
@@ -365,7 +367,7 @@ mod tests {
 
     #[test]
     fn cpu_lists_are_strict() {
-        assert_eq!(bit_list("0-1,9"), Some(Vec::from([3, 2, 0, 0, 0, 0, 0, 0])));
+        assert_eq!(bit_list("0-1,9"), Some(&[3, 2, 0, 0, 0, 0, 0, 0][..]));
         for bad in ["", "a", "3-1", "-1", "+1", "9999", "1,,2"] {
             assert_eq!(bit_list(bad), None, "{bad}");
         }

@@ -36,7 +36,7 @@ pub fn namespace_of(path: &str) -> Option<u32> {
 }
 
 /// Compiles `linux.sysctl`.
-pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>> {
+pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<&'static [Sysctl]> {
     let mut plan = Vec::new();
     for (name, value) in config.linux.sysctl.iter() {
         let refuse = |why: &str| error!("config.json: linux.sysctl {}: {why}", Quoted(name));
@@ -59,7 +59,7 @@ pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<Vec<Sysct
                 "needs a namespace of the container's own in linux.namespaces, or it would change the host's",
             ));
         }
-        plan.push(Sysctl { path: cstring(&path), value: value.as_bytes().into() });
+        plan.push(Sysctl { path: cstring(&path), value: cstring(value).to_bytes() });
     }
-    Ok(plan)
+    Ok(plan.leak())
 }

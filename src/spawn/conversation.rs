@@ -99,7 +99,7 @@ impl Conversation<'_, '_> {
         }
         match plan.net_devices.is_empty() {
             true => Ok(()),
-            false => self.moves.insert(Moves::new(child.pid)?).go(&plan.net_devices, child.pid),
+            false => self.moves.insert(Moves::new(child.pid)?).go(plan.net_devices, child.pid),
         }
     }
 

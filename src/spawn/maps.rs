@@ -4,7 +4,7 @@ use super::write_file;
 use crate::error::{Error, Result, error};
 use crate::plan::Namespaces;
 use crate::sync::is_absent;
-use alloc::{ffi::CString, format};
+use alloc::format;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
 use syscalls::{Errno, OwnedFd, ns, prctl};
@@ -13,9 +13,9 @@ use syscalls::{Errno, OwnedFd, ns, prctl};
 /// one's own directly, else by newuidmap and newgidmap (user_namespaces(7)).
 pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> {
     let uid = syscalls::ids::start().uid;
-    match privileged || is_single(&namespaces.uid_map, uid) {
-        true => write_file(&format!("/proc/{pid}/uid_map"), &namespaces.uid_map, "linux.uidMappings")?,
-        false => helper("newuidmap", pid, &namespaces.uid_map)?,
+    match privileged || is_single(namespaces.uid_map, uid) {
+        true => write_file(&format!("/proc/{pid}/uid_map"), namespaces.uid_map, "linux.uidMappings")?,
+        false => helper("newuidmap", pid, namespaces.uid_map)?,
     }
     let direct = privileged || gives_groups_up(namespaces);
     if direct && !privileged {
@@ -26,14 +26,14 @@ pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> 
         }
     }
     match direct {
-        true => write_file(&format!("/proc/{pid}/gid_map"), &namespaces.gid_map, "linux.gidMappings"),
-        false => helper("newgidmap", pid, &namespaces.gid_map),
+        true => write_file(&format!("/proc/{pid}/gid_map"), namespaces.gid_map, "linux.gidMappings"),
+        false => helper("newgidmap", pid, namespaces.gid_map),
     }
 }
 
 /// Whether an unprivileged user's group map is written directly, which takes setgroups away from the namespace.
 pub fn gives_groups_up(namespaces: &Namespaces) -> bool {
-    is_single(&namespaces.gid_map, syscalls::ids::start().gid)
+    is_single(namespaces.gid_map, syscalls::ids::start().gid)
 }
 
 /// Whether a map is one range of one id, the caller's own: what an unprivileged process may write itself.
@@ -51,19 +51,17 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
     let pid = format!("{pid}");
     let words = [name, &pid].into_iter().chain(text.split_ascii_whitespace());
     let args = words.map(crate::compile::cstring).collect();
-    let env = [CString::from(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")]
-        .into_iter()
-        .collect();
+    let env = [c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"].into_iter().collect();
     let mut tried = Errno::NOENT;
     for directory in ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"] {
         let path = crate::compile::cstring(&format!("{directory}/{name}"));
-        if let Err(errno) = rustix::fs::access(&*path, rustix::fs::Access::EXEC_OK) {
+        if let Err(errno) = rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
             tried = errno;
             continue;
         }
         return match process::clone(0, false, SIGCHLD).map_err(Error::os("fork"))? {
             Fork::Child => {
-                process::execve(&path, &args, &env);
+                process::execve(path, &args, &env);
                 process::exit_group(127)
             }
             Fork::Parent { pid, .. } => match process::waitid(WaitFor::Pid(pid), WEXITED) {

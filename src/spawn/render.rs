@@ -20,7 +20,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         return program_error(&program(), errno);
     }
     if let (Step::CreateContainer, Some(plan)) = (frame.step, plan) {
-        let path = plan.create_container.get(index).map(|hook| text(&hook.path)).unwrap_or_default();
+        let path = plan.create_container.get(index).map(|hook| text(hook.path)).unwrap_or_default();
         return hooks::failed("createContainer", index, &path, errno);
     }
     let subject = match (frame.step, plan) {
@@ -28,7 +28,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             .namespaces
             .join
             .get(index)
-            .map(|join| format!("linux.namespaces[{}].path {}", join.index, Quoted(&text(&join.path)))),
+            .map(|join| format!("linux.namespaces[{}].path {}", join.index, Quoted(&text(join.path)))),
         (
             Step::MountSource
             | Step::MountTarget
@@ -40,17 +40,17 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             Some(plan),
         ) => plan.mounts.get(index).map(|mount| {
             let of = match frame.step {
-                Step::MountSource => format!(" (source {})", Quoted(&text(&mount.source))),
+                Step::MountSource => format!(" (source {})", Quoted(&text(mount.source))),
                 _ => String::new(),
             };
-            format!("{} {}{of}", mount.place(), quoted(&mount.target))
+            format!("{} {}{of}", mount.place(), quoted(mount.target))
         }),
         (
             Step::DeviceDirectory | Step::Device | Step::DeviceOther | Step::DeviceBind | Step::DeviceOwner,
             Some(plan),
         ) => plan.devices.get(index).map(|device| match device.index {
-            Some(place) => format!("linux.devices[{place}] {}", quoted(&device.path)),
-            None => format!("default device {}", quoted(&device.path)),
+            Some(place) => format!("linux.devices[{place}] {}", quoted(device.path)),
+            None => format!("default device {}", quoted(device.path)),
         }),
         (Step::MaskDevice, _) => Some("/dev/null".into()),
         (Step::Masked, Some(plan)) => {
@@ -60,7 +60,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             plan.readonly.get(index).map(|path| format!("linux.readonlyPaths[{index}] {}", quoted(path)))
         }
         (Step::Sysctl, Some(plan)) => {
-            plan.sysctls.get(index).map(|sysctl| format!("linux.sysctl {}", Quoted(&text(&sysctl.path))))
+            plan.sysctls.get(index).map(|sysctl| format!("linux.sysctl {}", Quoted(&text(sysctl.path))))
         }
         (
             Step::Propagation
@@ -71,11 +71,11 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
             | Step::RootReadonly
             | Step::RootPropagation,
             Some(plan),
-        ) => Some(format!("root.path {}", Quoted(&text(&plan.root.path)))),
+        ) => Some(format!("root.path {}", Quoted(&text(plan.root.path)))),
         (Step::Time, _) => Some("linux.timeOffsets".into()),
         (Step::Hostname, _) => Some("hostname".into()),
         (Step::Domainname, _) => Some("domainname".into()),
-        (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {}", Quoted(&text(&process.cwd)))),
+        (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {}", Quoted(&text(process.cwd)))),
         (Step::Rlimit, _) => Some(format!("process.rlimits[{index}]")),
         (Step::Uid, _) => Some(format!("process.user.uid {}", process.uid)),
         (Step::Gid, _) => Some(format!("process.user.gid {}", process.gid)),

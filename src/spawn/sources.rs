@@ -6,7 +6,7 @@ use super::maps;
 use crate::error::{Error, Result};
 use crate::plan::{Mount, MountKind, Plan};
 use crate::sync::is_absent;
-use alloc::{format, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 use syscalls::mount::{self, MountAttr};
 use syscalls::{AsFd, CWD, Errno, OwnedFd, fs, ns};
 
@@ -34,8 +34,8 @@ pub fn open(plan: &mut Plan) -> Result<Vec<Option<OwnedFd>>> {
 
 /// From the path of a link to its text. What is no link is bound.
 fn read_link(mount: &mut Mount) -> Result<()> {
-    match rustix::fs::readlink(&*mount.source, Vec::new()) {
-        Ok(text) => mount.source = text,
+    match rustix::fs::readlink(mount.source, Vec::new()) {
+        Ok(text) => mount.source = Box::leak(text.into_boxed_c_str()),
         Err(Errno::INVAL) => mount.kind = MountKind::Bind,
         Err(errno) => {
             let place = format!("{}.source", mount.place());
@@ -50,7 +50,7 @@ fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
     let place = format!("{}.source", mount.place());
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
     let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
-    let tree = match mount::open_tree(CWD, &mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
+    let tree = match mount::open_tree(CWD, mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
         Err(errno) if is_absent(errno) && mount.idmap.is_none() => return Ok(None),
         other => other.map_err(|errno| {
             let hint = if errno == Errno::PERM {

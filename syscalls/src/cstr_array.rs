@@ -2,13 +2,12 @@
 //!
 //! # Safety
 //!
-//! Each pointer but the last comes from `CString::into_raw` and is turned back exactly once, in `drop`. The last is NULL.
+//! Each pointer but the last is that of a string which lives for ever. The last is NULL.
 
-use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 
-/// Owned C strings in the form that execve wants. The only type of this crate that allocates.
+/// C strings in the form that execve wants. The only type of this crate that allocates.
 pub struct CStrArray {
     pointers: Vec<*mut c_char>,
 }
@@ -27,18 +26,18 @@ impl CStrArray {
     }
 
     /// Appends one.
-    pub fn push(&mut self, string: CString) {
+    pub fn push(&mut self, string: &'static CStr) {
         let last = self.len();
         self.pointers.push(core::ptr::null_mut());
         if let Some(slot) = self.pointers.get_mut(last) {
-            *slot = string.into_raw();
+            *slot = string.as_ptr().cast_mut(); // only ever read
         }
     }
 
     /// Runs `f` with one more string at the end, which is borrowed and gone again afterwards. Allocates nothing: without room
     /// for it ([`CStrArray::reserve`]) the string is left out.
     pub fn with_one_more<R>(&mut self, string: &CStr, f: impl FnOnce(&mut CStrArray) -> R) -> R {
-        /// Takes the string out again however `f` ends, so that `drop` never sees it.
+        /// Takes the string out again however `f` ends.
         struct Borrowed<'a>(&'a mut CStrArray);
         impl Drop for Borrowed<'_> {
             fn drop(&mut self) {
@@ -76,7 +75,7 @@ impl CStrArray {
 
     /// The strings in order.
     pub fn iter(&self) -> impl Iterator<Item = &CStr> {
-        // SAFETY: all but the last are live strings, borrowed from `self`.
+        // SAFETY: all but the last are live strings.
         self.pointers.iter().take(self.len()).map(|&p| unsafe { CStr::from_ptr(p) })
     }
 
@@ -91,28 +90,19 @@ impl Default for CStrArray {
     }
 }
 
-impl Extend<CString> for CStrArray {
-    fn extend<I: IntoIterator<Item = CString>>(&mut self, strings: I) {
+impl Extend<&'static CStr> for CStrArray {
+    fn extend<I: IntoIterator<Item = &'static CStr>>(&mut self, strings: I) {
         for string in strings {
             self.push(string);
         }
     }
 }
 
-impl FromIterator<CString> for CStrArray {
-    fn from_iter<I: IntoIterator<Item = CString>>(strings: I) -> Self {
+impl FromIterator<&'static CStr> for CStrArray {
+    fn from_iter<I: IntoIterator<Item = &'static CStr>>(strings: I) -> Self {
         let mut array = CStrArray::new();
         array.extend(strings);
         array
-    }
-}
-
-impl Drop for CStrArray {
-    fn drop(&mut self) {
-        for &pointer in self.pointers.iter().take(self.len()) {
-            // SAFETY: from `into_raw`, and not used again.
-            drop(unsafe { CString::from_raw(pointer) });
-        }
     }
 }
 
@@ -122,7 +112,7 @@ impl core::fmt::Debug for CStrArray {
     }
 }
 
-// SAFETY: the strings are owned, and only read through a shared reference.
+// SAFETY: the strings are only read.
 unsafe impl Send for CStrArray {}
 // SAFETY: as above.
 unsafe impl Sync for CStrArray {}
@@ -130,7 +120,6 @@ unsafe impl Sync for CStrArray {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::borrow::ToOwned;
 
     #[test]
     fn the_array_ends_in_null_at_every_length() {
@@ -140,11 +129,11 @@ mod tests {
             // SAFETY: `len + 1` pointers, the last of which is NULL.
             assert!(unsafe { *array.as_ptr().add(n) }.is_null());
             assert_eq!(array.iter().count(), n);
-            array.push(c"string".to_owned());
+            array.push(c"string");
         }
         assert!(array.iter().all(|s| s == c"string"));
         let mut one = CStrArray::with_capacity(1);
-        one.push(c"own".to_owned());
+        one.push(c"own");
         one.with_one_more(c"left out", |all| {
             assert!(all.len() == 1 || all.iter().nth(1) == Some(c"left out"))
         });
@@ -157,7 +146,7 @@ mod tests {
         assert!(one.iter().eq([c"own"]));
         // SAFETY: as above.
         assert!(unsafe { *one.as_ptr().add(1) }.is_null());
-        let two: CStrArray = [c"a", c""].map(CStr::to_owned).into_iter().collect();
+        let two: CStrArray = [c"a", c""].into_iter().collect();
         assert_eq!(std::format!("{two:?}"), r#"["a", ""]"#);
     }
 }

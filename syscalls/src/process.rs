@@ -331,7 +331,7 @@ mod tests {
             return;
         }
         let program = crate::fs::openat(crate::CWD, c"/bin/sh", crate::fs::O_PATH, 0).unwrap();
-        let argv: CStrArray = [c"sh", c"-c", c"exit 9"].map(CStr::to_owned).into_iter().collect();
+        let argv: CStrArray = [c"sh", c"-c", c"exit 9"].into_iter().collect();
         let envp = CStrArray::new();
         let status =
             crate::testing::child(|| Err(execveat(program.as_fd(), c"", &argv, &envp, AT_EMPTY_PATH)));
@@ -358,9 +358,8 @@ mod tests {
 
     #[test]
     fn exec_gets_arguments_and_environment() {
-        let argv: CStrArray =
-            [c"sh", c"-c", c"exit $((${#V} + $1))", c"sh", c"40"].map(CStr::to_owned).into_iter().collect();
-        let envp: CStrArray = [c"V=xyz".to_owned()].into_iter().collect();
+        let argv: CStrArray = [c"sh", c"-c", c"exit $((${#V} + $1))", c"sh", c"40"].into_iter().collect();
+        let envp: CStrArray = [c"V=xyz"].into_iter().collect();
         let pid = match fork().unwrap() {
             Fork::Child => {
                 execve(c"/bin/sh", &argv, &envp);

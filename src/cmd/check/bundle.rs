@@ -84,7 +84,7 @@ fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &m
     root(plan, found);
     process(plan, machine, user_namespace, found);
     security(plan, machine, found);
-    for sysctl in &plan.sysctls {
+    for sysctl in plan.sysctls {
         let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
         if rustix::fs::access(&*path, Access::EXISTS).is_err() {
             found.fail(format!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
@@ -125,7 +125,7 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
     if !machine.root && new & ns::CLONE_NEWUSER != 0 {
         let user = syscalls::ids::start().uid;
         let group = syscalls::ids::start().gid;
-        let own = maps::is_single(&asked.uid_map, user) && maps::is_single(&asked.gid_map, group);
+        let own = maps::is_single(asked.uid_map, user) && maps::is_single(asked.gid_map, group);
         if !own && !machine.has("newuidmap, newgidmap") {
             found.fail("linux.uidMappings: more than the own id needs newuidmap and newgidmap".into());
         }
@@ -133,8 +133,8 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
 }
 
 fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
-    for mount in &plan.mounts {
-        let place = format!("mounts[{}] {}", mount.index, quoted(&mount.target));
+    for mount in plan.mounts.iter() {
+        let place = format!("mounts[{}] {}", mount.index, quoted(mount.target));
         match mount.kind {
             MountKind::Filesystem => {
                 let fstype = mount.fstype.to_string_lossy();
@@ -143,7 +143,7 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
                 }
             }
             MountKind::Bind | MountKind::TreeBind => {
-                if let Err(errno) = rustix::fs::access(&*mount.source, Access::EXISTS) {
+                if let Err(errno) = rustix::fs::access(mount.source, Access::EXISTS) {
                     let source = mount.source.to_string_lossy();
                     found.fail(format!("{place}: source {}: {}", Quoted(&source), Text(errno)));
                 }
@@ -168,8 +168,8 @@ fn net_devices(plan: &Plan, found: &mut Findings) {
         return;
     }
     let Ok(socket) = net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0) else { return };
-    for device in &plan.net_devices {
-        if let Err(errno) = net::get_interface_index(socket.as_fd(), &device.name) {
+    for device in plan.net_devices {
+        if let Err(errno) = net::get_interface_index(socket.as_fd(), device.name) {
             found.fail(format!(
                 "linux.netDevices {}: {}",
                 Quoted(&device.name.to_string_lossy()),
@@ -183,7 +183,7 @@ fn net_devices(plan: &Plan, found: &mut Findings) {
 fn root(plan: &Plan, found: &mut Findings) {
     let path = plan.root.path.to_string_lossy();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = match rustix::fs::open(&*plan.root.path, flags, Mode::empty()) {
+    let root = match rustix::fs::open(plan.root.path, flags, Mode::empty()) {
         Ok(root) => root,
         Err(errno) => return found.fail(format!("root.path {}: {}", Quoted(&path), Text(errno))),
     };
@@ -198,7 +198,7 @@ fn root(plan: &Plan, found: &mut Findings) {
         })
     };
     let relative = |candidate: &CStr| !candidate.to_bytes().starts_with(b"/");
-    let candidates = &plan.process.candidates;
+    let candidates = plan.process.candidates;
     // A path relative to the working directory is left to the kernel.
     if candidates.iter().any(|candidate| covered(candidate) || relative(candidate)) {
         return;
@@ -236,7 +236,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
     if machine.may(CAP_SYS_RESOURCE) {
         return;
     }
-    for limit in &plan.process.rlimits {
+    for limit in plan.process.rlimits {
         let now = call::prlimit(0, limit.resource, None);
         if now.is_ok_and(|now| limit.hard > now.maximum) {
             let name = process::RLIMITS.iter().find(|(_, number)| *number == limit.resource);
@@ -300,7 +300,7 @@ fn hook(kind: &str, hooks: &[Hook<'_>], found: &mut Findings) {
         Err(error) => return found.fail(error.to_string()),
     };
     for (index, hook) in plans.iter().enumerate() {
-        if let Err(errno) = rustix::fs::access(&*hook.path, Access::EXEC_OK) {
+        if let Err(errno) = rustix::fs::access(hook.path, Access::EXEC_OK) {
             let line = format!(
                 "hooks.{kind}[{index}].path {}: {}",
                 Quoted(&hook.path.to_string_lossy()),

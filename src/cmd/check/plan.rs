@@ -13,11 +13,11 @@ pub fn text(plan: &Plan) -> String {
     out.object("");
     out.object("namespaces");
     out.numbers("new", &[namespaces.new]);
-    out.bytes("uidMap", &namespaces.uid_map);
-    out.bytes("gidMap", &namespaces.gid_map);
-    out.bytes("timeOffsets", &namespaces.time_offsets);
+    out.bytes("uidMap", namespaces.uid_map);
+    out.bytes("gidMap", namespaces.gid_map);
+    out.bytes("timeOffsets", namespaces.time_offsets);
     out.end_object();
-    out.objects("join", &namespaces.join, &|out, join| {
+    out.objects("join", namespaces.join, &|out, join| {
         out.numbers("kind index", &[join.kind, join.index.into()]);
         out.bytes("path", join.path.to_bytes());
     });
@@ -26,15 +26,15 @@ pub fn text(plan: &Plan) -> String {
     out.flags("readonly noPivot", &[root.readonly, root.no_pivot]);
     out.numbers("propagation", &[root.propagation.into()]);
     out.end_object();
-    out.objects("mounts", &plan.mounts, &mount);
-    out.objects("devices", &plan.devices, &|out, device| {
+    out.objects("mounts", plan.mounts, &mount);
+    out.objects("devices", plan.devices, &|out, device| {
         out.bytes("path", device.path.to_bytes());
         let numbers = [device.mode, device.major, device.minor, device.uid, device.gid].map(u64::from);
         out.numbers("mode major minor uid gid", &numbers);
         out.optional("index", device.index.map(u32::from));
     });
     out.flags("devIsBound", &[plan.dev_is_bound]);
-    out.objects("netDevices", &plan.net_devices, &|out, device| {
+    out.objects("netDevices", plan.net_devices, &|out, device| {
         out.bytes("name", device.name.to_bytes());
         out.bytes("inside", device.inside.to_bytes());
     });
@@ -43,14 +43,14 @@ pub fn text(plan: &Plan) -> String {
         paths.iter().for_each(|path| out.bytes("", path.to_bytes()));
         out.end_array();
     }
-    out.objects("sysctls", &plan.sysctls, &|out, sysctl| {
+    out.objects("sysctls", plan.sysctls, &|out, sysctl| {
         out.bytes("path", sysctl.path.to_bytes());
-        out.bytes("value", &sysctl.value);
+        out.bytes("value", sysctl.value);
     });
-    out.bytes("hostname", plan.hostname.as_deref().unwrap_or_default());
-    out.bytes("domainname", plan.domainname.as_deref().unwrap_or_default());
-    out.objects("createContainer", &plan.create_container, &hook);
-    out.objects("startContainer", &plan.start_container, &hook);
+    out.bytes("hostname", plan.hostname.unwrap_or_default());
+    out.bytes("domainname", plan.domainname.unwrap_or_default());
+    out.objects("createContainer", plan.create_container, &hook);
+    out.objects("startContainer", plan.start_container, &hook);
     self::process(out, process);
     out.strings("warnings", &mut plan.warnings.iter().map(String::as_str));
     out.end_object();
@@ -106,8 +106,8 @@ fn mount(out: &mut Writer, mount: &Mount) {
     );
     if let Some(idmap) = &mount.idmap {
         out.object("idmap");
-        out.bytes("uidMap", &idmap.uid_map);
-        out.bytes("gidMap", &idmap.gid_map);
+        out.bytes("uidMap", idmap.uid_map);
+        out.bytes("gidMap", idmap.gid_map);
         out.flags("recursive", &[idmap.recursive]);
         out.end_object();
     }
@@ -156,7 +156,7 @@ fn process(out: &mut Writer, process: &Process) {
         &[bounding, effective, permitted, inheritable, ambient],
     );
     out.end_object();
-    out.objects("rlimits", &process.rlimits, &|out, limit| {
+    out.objects("rlimits", process.rlimits, &|out, limit| {
         let (resource, index) = (limit.resource.into(), limit.index.into());
         out.numbers("resource soft hard index", &[resource, limit.soft, limit.hard, index]);
     });
@@ -194,11 +194,11 @@ fn process(out: &mut Writer, process: &Process) {
     }
     if let Some(filter) = &process.seccomp {
         let mut program = String::new();
-        asm::print(&filter.program, &table::NATIVE, &mut program);
+        asm::print(filter.program, &table::NATIVE, &mut program);
         out.object("seccomp");
         out.numbers("flags", &[filter.flags.into()]);
         out.flags("defaultFlags", &[filter.default_flags]);
-        out.strings("unknown", &mut filter.unknown.iter().map(String::as_str));
+        out.strings("unknown", &mut filter.unknown.iter().copied());
         out.strings("program", &mut program.lines());
         out.end_object();
     }

@@ -17,12 +17,11 @@ use super::device;
 use crate::config::resources::{HugepageLimit, Network, Resources};
 use crate::error::{Error, Quoted, Result, error};
 use alloc::{
-    ffi::CString,
     format,
     string::{String, ToString},
     vec::Vec,
 };
-use core::fmt::Display;
+use core::{ffi::CStr, fmt::Display};
 
 /// A set of controllers, one bit for each line of [`CONTROLLERS`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -104,7 +103,7 @@ pub struct Write {
     /// Whether the file is on the controller's cgroup v1 hierarchy.
     pub v1: bool,
     /// File name; up to the first dot it is the controller's name.
-    pub file: CString,
+    pub file: &'static CStr,
     /// The bytes, in one write.
     pub value: Vec<u8>,
     /// Property below linux.resources.
