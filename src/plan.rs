@@ -1,11 +1,11 @@
 //! The Plan: a container as flat data, finished before the first side effect.
 //!
-//! Types only, and none that owns: what they point to is made once and never freed, and so they are plain to pass on.
+//! Types only, and (but for the list of mounts) none that owns: what they point to is made once and never freed.
 //! `compile` makes it from config.json, the parent (`spawn`) and the child (`child`) carry it out, and
 //! `check --plan` prints it. Paths inside the container are relative to its root, without a leading slash; `.` is the root.
 //! A field named `index` is the element's place in config.json, for the message when it fails.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use syscalls::CStrArray;
 
@@ -14,7 +14,7 @@ use syscalls::CStrArray;
 pub struct Plan {
     pub namespaces: Namespaces,
     pub root: Root,
-    pub mounts: &'static mut [Mount],
+    pub mounts: Vec<Mount>,
     pub devices: &'static [Device],
     /// /dev is a bind: what lies in it is the caller's, and nothing is made there that was not asked for.
     pub dev_is_bound: bool,

@@ -56,11 +56,11 @@ fn keeps_the_rules(plan: &Plan) {
         let path = path.to_str().unwrap();
         !path.starts_with('/') && path.split('/').all(|part| part != "..")
     };
-    assert!(plan.mounts.iter().all(|mount| inside(&mount.target)), "{:?}", plan.mounts);
+    assert!(plan.mounts.iter().all(|mount| inside(mount.target)), "{:?}", plan.mounts);
     assert!(plan.masked.iter().chain(plan.readonly).all(|path| inside(path)));
-    assert!(plan.devices.iter().all(|device| inside(&device.path)));
+    assert!(plan.devices.iter().all(|device| inside(device.path)));
     // R3: a sysctl is a file below /proc/sys.
-    assert!(plan.sysctls.iter().all(|sysctl| inside(&sysctl.path)), "{:?}", plan.sysctls);
+    assert!(plan.sysctls.iter().all(|sysctl| inside(sysctl.path)), "{:?}", plan.sysctls);
     if let Some(filter) = &process.seccomp {
         assert!((1..=4096).contains(&filter.program.len()));
     }

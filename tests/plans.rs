@@ -50,7 +50,7 @@ fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
     };
     line("namespaces", namespaces(&plan.namespaces));
     line("root", root(&plan.root));
-    for mount in plan.mounts.iter() {
+    for mount in &plan.mounts {
         line("mount", mounted(mount));
     }
     line(
@@ -65,7 +65,7 @@ fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
     line(
         "sysctls",
         joined(plan.sysctls.iter().map(|sysctl| {
-            format!("{}={:?}", sysctl.path.to_string_lossy(), String::from_utf8_lossy(&sysctl.value))
+            format!("{}={:?}", sysctl.path.to_string_lossy(), String::from_utf8_lossy(sysctl.value))
         })),
     );
     let name = |name: Option<&[u8]>| String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
@@ -133,7 +133,7 @@ fn mounted(plan: &plan::Mount) -> String {
         more("propagation", format!("{:#x}", plan.propagation));
     }
     if let Some(map) = &plan.idmap {
-        more("idmap", format!("{:?}", String::from_utf8_lossy(&map.uid_map)));
+        more("idmap", format!("{:?}", String::from_utf8_lossy(map.uid_map)));
     }
     for (what, set) in [
         ("copy-up", plan.copy_up),

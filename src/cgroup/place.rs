@@ -170,7 +170,7 @@ fn in_scope(mut plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Res
     let note = format!("{path}\n{}", scope.note());
     let places = alloc::vec![Place { v1: false, path, root: root.len() }];
     let scope = Some((scope, wanted.id.into()));
-    for write in plan.writes.iter_mut().filter(|write| wanted.holds && write.file.as_c_str() == c"pids.max") {
+    for write in plan.writes.iter_mut().filter(|write| wanted.holds && write.file == c"pids.max") {
         // The process that holds it counts.
         if let Some(limit) = number(&write.value) {
             write.value = format!("{}", limit.saturating_add(1)).into();

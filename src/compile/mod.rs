@@ -84,7 +84,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
     }
     Ok(Box::leak(Box::new(Plan {
         root,
-        mounts: mounts.leak(),
+        mounts,
         devices: devices::devices(config, dev_is_bound)?,
         dev_is_bound,
         net_devices: netdev::net_devices(config, &namespaces)?,

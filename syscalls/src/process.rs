@@ -239,7 +239,7 @@ pub fn getrandom(buf: &mut [u8], flags: u32) -> Result<usize> {
 mod tests {
     use super::*;
     use crate::testing::{emulated, fork};
-    use alloc::borrow::ToOwned;
+
     use rustix::fd::AsFd;
 
     #[test]

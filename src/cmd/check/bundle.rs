@@ -133,7 +133,7 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
 }
 
 fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
-    for mount in plan.mounts.iter() {
+    for mount in &plan.mounts {
         let place = format!("mounts[{}] {}", mount.index, quoted(mount.target));
         match mount.kind {
             MountKind::Filesystem => {

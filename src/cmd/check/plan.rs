@@ -26,7 +26,7 @@ pub fn text(plan: &Plan) -> String {
     out.flags("readonly noPivot", &[root.readonly, root.no_pivot]);
     out.numbers("propagation", &[root.propagation.into()]);
     out.end_object();
-    out.objects("mounts", plan.mounts, &mount);
+    out.objects("mounts", &plan.mounts, &mount);
     out.objects("devices", plan.devices, &|out, device| {
         out.bytes("path", device.path.to_bytes());
         let numbers = [device.mode, device.major, device.minor, device.uid, device.gid].map(u64::from);
