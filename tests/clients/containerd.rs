@@ -1,7 +1,8 @@
 //! containerd as a daemon of the view's own: for ctr, for the CRI, and for Docker, which by itself would give it fifteen seconds.
 
 use crate::command::{self, LIMIT, Running};
-use crate::view::HOME;
+use crate::report::Report;
+use crate::view::{HOME, Inside};
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -33,4 +34,17 @@ pub fn start(name: &str, cri: Option<&str>) -> Result<Running, String> {
     })
     .map_err(|problem| format!("{problem}: {}", daemon.last_words()))?;
     Ok(daemon)
+}
+
+/// Ends a flow's daemon, with what it said of errors where a step has failed, and sees that nothing is left.
+pub fn end(report: &mut Report, inside: &Inside, mut daemon: Running) {
+    if report.any_failed() && inside.runtime == "runlet" {
+        for line in daemon.stderr().lines().filter(|line| line.contains("level=error")).take(40) {
+            println!("containerd: {line}");
+        }
+    }
+    report.step("daemon ends, nothing left", || {
+        daemon.stop(LIMIT).expect(0, "")?;
+        inside.leftovers(&[])
+    });
 }

@@ -33,7 +33,7 @@ struct Cri {
 /// The CRI's flow.
 pub fn steps(report: &mut Report, inside: &Inside) {
     let mut cri = Cri { socket: containerd::socket("containerd"), sandbox: String::new() };
-    let mut daemon = match daemon(&cri, inside) {
+    let daemon = match daemon(&cri, inside) {
         Ok(daemon) => daemon,
         Err(problem) => return report.failed("daemon", &problem),
     };
@@ -73,15 +73,7 @@ pub fn steps(report: &mut Report, inside: &Inside) {
         cri.call("StopPodSandbox", &request)?;
         cri.call("RemovePodSandbox", &request).map(drop)
     });
-    if report.any_failed() && inside.runtime == "runlet" {
-        for line in daemon.stderr().lines().filter(|line| line.contains("level=error")).take(40) {
-            println!("containerd: {line}");
-        }
-    }
-    report.step("daemon ends, nothing left", || {
-        daemon.stop(LIMIT).expect(0, "")?;
-        inside.leftovers(&[])
-    });
+    containerd::end(report, inside, daemon);
 }
 
 fn main_container(report: &mut Report, cri: &Cri) {

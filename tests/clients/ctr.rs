@@ -21,7 +21,7 @@ struct Ctr<'a> {
 /// ctr's flow.
 pub fn steps(report: &mut Report, inside: &Inside) {
     let ctr = Ctr { inside };
-    let mut daemon = match containerd::start("containerd", None) {
+    let daemon = match containerd::start("containerd", None) {
         Ok(daemon) => daemon,
         Err(problem) => return report.failed("daemon", &problem),
     };
@@ -45,15 +45,7 @@ pub fn steps(report: &mut Report, inside: &Inside) {
         let output = ctr.call(&["container", "ls", "-q"]);
         if output.code == 0 && output.stdout.trim().is_empty() { Ok(()) } else { Err(output.describe()) }
     });
-    if report.any_failed() && inside.runtime == "runlet" {
-        for line in daemon.stderr().lines().filter(|line| line.contains("level=error")).take(40) {
-            println!("containerd: {line}");
-        }
-    }
-    report.step("daemon ends, nothing left", || {
-        daemon.stop(LIMIT).expect(0, "")?;
-        inside.leftovers(&[])
-    });
+    containerd::end(report, inside, daemon);
 }
 
 fn plain_runs(report: &mut Report, ctr: &Ctr<'_>) {

@@ -64,46 +64,35 @@ fn usable_again(context: &Context, bundle: &Bundle, id: &str, number: u32) {
     }
 }
 
-#[test]
-fn create_killed_at_any_call_can_be_deleted_and_done_again() {
+/// Kills a call that makes a container at each of its own calls; every time it can be deleted, and the id used again.
+fn killed_and_done_again(verb: &str, program: &str) {
     let context = context!();
     if !is_runlet() {
         skip_test!("runc and crun leave a cgroup or a process at many of their calls");
     }
-    let bundle = context.bundle(&["pause"]);
+    let bundle = context.bundle(&[program]);
     let (id, path) = (context.id(), bundle.path());
     let kills = kill_at_each_call(
         &context,
         "kill-at",
-        |_| ["create", "--bundle", &path, &id].map(str::to_string).to_vec(),
+        |_| [verb, "--bundle", &path, &id].map(str::to_string).to_vec(),
         |context, number| {
             gone(context, &id, number);
             usable_again(context, &bundle, &id, number);
         },
     );
     assert!(kills as usize * step() > 5, "{kills} kills");
-    harness::note(&format!("create: killed at {kills} calls"));
+    harness::note(&format!("{verb}: killed at {kills} calls"));
+}
+
+#[test]
+fn create_killed_at_any_call_can_be_deleted_and_done_again() {
+    killed_and_done_again("create", "pause");
 }
 
 #[test]
 fn run_killed_at_any_call_can_be_deleted_and_done_again() {
-    let context = context!();
-    if !is_runlet() {
-        skip_test!("runc and crun leave a cgroup or a process at many of their calls");
-    }
-    let bundle = context.bundle(&["true"]);
-    let (id, path) = (context.id(), bundle.path());
-    let kills = kill_at_each_call(
-        &context,
-        "kill-at",
-        |_| ["run", "--bundle", &path, &id].map(str::to_string).to_vec(),
-        |context, number| {
-            gone(context, &id, number);
-            usable_again(context, &bundle, &id, number);
-        },
-    );
-    assert!(kills as usize * step() > 5, "{kills} kills");
-    harness::note(&format!("run: killed at {kills} calls"));
+    killed_and_done_again("run", "true");
 }
 
 /// The child dies instead of the parent, at each of the calls of both: create fails, in order, and cleans up by itself.

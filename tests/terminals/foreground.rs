@@ -25,15 +25,19 @@ const LOOK: &[&str] = &[
     "report",
 ];
 
+/// A person before a terminal at which `run` shows this bundle's, and the container's id.
+fn at_its_terminal(context: &Context, bundle: &mut harness::Bundle) -> (Person, String) {
+    bundle.set("/process/terminal", true);
+    let id = context.id();
+    (Person::at(context.call(&["run", "-b", &bundle.path(), &id])), id)
+}
+
 /// Standard input, output and error are the container's own terminal, of the caller's size and the program's session; /dev/console
 /// is the same device.
 #[test]
 fn the_program_has_a_terminal_of_its_own() {
     let context = context!();
-    let mut bundle = context.bundle(LOOK);
-    bundle.set("/process/terminal", true);
-    let id = context.id();
-    let person = Person::at(context.call(&["run", "-b", &bundle.path(), &id]));
+    let (person, _) = at_its_terminal(&context, &mut context.bundle(LOOK));
     let screen = person.sees("report");
     assert_eq!(person.ends(), (0, "same".into()));
     let seen = Seen::parse(&screen.replace('\r', ""));
@@ -84,10 +88,7 @@ fn the_flag_gives_a_terminal() {
 #[test]
 fn keys_pass_unchanged_and_lines_end_once() {
     let context = context!();
-    let mut bundle = context.bundle(&["trap"]);
-    bundle.set("/process/terminal", true);
-    let id = context.id();
-    let mut person = Person::at(context.call(&["run", "-b", &bundle.path(), &id]));
+    let (mut person, _) = at_its_terminal(&context, &mut context.bundle(&["trap"]));
     person.sees("ready");
     assert_eq!(person.mode(), "raw");
     // ^C and ^\ are for the program.
@@ -106,10 +107,7 @@ fn keys_pass_unchanged_and_lines_end_once() {
 #[test]
 fn a_change_of_size_is_passed_on() {
     let context = context!();
-    let mut bundle = context.bundle(&["trap"]);
-    bundle.set("/process/terminal", true);
-    let id = context.id();
-    let mut person = Person::at(context.call(&["run", "-b", &bundle.path(), &id]));
+    let (mut person, id) = at_its_terminal(&context, &mut context.bundle(&["trap"]));
     person.sees("ready");
     person.resizes(50, 132);
     // SIGWINCH, as the kernel sends it to the terminal's foreground group.
@@ -131,12 +129,11 @@ fn the_terminal_is_restored_on_every_way_out() {
     let context = context!();
     let run = |context: &Context, args: &[&str], hook: Option<harness::Value>| {
         let mut bundle = context.bundle(&["true"]);
-        bundle.set("/process/terminal", true).set("/process/args", args.to_vec());
+        bundle.set("/process/args", args.to_vec());
         if let Some(hook) = hook {
             bundle.push("/hooks/poststart", hook);
         }
-        let id = context.id();
-        (Person::at(context.call(&["run", "-b", &bundle.path(), &id])), id)
+        at_its_terminal(context, &mut bundle)
     };
     // It ends by itself, with a status and by a signal of its own.
     for (word, number, status) in [("exit", "0", 0), ("exit", "7", 7)] {
@@ -278,10 +275,7 @@ fn a_hangup_is_the_end_of_input() {
     if !is_runlet() {
         skip_test!("about runlet's own supervisor");
     }
-    let mut bundle = context.bundle(&["echo", "here", ",", "cat"]);
-    bundle.set("/process/terminal", true);
-    let id = context.id();
-    let mut person = Person::at(context.call(&["run", "-b", &bundle.path(), &id]));
+    let (mut person, _) = at_its_terminal(&context, &mut context.bundle(&["echo", "here", ",", "cat"]));
     person.sees("here");
     person.types("typed\r");
     person.sees("typed\r\ntyped\r\n");
@@ -307,9 +301,8 @@ fn the_terminal_belongs_to_the_programs_user() {
         "/dev/stdout",
         "rw",
     ]);
-    bundle.set("/process/terminal", true).set("/process/user", json!({ "uid": 1234, "gid": 1234 }));
-    let id = context.id();
-    let person = Person::at(context.call(&["run", "-b", &bundle.path(), &id]));
+    bundle.set("/process/user", json!({ "uid": 1234, "gid": 1234 }));
+    let (person, _) = at_its_terminal(&context, &mut bundle);
     let screen = person.sees("open\",\"args\":[\"/dev/stdout");
     assert_eq!(person.ends(), (0, "same".into()));
     let seen = Seen::parse(&screen.replace('\r', ""));
