@@ -190,6 +190,24 @@ fn a_notification_without_an_agent_fails_the_creation() {
     context.run(&bundle).fails().says("listenerPath");
 }
 
+/// Numbers of x32 on x86_64, whether or not this kernel has that ABI: an architecture of its own, whose calls are killed where the profile
+/// does not name it, as libseccomp does, and judged by the rules where it does.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn calls_of_x32_are_those_of_an_architecture_of_its_own() {
+    let context = context!();
+    // getpriority by either way in; a number that both have.
+    let verbs = ["on-sigsys", "42", ",", "syscall", "0x4000008c", ",", "getpriority"];
+    let rule = json!({ "action": "SCMP_ACT_ERRNO", "errnoRet": 95 });
+    let mut bundle = bundle(&context, &verbs, rule);
+    bundle.set("/linux/seccomp/architectures", json!(["SCMP_ARCH_X86_64"]));
+    context.run(&bundle).status(KILLED);
+    bundle.set("/linux/seccomp/architectures", json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X32"]));
+    let seen = context.observe(&bundle);
+    assert_eq!(seen.errno("syscall 0x4000008c"), "EOPNOTSUPP");
+    assert_eq!(seen.errno("getpriority"), "EOPNOTSUPP");
+}
+
 /// The whole profile that Docker writes, with and without no_new_privs: what it forbids, what it lets through by argument, and
 /// that a call of the future is not implemented instead of forbidden, so that C libraries fall back.
 #[cfg(target_arch = "x86_64")]
