@@ -9,6 +9,9 @@ use syscalls::bpf::{self, Insn};
 /// Most programs that an update looks for on one cgroup.
 const MOST_PROGRAMS: usize = 64;
 
+/// What somebody is told whose rules are not in force.
+pub const UNENFORCED: &str = "linux.resources.devices: not enforced, for only root may load the rules: device nodes have their permissions, and none can be made";
+
 /// Loads a program. `None` for a caller whom the kernel does not let load one because he is not privileged in the host's user
 /// namespace: then no process of his can make a device node either, and nodes that exist are guarded by their permissions.
 pub fn load(program: &[Insn]) -> Result<Option<OwnedFd>> {

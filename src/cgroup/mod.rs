@@ -159,8 +159,8 @@ impl Cgroup {
     }
 
     /// Changes the limits of a running container. What fails leaves them as they were. `keep` replaces the note of where its
-    /// cgroup is.
-    pub fn update(&mut self, resources: &Resources<'_>, keep: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+    /// cgroup is. The result is false where device rules that were asked for are not enforced.
+    pub fn update(&mut self, resources: &Resources<'_>, keep: &dyn Fn(&str) -> Result<()>) -> Result<bool> {
         let host = host::all();
         let plan = compile(resources, host.useful_v1_controllers(), Occasion::Update(apply::now(self)))?;
         apply::check(self, &plan)?;
@@ -173,7 +173,10 @@ impl Cgroup {
             scope.update(&plan.writes)?;
             apply::apply(self, &plan.writes, false)?;
         }
-        program.map_or(Ok(()), |program| self.replace(&program))
+        match program {
+            Some(program) => self.replace(&program).map(|()| true),
+            None => Ok(plan.devices.is_none()),
+        }
     }
 
     /// Moves a process in: to all directories, or, when it was born in the cgroup2, to the others.

@@ -5,7 +5,7 @@
 //! that `create` uses, so the first refusal is the one that `create` would give.
 
 mod bundle;
-mod machine;
+pub mod machine;
 mod plan;
 mod seccomp;
 

@@ -85,7 +85,7 @@ pub fn make<'b>(
     let done = draft
         .listen(context, running, &mut design)
         .and_then(|()| draft.place(context, &design))
-        .and_then(|()| draft.spawn(args, bundle, running, &mut design))
+        .and_then(|()| draft.spawn(context, args, bundle, running, &mut design))
         .and_then(|state| draft.converse(context, &design, state))
         .and_then(|()| draft.commit(args, &design));
     match (done, draft) {
@@ -222,12 +222,20 @@ impl<'b> Draft<'b> {
     }
 
     /// Puts the device rules into force. Loading the program takes the kernel as long as the mounts take the process.
-    fn rule(&self, design: &Design<'_>) -> Result<()> {
-        if let (Some(cgroup), Some(program)) = (&self.cgroup, &design.cgroup.plan.devices)
-            && let Some(program) = cgroup::device::load(program)?
-        {
-            cgroup.attach(&program)?;
-            core::mem::forget(program); // exit closes it, with all else
+    fn rule(&self, context: &Context<'_>, design: &Design<'_>) -> Result<()> {
+        if let Some(program) = &design.cgroup.plan.devices {
+            let loaded = self.cgroup.as_ref().map(|cgroup| Ok((cgroup, cgroup::device::load(program)?)));
+            match loaded.transpose()? {
+                Some((cgroup, Some(program))) => {
+                    cgroup.attach(&program)?;
+                    core::mem::forget(program); // exit closes it, with all else
+                }
+                // Every configuration denies all; who names devices wants more than their permissions.
+                _ if compile::device::grants(&design.config.linux.resources.devices) => {
+                    context.log.warn(&cgroup::device::UNENFORCED);
+                }
+                _ => context.log.debug(&cgroup::device::UNENFORCED),
+            }
         }
         match &self.child {
             Some(child) if child.waits_for_rules => child.go(),
@@ -239,6 +247,7 @@ impl<'b> Draft<'b> {
     /// read the state, when it has any.
     fn spawn(
         &mut self,
+        context: &Context<'_>,
         args: &args::Create,
         bundle: &'b Bundle,
         running: &Running,
@@ -282,7 +291,7 @@ impl<'b> Draft<'b> {
         }
         let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
         let pid = self.child.insert(child).pid;
-        self.rule(design)?;
+        self.rule(context, design)?;
         let record = record(args, bundle, design.config, design.plan, pid, self.cgroup.as_ref());
         self.entry.write(self.record.insert(record), &bundle.json)?;
         Ok(state)

@@ -98,7 +98,9 @@ const DEVPTS: Mount = (
 const DEVPTS_ROOTLESS: Mount =
     ("/dev/pts", "devpts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]);
 const SYS: Mount = ("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]);
-const SYS_ROOTLESS: Mount = ("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]);
+const SYS_ROOTLESS: Mount = ("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "rro"]);
+/// Before Linux 5.12 what is mounted below cannot be made read-only along with it.
+const SYS_ROOTLESS_OLD: Mount = ("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]);
 
 /// All mounts, in order.
 fn mounts(rootless: bool) -> [Mount; 7] {
@@ -108,7 +110,13 @@ fn mounts(rootless: bool) -> [Mount; 7] {
         if rootless { DEVPTS_ROOTLESS } else { DEVPTS },
         ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
         ("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        if rootless { SYS_ROOTLESS } else { SYS },
+        match rootless {
+            false => SYS,
+            true => match super::check::machine::mount_setattr() {
+                Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => SYS_ROOTLESS_OLD,
+                _ => SYS_ROOTLESS,
+            },
+        },
         ("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
     ]
 }

@@ -46,7 +46,11 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     }
     schemata(args, &json)?;
     match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
-        Some(mut cgroup) => cgroup.update(resources, &|note| entry.renote_cgroup(note))?,
+        Some(mut cgroup) => {
+            if !cgroup.update(resources, &|note| entry.renote_cgroup(note))? {
+                context.log.warn(&crate::cgroup::device::UNENFORCED);
+            }
+        }
         None => {
             let plan = compile(resources, Controllers::NONE, Occasion::Update(Now::default()))?;
             if let Some(write) = plan.writes.iter().find(|write| write.controller().is_some()) {

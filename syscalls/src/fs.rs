@@ -144,6 +144,15 @@ pub fn fchownat(dir: BorrowedFd<'_>, path: &CStr, uid: u32, gid: u32, flags: u32
     ret_unit(unsafe { sys!(k::__NR_fchownat, dir, path, uid, gid, flags) })
 }
 
+/// utimensat: when the content was changed last, as `Stat::modified` has it. A symbolic link at the end is not followed.
+pub fn set_modified(dir: BorrowedFd<'_>, path: &CStr, modified: [isize; 2]) -> Result<()> {
+    const UTIME_OMIT: isize = (1 << 30) - 2;
+    let [seconds, nanoseconds] = modified;
+    let times = [0, UTIME_OMIT, seconds, nanoseconds];
+    // SAFETY: a string; two times of two words are read.
+    ret_unit(unsafe { sys!(k::__NR_utimensat, dir, path, times.as_ptr(), AT_SYMLINK_NOFOLLOW) })
+}
+
 /// fchdir.
 pub fn fchdir(dir: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no memory.

@@ -89,6 +89,7 @@ pub mod stat;
 mod testing;
 pub mod time;
 pub mod tty;
+pub mod xattr;
 
 pub use bump::{Bump, SEALED_STATUS, seal};
 pub use cstr_array::CStrArray;

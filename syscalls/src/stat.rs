@@ -38,6 +38,8 @@ pub struct Stat {
     pub rdev_minor: u32,
     /// Bytes.
     pub size: u64,
+    /// When the content was changed last: seconds and nanoseconds, as utimensat(2) takes them.
+    pub modified: [isize; 2],
 }
 
 impl Stat {
@@ -85,6 +87,7 @@ fn convert(raw: &RawStat) -> Stat {
         rdev_major,
         rdev_minor,
         size: raw.st_size as u64,
+        modified: [raw.st_mtime as isize, raw.st_mtime_nsec as isize],
     }
 }
 

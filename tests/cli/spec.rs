@@ -60,6 +60,10 @@ fn rootless_maps_the_caller() {
     assert_eq!(linux["gidMappings"][0]["hostID"], rustix::process::getegid().as_raw());
     assert_eq!(linux["uidMappings"][0]["size"], 1);
     assert!(linux["namespaces"].as_array().unwrap().iter().any(|item| item["type"] == "user"));
+    // /sys is bound with all that is mounted below it.
+    let sys = spec["mounts"].as_array().unwrap().iter().find(|mount| mount["destination"] == "/sys").unwrap();
+    let options = strings(&sys["options"]);
+    assert!(options.contains("rro") && options.contains("rbind"), "{options:?}");
 }
 
 #[test]

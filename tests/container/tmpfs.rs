@@ -1,6 +1,6 @@
 //! What a tmpfs takes over from the directory it covers: its mode, with "tmpcopyup" its content; and one that is read-only.
 
-use crate::harness::json;
+use crate::harness::{json, payload};
 use crate::{context, not_on};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -113,6 +113,42 @@ fn tmpcopyup_copies_what_was_there() {
     assert_eq!(seen.out("stat /data/fifo")["type"], "fifo");
     assert_eq!(seen.out("stat /data/node")["minor"], 7);
     assert!(!data.join("new").exists(), "the image is unchanged");
+}
+
+/// Times, and the attributes that a tmpfs has: a program keeps its capabilities.
+#[test]
+fn tmpcopyup_copies_times_and_attributes() {
+    let context = context!();
+    not_on!(Runc, "runc copies neither");
+    not_on!(Crun, "crun copies no times");
+    let name = "security.capability";
+    let program = payload::path().to_string_lossy().into_owned();
+    let mut bundle =
+        context.bundle(&["stat", "/data/sub", ",", "stat", "/data/file", ",", "xattr", "/data/file", name]);
+    let data = bundle.root().join("data");
+    fs::create_dir_all(data.join("sub")).unwrap();
+    fs::write(data.join("sub/inner"), "x").unwrap();
+    fs::write(data.join("file"), "content").unwrap();
+    chown(data.join("file"), Some(5), Some(6)).unwrap();
+    // struct vfs_ns_cap_data, version 2: CAP_NET_BIND_SERVICE, permitted and effective.
+    let file = data.join("file").to_string_lossy().into_owned();
+    let set =
+        context.in_world(&[&program, "set-xattr", &file, name, "0100000200040000000000000000000000000000"]);
+    let set = { set }.output().unwrap();
+    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stdout));
+    let old = std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123_456_789);
+    for name in ["file", "sub"] {
+        fs::File::open(data.join(name)).unwrap().set_modified(old).unwrap();
+    }
+    bundle.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    let seen = context.observe(&bundle);
+    for name in ["file", "sub"] {
+        let told = &seen.out(&format!("stat /data/{name}"))["mtime"];
+        assert_eq!(told, "1000000000.123456789", "{name}");
+    }
+    assert_eq!(seen.out("stat /data/file")["uid"], 5);
+    let value = seen.text(&format!("xattr /data/file {name}"));
+    assert!(value.contains('\u{4}') && value.len() >= 20, "{value:?}");
 }
 
 /// For tmpfs only; one that is read-only is filled before it is; a missing directory has nothing to copy.

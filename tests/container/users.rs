@@ -28,7 +28,7 @@ impl<'a> User<'a> {
         let root = context.outside("user-state");
         host::chown_tree(&root, UID, GID);
         let binary = context.outside("bin").join("runlet");
-        fs::copy(&context.runtime, &binary).unwrap();
+        host::copy_program(&context.runtime, &binary);
         let mut user = User { context, binary, root: root.to_string_lossy().into_owned(), bundle };
         user.call(&["spec", "--rootless"]).cwd(&user.bundle.dir).go().ok();
         let written = fs::read_to_string(user.bundle.dir.join("config.json")).unwrap();
@@ -115,6 +115,28 @@ fn an_ordinary_user_runs_a_container() {
     user.call(&["kill", &id, "KILL"]).go().ok();
     user.call(&["delete", "--force", &id]).go().ok();
     assert_eq!(user.call(&["list", "--quiet"]).go().ok().stdout, "");
+}
+
+/// Device rules are root's to load: who names devices is told so once, who only denies all (as every default does) at debug level.
+#[test]
+fn an_ordinary_user_is_told_once_that_device_rules_are_not_enforced() {
+    let context = context!();
+    if !is_runlet() {
+        skip_test!("about runlet's own words");
+    }
+    let user = user!(context);
+    let said = |output: &Output| output.stderr.matches("linux.resources.devices: not enforced").count();
+    let deny = json!({ "allow": false, "access": "rwm" });
+    let allow = json!({ "allow": true, "type": "c", "major": 1, "minor": 7, "access": "rw" });
+    let plain = user.with(&|b| b.set("/linux/resources", json!({ "devices": [deny] })));
+    let named = user.with(&|b| b.set("/linux/resources", json!({ "devices": [deny, allow] })));
+    assert_eq!(said(&user.run(&plain).ok()), 0);
+    let id = context.id();
+    let debug = user.call(&["--debug", "run", "--bundle", &plain.path(), &id]).go().ok();
+    assert_eq!(said(&debug), 1, "{}", debug.describe());
+    let output = user.run(&named).ok();
+    assert_eq!(said(&output), 1, "{}", output.describe());
+    assert!(output.stderr.starts_with("runlet: warning: "), "{}", output.describe());
 }
 
 /// What needs no more than the user's own namespaces is there.

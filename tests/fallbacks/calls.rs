@@ -18,6 +18,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("stat", include_str!("../../syscalls/src/stat.rs")),
     ("time", include_str!("../../syscalls/src/time.rs")),
     ("tty", include_str!("../../syscalls/src/tty.rs")),
+    ("xattr", include_str!("../../syscalls/src/xattr.rs")),
 ];
 
 const LIB: &str = include_str!("../../syscalls/src/lib.rs");

@@ -56,6 +56,7 @@ fn describe(metadata: &fs::Metadata) -> Json {
         ("ino", json::number(metadata.ino())),
         ("dev", json::number(metadata.dev())),
         ("size", json::number(metadata.len())),
+        ("mtime", json::string(&format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec()))),
     ])
 }
 
@@ -130,6 +131,14 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             let length =
                 call!(nr::GETXATTR, path.as_ptr(), name.as_ptr(), buffer.as_mut_ptr(), buffer.len())?;
             Ok(json::string(&String::from_utf8_lossy(&buffer[..length as usize])))
+        }
+        "set-xattr" => {
+            let digits = at(a, 2).as_bytes().chunks(2);
+            let value: Vec<u8> = digits
+                .map(|pair| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).expect("hexadecimal"))
+                .collect();
+            let (path, name) = (cstr(at(a, 0)), cstr(at(a, 1)));
+            plain(call!(nr::SETXATTR, path.as_ptr(), name.as_ptr(), value.as_ptr(), value.len(), 0))
         }
         // Mounts and roots.
         "mount" => plain(sys::mount(at(a, 0), at(a, 1), at(a, 2), sys::flags(at(a, 3), sys::MS), at(a, 4))),

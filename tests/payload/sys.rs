@@ -51,7 +51,7 @@ pub mod nr {
     pub const OPEN_BY_HANDLE_AT: i32 = 304; pub const DUP3: i32 = 292; pub const SCHED_GETATTR: i32 = 315;
     pub const EXECVEAT: i32 = 322; pub const STATX: i32 = 332; pub const MEMFD_CREATE: i32 = 319;
     pub const SOCKET: i32 = 41; pub const GET_MEMPOLICY: i32 = 239; pub const BPF: i32 = 321;
-    pub const GETXATTR: i32 = 191; pub const SWAPON: i32 = 167; pub const EXIT_GROUP: i32 = 231; pub const SETSID: i32 = 112; pub const MMAP: i32 = 9; pub const PPOLL: i32 = 271; pub const PROCESS_VM_READV: i32 = 310;
+    pub const GETXATTR: i32 = 191; pub const SETXATTR: i32 = 188; pub const SWAPON: i32 = 167; pub const EXIT_GROUP: i32 = 231; pub const SETSID: i32 = 112; pub const MMAP: i32 = 9; pub const PPOLL: i32 = 271; pub const PROCESS_VM_READV: i32 = 310;
     pub const AUDIT_ARCH: u32 = 0xc000_003e;
 }
 #[cfg(not(target_arch = "x86_64"))]
@@ -69,7 +69,7 @@ pub mod nr {
     pub const OPEN_BY_HANDLE_AT: i32 = 265; pub const DUP3: i32 = 24; pub const SCHED_GETATTR: i32 = 275;
     pub const EXECVEAT: i32 = 281; pub const STATX: i32 = 291; pub const MEMFD_CREATE: i32 = 279;
     pub const SOCKET: i32 = 198; pub const GET_MEMPOLICY: i32 = 236; pub const BPF: i32 = 280;
-    pub const GETXATTR: i32 = 8; pub const SWAPON: i32 = 224; pub const EXIT_GROUP: i32 = 94; pub const SETSID: i32 = 157; pub const MMAP: i32 = 222; pub const PPOLL: i32 = 73; pub const PROCESS_VM_READV: i32 = 270;
+    pub const GETXATTR: i32 = 8; pub const SETXATTR: i32 = 5; pub const SWAPON: i32 = 224; pub const EXIT_GROUP: i32 = 94; pub const SETSID: i32 = 157; pub const MMAP: i32 = 222; pub const PPOLL: i32 = 73; pub const PROCESS_VM_READV: i32 = 270;
     #[cfg(target_arch = "aarch64")]
     pub const AUDIT_ARCH: u32 = 0xc000_00b7;
     #[cfg(not(target_arch = "aarch64"))]
