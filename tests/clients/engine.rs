@@ -236,6 +236,12 @@ impl Engine<'_> {
             let after = self.inspect("main", ".State.Pid");
             if before == after { Err(format!("still pid {before}")) } else { Ok(()) }
         });
+        report.step("restart, by policy", || {
+            self.detached("again", &["--restart", "on-failure:2"], &["sh", "-c", "exit 3"])?;
+            self.inspected("again", ".RestartCount", "2")?;
+            self.inspected("again", ".State.ExitCode", "3")
+        });
+        self.remove("again");
         report.step("join its namespaces", || {
             let joined = ["--pid", "container:main", "--ipc", "container:main"];
             self.once(&joined, &["ps"]).expect(0, "trap")
