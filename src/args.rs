@@ -6,11 +6,7 @@
 //! as the caller typed them, so relative ones are relative to the caller's working directory.
 
 use crate::error::{Result, error};
-use alloc::{
-    ffi::CString,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 
 /// A whole command line.
@@ -26,9 +22,9 @@ pub struct Invocation {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Global {
     /// `--root`: the state directory.
-    pub root: Option<CString>,
+    pub root: Option<&'static CStr>,
     /// `--log`: a file, or a text that starts with `syslog:`.
-    pub log: Option<CString>,
+    pub log: Option<&'static CStr>,
     /// `--log-format`.
     pub log_format: LogFormat,
     /// `--log-level`, or what `--debug` stands for.
@@ -85,22 +81,22 @@ pub enum CgroupManager {
 pub enum Command {
     Create(Create),
     Start {
-        id: String,
+        id: &'static str,
     },
     Run(Run),
     Exec(Exec),
     Kill(Kill),
     Delete(Delete),
     State {
-        id: String,
+        id: &'static str,
     },
     List(List),
     Ps(Ps),
     Pause {
-        id: String,
+        id: &'static str,
     },
     Resume {
-        id: String,
+        id: &'static str,
     },
     Update(Update),
     Events(Events),
@@ -116,15 +112,15 @@ pub enum Command {
 #[derive(Debug, Default)]
 pub struct Create {
     /// `--bundle`: the directory of the bundle; the working directory if absent.
-    pub bundle: Option<CString>,
+    pub bundle: Option<&'static CStr>,
     /// `--config`: the file to read in place of the bundle's config.json.
-    pub config: Option<CString>,
+    pub config: Option<&'static CStr>,
     /// `--console-socket`: the socket that gets the terminal's master.
-    pub console_socket: Option<CString>,
+    pub console_socket: Option<&'static CStr>,
     /// `--pidfd-socket`: the socket that gets a pidfd of init.
-    pub pidfd_socket: Option<CString>,
+    pub pidfd_socket: Option<&'static CStr>,
     /// `--pid-file`: where init's pid is written.
-    pub pid_file: Option<CString>,
+    pub pid_file: Option<&'static CStr>,
     /// `--preserve-fds`: how many file descriptors from 3 on the program keeps.
     pub preserve_fds: u32,
     /// `--no-pivot`: move the root instead of pivot_root.
@@ -132,7 +128,7 @@ pub struct Create {
     /// `--no-new-keyring`: keep the caller's session keyring.
     pub no_new_keyring: bool,
     /// The container's id, not yet checked.
-    pub id: String,
+    pub id: &'static str,
 }
 
 /// `run`.
@@ -149,7 +145,7 @@ pub struct Run {
     /// `--no-subreaper`: do not adopt the container's orphans.
     pub no_subreaper: bool,
     /// `--exit-file`: where the end of the container is described.
-    pub exit_file: Option<CString>,
+    pub exit_file: Option<&'static CStr>,
     /// `--ready-fd`: the file descriptor that gets a newline when the program runs.
     pub ready_fd: Option<u32>,
 }
@@ -162,39 +158,39 @@ pub struct Exec {
     /// `--detach`: return when the program runs.
     pub detach: bool,
     /// `--env`, each `NAME=VALUE`, in order.
-    pub env: Vec<CString>,
+    pub env: &'static [&'static CStr],
     /// `--user`: the user's id and, if given, the group's; neither is 2^32-1.
     pub user: Option<(u32, Option<u32>)>,
     /// `--additional-gids`, none of them 2^32-1.
-    pub additional_gids: Vec<u32>,
+    pub additional_gids: &'static [u32],
     /// `--cwd`: the working directory in the container.
-    pub cwd: Option<CString>,
+    pub cwd: Option<&'static CStr>,
     /// `--process`: a file that holds a whole process object.
-    pub process: Option<CString>,
+    pub process: Option<&'static CStr>,
     /// `--pid-file`.
-    pub pid_file: Option<CString>,
+    pub pid_file: Option<&'static CStr>,
     /// `--console-socket`.
-    pub console_socket: Option<CString>,
+    pub console_socket: Option<&'static CStr>,
     /// `--pidfd-socket`.
-    pub pidfd_socket: Option<CString>,
+    pub pidfd_socket: Option<&'static CStr>,
     /// `--cap`: capabilities to add, not yet looked up.
-    pub caps: Vec<String>,
+    pub caps: &'static [&'static CStr],
     /// `--no-new-privs`.
     pub no_new_privs: bool,
     /// `--apparmor`: a profile's name.
-    pub apparmor: Option<String>,
+    pub apparmor: Option<&'static str>,
     /// `--process-label`: an SELinux label.
-    pub process_label: Option<String>,
+    pub process_label: Option<&'static str>,
     /// `--preserve-fds`.
     pub preserve_fds: u32,
     /// `--cgroup`: `PATH` or `CONTROLLERS:PATH`, below the container's cgroup.
-    pub cgroup: Vec<CString>,
+    pub cgroup: &'static [&'static CStr],
     /// `--ignore-paused`: do not refuse a paused container.
     pub ignore_paused: bool,
     /// The container's id, not yet checked.
-    pub id: String,
+    pub id: &'static str,
     /// The program and its arguments; empty exactly when `process` is given.
-    pub program: Vec<CString>,
+    pub program: &'static [&'static CStr],
 }
 
 /// `kill`.
@@ -203,7 +199,7 @@ pub struct Kill {
     /// `--all`: every process of the container.
     pub all: bool,
     /// The container's id, not yet checked.
-    pub id: String,
+    pub id: &'static str,
     /// The signal's number.
     pub signal: i32,
 }
@@ -214,7 +210,7 @@ pub struct Delete {
     /// `--force`: kill what runs, succeed for what does not exist.
     pub force: bool,
     /// The containers' ids, at least one, not yet checked.
-    pub ids: Vec<String>,
+    pub ids: Vec<&'static str>,
 }
 
 /// How `list`, `ps` and `check` print.
@@ -242,16 +238,16 @@ pub struct Ps {
     /// `--format`.
     pub format: Format,
     /// The container's id, not yet checked.
-    pub id: String,
+    pub id: &'static str,
     /// What `ps` itself is given, untouched.
-    pub options: Vec<CString>,
+    pub options: &'static [&'static CStr],
 }
 
 /// `update`. What is absent was not named and stays as it is.
 #[derive(Debug, Default)]
 pub struct Update {
     /// `--resources`: a file with a resources object; `-` for standard input.
-    pub resources: Option<CString>,
+    pub resources: Option<&'static CStr>,
     /// `--blkio-weight`: 10 to 1000.
     pub blkio_weight: Option<u16>,
     /// `--cpu-period`, in microseconds.
@@ -269,9 +265,9 @@ pub struct Update {
     /// `--cpu-idle`: 1 for SCHED_IDLE, 0 for not.
     pub cpu_idle: Option<i64>,
     /// `--cpuset-cpus`: a list as in `0-3,7`.
-    pub cpuset_cpus: Option<String>,
+    pub cpuset_cpus: Option<&'static str>,
     /// `--cpuset-mems`.
-    pub cpuset_mems: Option<String>,
+    pub cpuset_mems: Option<&'static str>,
     /// `--memory`, in bytes; -1 is unlimited.
     pub memory: Option<i64>,
     /// `--memory-reservation`, in bytes; -1 is unlimited.
@@ -281,11 +277,11 @@ pub struct Update {
     /// `--pids-limit`; -1 is unlimited.
     pub pids_limit: Option<i64>,
     /// `--l3-cache-schema`: a line of resctrl's schemata.
-    pub l3_cache_schema: Option<String>,
+    pub l3_cache_schema: Option<&'static str>,
     /// `--mem-bw-schema`: a line of resctrl's schemata.
-    pub mem_bw_schema: Option<String>,
+    pub mem_bw_schema: Option<&'static str>,
     /// The container's id, not yet checked.
-    pub id: String,
+    pub id: &'static str,
 }
 
 /// `events`.
@@ -296,16 +292,16 @@ pub struct Events {
     /// `--interval`, in milliseconds, at least 1.
     pub interval_ms: u64,
     /// The container's id, not yet checked.
-    pub id: String,
+    pub id: &'static str,
 }
 
 /// `spec`.
 #[derive(Debug, Default)]
 pub struct Spec {
     /// `--bundle`: the directory that gets config.json.
-    pub bundle: Option<CString>,
+    pub bundle: Option<&'static CStr>,
     /// `--output`: the file to write in place of config.json; `-` for standard output.
-    pub output: Option<CString>,
+    pub output: Option<&'static CStr>,
     /// `--rootless`: for a user namespace of the caller's own.
     pub rootless: bool,
 }
@@ -314,20 +310,20 @@ pub struct Spec {
 #[derive(Debug, Default)]
 pub struct Check {
     /// `BUNDLE`: the directory whose config.json is judged.
-    pub bundle: Option<CString>,
+    pub bundle: Option<&'static CStr>,
     /// `--format`.
     pub format: Format,
     /// `--plan`: print what the bundle compiles to.
     pub plan: bool,
     /// `--seccomp`: a profile to print as its program.
-    pub seccomp: Option<CString>,
+    pub seccomp: Option<&'static CStr>,
     /// `--syscall`: the call to evaluate the profile for.
-    pub syscall: Option<String>,
+    pub syscall: Option<&'static str>,
     /// `--arg N=VALUE`: that call's arguments, by number 0 to 5.
     pub args: Vec<(u8, u64)>,
 }
 
 /// A path or word of the command line as text.
-pub fn text(value: &CStr, flag: &str) -> Result<String> {
-    value.to_str().map(ToString::to_string).map_err(|_| error!("{flag}: is not UTF-8"))
+pub fn text<'a>(value: &'a CStr, flag: &str) -> Result<&'a str> {
+    value.to_str().map_err(|_| error!("{flag}: is not UTF-8"))
 }

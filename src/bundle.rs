@@ -12,44 +12,44 @@ use syscalls::Errno;
 /// A bundle's configuration as it stands on disk.
 pub struct Bundle {
     /// Absolute.
-    pub path: String,
-    pub json: Vec<u8>,
+    pub path: &'static str,
+    pub json: &'static [u8],
 }
 
 impl Bundle {
     /// The bundle that a container is to be made of. An id that cannot be is said first: no bundle would help.
     pub fn of(args: &args::Create) -> Result<Bundle> {
-        store::check_id(&args.id)?;
-        Bundle::read(args.bundle.as_deref(), args.config.as_deref())
+        store::check_id(args.id)?;
+        Bundle::read(args.bundle, args.config)
     }
 
     /// Reads `config.json` of a bundle, or the file that `--config` names instead.
-    pub fn read(bundle: Option<&CStr>, config: Option<&CStr>) -> Result<Bundle> {
-        let path = absolute(bundle.map_or(Ok(String::new()), |path| text(path, "--bundle"))?)?;
+    pub fn read(bundle: Option<&'static CStr>, config: Option<&'static CStr>) -> Result<Bundle> {
+        let path = absolute(bundle.map_or(Ok(""), |path| text(path, "--bundle"))?)?;
         let file = match config {
             Some(file) => text(file, "--config")?,
-            None => format!("{path}/config.json"),
+            None => format!("{path}/config.json").leak(),
         };
         let opened =
-            rustix::fs::open(&*file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
-                let error = Error::sys("config.json: open", &file)(errno);
+            rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
+                let error = Error::sys("config.json: open", file)(errno);
                 match errno {
                     Errno::NOENT => error.hint("`runlet spec` writes one"),
                     _ => error,
                 }
             })?;
-        let json = store::read_all(&opened).map_err(Error::sys("config.json: read", &file))?;
+        let json = store::read_all(&opened).map_err(Error::sys("config.json: read", file))?;
         core::mem::forget(opened); // exit closes it, with all else
-        Ok(Bundle { path, json })
+        Ok(Bundle { path, json: json.leak() })
     }
 }
 
 /// A path that does not depend on the working directory; the empty one is the working directory itself.
-pub fn absolute(path: String) -> Result<String> {
+pub fn absolute(path: &'static str) -> Result<&'static str> {
     if path.starts_with('/') {
         return Ok(path);
     }
     let here = rustix::process::getcwd(Vec::new()).map_err(Error::os("getcwd"))?;
     let here = text(&here, "the working directory")?;
-    Ok(if path.is_empty() { here } else { format!("{here}/{path}") })
+    Ok(if path.is_empty() { String::from(here).leak() } else { format!("{here}/{path}").leak() })
 }

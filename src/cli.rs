@@ -12,15 +12,16 @@ mod help;
 mod tests;
 mod values;
 
-use core::ptr;
-use flags::{COMMANDS, Flag, GLOBAL, UNSUPPORTED};
+use core::ffi::CStr;
+use flags::{COMMANDS, Flag, GLOBAL, Row, Shape, UNSUPPORTED, Verb};
 use given::Given;
 use lexopt::{Arg, Parser};
 use runlet::args::{self, Command, Format, Global, Invocation};
 use runlet::error::{Error, Result};
 use runlet::json::{self, escape};
 use runlet::signal;
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
 
 /// A command line that cannot be followed.
 #[derive(Debug)]
@@ -50,68 +51,63 @@ impl Given {
         while let Some(arg) = parser.next().map_err(describe)? {
             let flag = match arg {
                 Arg::Value(value) => {
-                    let Some(command) = self.command else {
-                        let name = value.to_string_lossy();
-                        if UNSUPPORTED.contains(&&*name) {
-                            return Err(usage(&["runlet does not support ", &name]));
-                        }
-                        let command = COMMANDS.iter().find(|command| command.name == name);
-                        let command = command.ok_or_else(|| {
-                            unknown(
-                                "unknown command ",
-                                &name,
-                                "",
-                                &mut COMMANDS.iter().map(|command| command.name),
-                            )
-                        })?;
-                        // "help" is a word for --help, so a command may follow.
-                        if command.name == "help" {
-                            help = true;
-                        } else if help {
-                            return Ok(Some(Command::Help(help::command(command))));
-                        } else {
-                            self.command = Some(command);
+                    let value = kept(value)?;
+                    if let Some(command) = self.command {
+                        self.operands.push(value);
+                        if matches!(command.verb, Verb::Exec | Verb::Ps) {
+                            for value in parser.raw_args().map_err(describe)? {
+                                self.operands.push(kept(value)?);
+                            }
                         }
                         continue;
+                    }
+                    let name = value.to_string_lossy();
+                    if UNSUPPORTED.contains(&&*name) {
+                        return Err(usage(&["runlet does not support ", &name]));
+                    }
+                    let Some(command) = COMMANDS.iter().find(|command| command.name() == name) else {
+                        let known = &mut COMMANDS.iter().map(flags::Spec::name);
+                        return Err(unknown("unknown command ", &name, "", known));
                     };
-                    self.operands.push(value);
-                    if matches!(command.name, "exec" | "ps") {
-                        self.operands.extend(parser.raw_args().map_err(describe)?);
+                    // "help" is a word for --help, so a command may follow.
+                    if command.verb == Verb::Help {
+                        help = true;
+                    } else if help {
+                        return Ok(Some(Command::Help(help::command(command))));
+                    } else {
+                        self.command = Some(command);
                     }
                     continue;
                 }
-                Arg::Short(short) => {
-                    self.find("-", short.encode_utf8(&mut [0; 4]), &|flag| flag.short == short)?
-                }
-                Arg::Long(long) => self.find("--", long, &|flag| flag.long == long)?,
+                Arg::Short(short) => self.find("-", short.encode_utf8(&mut [0; 4]), |row| row.short)?,
+                Arg::Long(long) => self.find("--", long, |row| row.long)?,
             };
-            if ptr::eq(flag, &flags::VERSION) {
+            if flag == Flag::Version {
                 return Ok(Some(Command::Version));
             }
-            if ptr::eq(flag, &flags::HELP) {
+            if flag == Flag::Help {
                 if let Some(command) = self.command {
                     return Ok(Some(Command::Help(help::command(command))));
                 }
                 help = true;
                 continue;
             }
-            if !flag.value.is_empty() {
+            if flag.shape() != Shape::Switch {
                 let value = parser.value().map_err(describe)?;
-                self.flags.push((flag, value));
+                self.put(flag, kept(value)?);
                 continue;
             }
             // Callers written in Go may spell a switch --flag=true, as Go's own flag package does.
             match parser.optional_value() {
-                None => self.flags.push((flag, OsString::new())),
-                Some(value) if value == "true" => self.flags.push((flag, OsString::new())),
-                Some(value) if value == "false" => self.flags.retain(|(other, _)| !ptr::eq(*other, flag)),
-                Some(_) => {
+                Some(value) if value == "false" => self.unset(flag),
+                Some(value) if value != "true" => {
                     return Err(usage(&[
                         "--",
-                        flag.long,
+                        flag.long(),
                         " is a switch: it takes no value but true or false",
                     ]));
                 }
+                _ => self.put(flag, c""),
             }
         }
         if help || self.command.is_none() {
@@ -121,187 +117,189 @@ impl Given {
     }
 
     /// Finds a flag of the command or a global one. The command's come first: `spec` has a --rootless of its own.
-    fn find(&self, dashes: &str, name: &str, is: &dyn Fn(&Flag) -> bool) -> Result<&'static Flag> {
+    fn find(&self, dashes: &str, name: &str, column: fn(&Row) -> &'static str) -> Result<Flag> {
         let own = self.command.map_or(&[][..], |command| command.flags);
-        let all = || own.iter().chain(&GLOBAL).copied();
-        if let Some(flag) = all().find(|flag| is(flag)) {
+        let among = |flags: &[Flag]| flags.iter().copied().find(|flag| column(&flag.row()) == name);
+        if let Some(flag) = among(own).or_else(|| among(&GLOBAL)) {
             return Ok(flag);
         }
         let typed = [dashes, name].concat();
+        let longs = &mut own.iter().chain(&GLOBAL).map(|flag| flag.long());
         let Some(command) = self.command else {
             // A flag of some command, in the wrong place.
-            if COMMANDS.iter().any(|command| command.flags.iter().any(|flag| is(flag))) {
+            if COMMANDS.iter().any(|command| among(command.flags).is_some()) {
                 return Err(usage(&["flag ", &typed, " belongs after the name of a command"]));
             }
-            return Err(unknown("unknown flag ", &typed, "--", &mut all().map(|flag| flag.long)));
+            return Err(unknown("unknown flag ", &typed, "--", longs));
         };
-        if command.name == "kill" && dashes == "-" {
+        if command.verb == Verb::Kill && dashes == "-" {
             let typed = escape(&typed);
             return Err(usage(&["kill: unknown flag ", &typed, " (a signal has no dash: kill web TERM)"]));
         }
-        let what = [command.name, ": unknown flag "].concat();
-        Err(unknown(&what, &typed, "--", &mut all().map(|flag| flag.long)))
+        Err(unknown(&[command.name(), ": unknown flag "].concat(), &typed, "--", longs))
     }
 
     /// The global flags as far as they can be read: where the log is matters most when the rest is wrong.
     fn global(&self) -> Global {
         use args::{CgroupManager, Level, LogFormat};
-        let formats = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
-        let level = self.choice(
-            &flags::LOG_LEVEL,
-            &[
-                ("error", Level::Error),
-                ("warning", Level::Warning),
-                ("warn", Level::Warning),
-                ("info", Level::Info),
-                ("debug", Level::Debug),
-            ],
-        );
-        let manager = self.choice(
-            &flags::CGROUP_MANAGER,
-            &[
-                ("auto", CgroupManager::Auto),
-                ("cgroupfs", CgroupManager::Cgroupfs),
-                ("systemd", CgroupManager::Systemd),
-                ("disabled", CgroupManager::Disabled),
-            ],
-        );
-        let cgroup_manager = match (self.switch(&flags::SYSTEMD_CGROUP), manager) {
-            (false, manager) => manager.unwrap_or_default(),
-            (true, None | Some(CgroupManager::Auto | CgroupManager::Systemd)) => CgroupManager::Systemd,
-            (true, Some(other)) => {
+        // A word stands for its place in the flag's row.
+        let level = match self.number(Flag::LogLevel) {
+            _ if self.switch(Flag::Debug) => Level::Debug,
+            Some(0) => Level::Error,
+            Some(2) => Level::Info,
+            Some(3) => Level::Debug,
+            _ => Level::Warning,
+        };
+        let manager = match self.number(Flag::CgroupManager) {
+            Some(1) => CgroupManager::Cgroupfs,
+            Some(2) => CgroupManager::Systemd,
+            Some(3) => CgroupManager::Disabled,
+            _ => CgroupManager::Auto,
+        };
+        let cgroup_manager = match (self.switch(Flag::SystemdCgroup), manager) {
+            (false, manager) => manager,
+            (true, CgroupManager::Auto | CgroupManager::Systemd) => CgroupManager::Systemd,
+            (true, other) => {
                 self.wrong(usage(&["--systemd-cgroup and --cgroup-manager ask for different managers"]));
                 other
             }
         };
-        let rootless = &[("true", Some(true)), ("false", Some(false)), ("auto", None)];
         Global {
-            root: self.path(&flags::ROOT),
-            log: self.path(&flags::LOG),
-            log_format: self.choice(&flags::LOG_FORMAT, formats).unwrap_or_default(),
-            log_level: if self.switch(&flags::DEBUG) { Level::Debug } else { level.unwrap_or_default() },
+            root: self.path(Flag::Root),
+            log: self.path(Flag::Log),
+            log_format: if self.number(Flag::LogFormat) == Some(1) {
+                LogFormat::Json
+            } else {
+                LogFormat::Text
+            },
+            log_level: level,
             cgroup_manager,
-            rootless: self.choice(&flags::ROOTLESS, rootless).flatten(),
-            allow_unknown_syscalls: self.switch(&flags::ALLOW_UNKNOWN_SYSCALLS),
+            rootless: self.number(Flag::Rootless).filter(|place| *place < 2).map(|place| place == 0),
+            allow_unknown_syscalls: self.switch(Flag::AllowUnknownSyscalls),
         }
     }
 
     /// Builds the command's own struct.
     fn command(&self) -> Command {
-        match self.name() {
-            "create" => Command::Create(self.create()),
-            "start" => Command::Start { id: self.only_id() },
-            "run" => Command::Run(args::Run {
+        let Some(command) = self.command else { return Command::Version };
+        match command.verb {
+            Verb::Create => Command::Create(self.create()),
+            Verb::Start => Command::Start { id: self.only_id() },
+            Verb::Run => Command::Run(args::Run {
                 create: self.create(),
-                detach: self.switch(&flags::DETACH),
-                tty: self.switch(&flags::TTY),
-                keep: self.switch(&flags::KEEP),
-                no_subreaper: self.switch(&flags::NO_SUBREAPER),
-                exit_file: self.path(&flags::EXIT_FILE),
-                ready_fd: self.descriptor(&flags::READY_FD),
+                detach: self.switch(Flag::Detach),
+                tty: self.switch(Flag::Tty),
+                keep: self.switch(Flag::Keep),
+                no_subreaper: self.switch(Flag::NoSubreaper),
+                exit_file: self.path(Flag::ExitFile),
+                ready_fd: self.count(Flag::ReadyFd),
             }),
-            "exec" => Command::Exec(self.exec()),
-            "kill" => {
+            Verb::Exec => Command::Exec(self.exec()),
+            Verb::Kill => {
                 self.at_most(2);
-                let term = OsString::from("TERM");
-                let text = self.operands.get(1).unwrap_or(&term);
-                let signal = text.to_str().and_then(signal::parse);
+                let text = self.operands.get(1).copied().unwrap_or(c"TERM");
+                let signal = text.to_str().ok().and_then(signal::parse);
                 if signal.is_none() {
                     self.wrong(usage(&["kill: unknown signal ", &quote(text)]));
                 }
                 Command::Kill(args::Kill {
-                    all: self.switch(&flags::ALL),
+                    all: self.switch(Flag::All),
                     id: self.id(),
                     signal: signal.unwrap_or(0),
                 })
             }
-            "delete" => {
+            Verb::Delete => {
                 self.id();
-                let ids = self.operands.iter().map(|id| self.accept(values::text(id, "the container's ID")));
-                Command::Delete(args::Delete { force: self.switch(&flags::FORCE), ids: ids.collect() })
+                let ids = self.operands.iter().map(|id| self.word(id));
+                Command::Delete(args::Delete { force: self.switch(Flag::Force), ids: ids.collect() })
             }
-            "state" => Command::State { id: self.only_id() },
-            "list" => {
+            Verb::State => Command::State { id: self.only_id() },
+            Verb::List => {
                 self.at_most(0);
-                Command::List(args::List { format: self.format(), quiet: self.switch(&flags::QUIET) })
+                Command::List(args::List { format: self.format(), quiet: self.switch(Flag::Quiet) })
             }
-            "ps" => Command::Ps(self.ps()),
-            "pause" => Command::Pause { id: self.only_id() },
-            "resume" => Command::Resume { id: self.only_id() },
-            "update" => Command::Update(self.update()),
-            "events" => Command::Events(args::Events {
-                stats: self.switch(&flags::STATS),
-                interval_ms: self.shaped(&flags::INTERVAL, values::duration).unwrap_or(5000),
+            Verb::Ps => Command::Ps(self.ps()),
+            Verb::Pause => Command::Pause { id: self.only_id() },
+            Verb::Resume => Command::Resume { id: self.only_id() },
+            Verb::Update => Command::Update(self.update()),
+            Verb::Events => Command::Events(args::Events {
+                stats: self.switch(Flag::Stats),
+                interval_ms: self.natural(Flag::Interval).unwrap_or(5000),
                 id: self.only_id(),
             }),
-            "spec" => {
+            Verb::Spec => {
                 self.at_most(0);
                 Command::Spec(args::Spec {
-                    bundle: self.path(&flags::SPEC_BUNDLE),
-                    output: self.path(&flags::OUTPUT),
-                    rootless: self.switch(&flags::SPEC_ROOTLESS),
+                    bundle: self.path(Flag::SpecBundle),
+                    output: self.path(Flag::Output),
+                    rootless: self.switch(Flag::SpecRootless),
                 })
             }
-            "features" => {
+            Verb::Features => {
                 self.at_most(0);
                 Command::Features
             }
-            "check" => Command::Check(self.check()),
-            _ => {
+            Verb::Check => Command::Check(self.check()),
+            Verb::Version | Verb::Help => {
                 self.at_most(0);
                 Command::Version
             }
         }
     }
 
+    #[inline(never)]
     fn create(&self) -> args::Create {
         args::Create {
-            bundle: self.path(&flags::BUNDLE),
-            config: self.path(&flags::CONFIG),
-            console_socket: self.path(&flags::CONSOLE_SOCKET),
-            pidfd_socket: self.path(&flags::PIDFD_SOCKET),
-            pid_file: self.path(&flags::PID_FILE),
-            preserve_fds: self.descriptor(&flags::PRESERVE_FDS).unwrap_or(0),
-            no_pivot: self.switch(&flags::NO_PIVOT),
-            no_new_keyring: self.switch(&flags::NO_NEW_KEYRING),
+            bundle: self.path(Flag::Bundle),
+            config: self.path(Flag::Config),
+            console_socket: self.path(Flag::ConsoleSocket),
+            pidfd_socket: self.path(Flag::PidfdSocket),
+            pid_file: self.path(Flag::PidFile),
+            preserve_fds: self.count(Flag::PreserveFds).unwrap_or(0),
+            no_pivot: self.switch(Flag::NoPivot),
+            no_new_keyring: self.switch(Flag::NoNewKeyring),
             id: self.only_id(),
         }
     }
 
     fn exec(&self) -> args::Exec {
-        let process = self.path(&flags::PROCESS);
-        let program = self.operands.iter().skip(1);
-        let program: Vec<_> =
-            program.map(|arg| self.accept(values::bytes(arg, "exec: an argument"))).collect();
-        let id = self.id();
-        match (&process, program.is_empty()) {
-            (None, true) => self.wrong(usage(&["exec: a program or --process is missing after the ID"])),
+        let process = self.path(Flag::Process);
+        let program = self.after_id();
+        match (process, program.is_empty()) {
+            (None, true) if !self.operands.is_empty() => {
+                self.wrong(usage(&["exec: a program or --process is missing after the ID"]));
+            }
             (Some(_), false) => {
                 self.wrong(usage(&["exec: --process names the program, so none can stand after the ID"]));
             }
             _ => {}
         }
         args::Exec {
-            tty: self.switch(&flags::TTY),
-            detach: self.switch(&flags::DETACH),
-            env: self.all(&flags::ENV, values::variable),
-            user: self.shaped(&flags::USER, values::user),
-            additional_gids: self.all(&flags::ADDITIONAL_GIDS, |text| values::id(text.to_str()?)),
-            cwd: self.path(&flags::CWD),
+            tty: self.switch(Flag::Tty),
+            detach: self.switch(Flag::Detach),
+            env: self.all(Flag::Env),
+            user: self.text(Flag::User).and_then(values::user),
+            additional_gids: self.ids(Flag::AdditionalGids),
+            cwd: self.path(Flag::Cwd),
             process,
-            pid_file: self.path(&flags::PID_FILE),
-            console_socket: self.path(&flags::CONSOLE_SOCKET),
-            pidfd_socket: self.path(&flags::PIDFD_SOCKET),
-            caps: self.all(&flags::CAP, |text| text.to_str().map(String::from)),
-            no_new_privs: self.switch(&flags::NO_NEW_PRIVS),
-            apparmor: self.text(&flags::APPARMOR),
-            process_label: self.text(&flags::PROCESS_LABEL),
-            preserve_fds: self.descriptor(&flags::PRESERVE_FDS).unwrap_or(0),
-            cgroup: self.all(&flags::CGROUP, |path| values::path(path, "").ok()),
-            ignore_paused: self.switch(&flags::IGNORE_PAUSED),
-            id,
+            pid_file: self.path(Flag::PidFile),
+            console_socket: self.path(Flag::ConsoleSocket),
+            pidfd_socket: self.path(Flag::PidfdSocket),
+            caps: self.all(Flag::Cap),
+            no_new_privs: self.switch(Flag::NoNewPrivs),
+            apparmor: self.text(Flag::Apparmor),
+            process_label: self.text(Flag::ProcessLabel),
+            preserve_fds: self.count(Flag::PreserveFds).unwrap_or(0),
+            cgroup: self.all(Flag::Cgroup),
+            ignore_paused: self.switch(Flag::IgnorePaused),
+            id: self.id(),
             program,
         }
+    }
+
+    /// What stands after the ID.
+    fn after_id(&self) -> &'static [&'static CStr] {
+        self.operands.get(1..).unwrap_or_default().to_vec().leak()
     }
 
     /// After the ID of `ps` stand options of the ps program, and our own --format if its value is one of ours:
@@ -309,71 +307,77 @@ impl Given {
     fn ps(&self) -> args::Ps {
         let mut format = self.format();
         let mut options = Vec::new();
-        let mut rest = self.operands.get(1..).unwrap_or_default().iter();
-        while let Some(option) = rest.next() {
-            if option == "--" {
-                for option in rest.by_ref() {
-                    options.push(self.accept(values::bytes(option, "ps: an option")));
-                }
+        let mut rest = self.after_id();
+        while let Some((option, after)) = rest.split_first() {
+            rest = after;
+            if *option == c"--" {
+                options.extend_from_slice(rest);
                 break;
             }
-            let (name, joined) = match option.to_str().and_then(|text| text.split_once('=')) {
-                Some((name, value)) => (name, Some(value)),
-                None => (option.to_str().unwrap_or(""), None),
-            };
-            let value = joined.or_else(|| rest.as_slice().first().and_then(|next| next.to_str()));
-            match value.and_then(|value| values::one_of(value, FORMATS)) {
-                Some(wanted) if matches!(name, "-f" | "--format") => {
-                    format = wanted;
-                    if joined.is_none() {
-                        rest.next();
-                    }
+            let text = option.to_str().unwrap_or("");
+            let (name, joined) =
+                text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+            let value = joined.or_else(|| rest.first().and_then(|next| next.to_str().ok()));
+            let wanted = match value {
+                Some("table") => Format::Table,
+                Some("json") => Format::Json,
+                _ => {
+                    options.push(*option);
+                    continue;
                 }
-                _ => options.push(self.accept(values::bytes(option, "ps: an option"))),
+            };
+            if !matches!(name, "-f" | "--format") {
+                options.push(*option);
+                continue;
+            }
+            format = wanted;
+            if joined.is_none() {
+                rest = rest.get(1..).unwrap_or_default();
             }
         }
-        args::Ps { format, id: self.id(), options }
+        args::Ps { format, id: self.id(), options: options.leak() }
     }
 
     fn update(&self) -> args::Update {
         args::Update {
-            resources: self.path(&flags::RESOURCES),
-            blkio_weight: self
-                .integer(&flags::BLKIO_WEIGHT, 0..=1000)
-                .and_then(|weight| u16::try_from(weight).ok()),
-            cpu_period: self.unsigned(&flags::CPU_PERIOD),
-            cpu_quota: self.integer(&flags::CPU_QUOTA, i64::MIN..=i64::MAX),
-            cpu_burst: self.unsigned(&flags::CPU_BURST),
-            cpu_share: self.unsigned(&flags::CPU_SHARE),
-            cpu_rt_period: self.unsigned(&flags::CPU_RT_PERIOD),
-            cpu_rt_runtime: self.integer(&flags::CPU_RT_RUNTIME, -1..=i64::MAX),
-            cpu_idle: self.integer(&flags::CPU_IDLE, 0..=1),
-            cpuset_cpus: self.text(&flags::CPUSET_CPUS),
-            cpuset_mems: self.text(&flags::CPUSET_MEMS),
-            memory: self.shaped(&flags::MEMORY, values::size),
-            memory_reservation: self.shaped(&flags::MEMORY_RESERVATION, values::size),
-            memory_swap: self.shaped(&flags::MEMORY_SWAP, values::size),
-            pids_limit: self.integer(&flags::PIDS_LIMIT, -1..=i64::MAX),
-            l3_cache_schema: self.text(&flags::L3_CACHE_SCHEMA),
-            mem_bw_schema: self.text(&flags::MEM_BW_SCHEMA),
+            resources: self.path(Flag::Resources),
+            blkio_weight: self.number(Flag::BlkioWeight).and_then(|weight| u16::try_from(weight).ok()),
+            cpu_period: self.natural(Flag::CpuPeriod),
+            cpu_quota: self.number(Flag::CpuQuota),
+            cpu_burst: self.natural(Flag::CpuBurst),
+            cpu_share: self.natural(Flag::CpuShare),
+            cpu_rt_period: self.natural(Flag::CpuRtPeriod),
+            cpu_rt_runtime: self.number(Flag::CpuRtRuntime),
+            cpu_idle: self.number(Flag::CpuIdle),
+            cpuset_cpus: self.text(Flag::CpusetCpus),
+            cpuset_mems: self.text(Flag::CpusetMems),
+            memory: self.number(Flag::Memory),
+            memory_reservation: self.number(Flag::MemoryReservation),
+            memory_swap: self.number(Flag::MemorySwap),
+            pids_limit: self.number(Flag::PidsLimit),
+            l3_cache_schema: self.text(Flag::L3CacheSchema),
+            mem_bw_schema: self.text(Flag::MemBwSchema),
             id: self.only_id(),
         }
     }
 
     fn check(&self) -> args::Check {
         self.at_most(1);
+        let bundle = self.operands.first().copied();
+        if bundle.is_some_and(CStr::is_empty) {
+            self.wrong(usage(&["check: BUNDLE is empty"]));
+        }
+        let calls = self.all(Flag::Arg).iter().filter_map(|text| values::call_argument(text.to_str().ok()?));
         args::Check {
-            bundle: self.operands.first().map(|dir| self.accept(values::path(dir, "check: BUNDLE"))),
+            bundle,
             format: self.format(),
-            plan: self.switch(&flags::PLAN),
-            seccomp: self.path(&flags::SECCOMP),
-            syscall: self.text(&flags::SYSCALL),
-            args: self.all(&flags::ARG, |text| values::call_argument(text.to_str()?)),
+            plan: self.switch(Flag::Plan),
+            seccomp: self.path(Flag::Seccomp),
+            syscall: self.text(Flag::Syscall),
+            args: calls.collect(),
         }
     }
 }
-
-const FORMATS: &[(&str, Format)] = &[("table", Format::Table), ("json", Format::Json)];
 
 /// An error of usage, from its parts. Called in so many places that its copies would weigh kilobytes.
 #[inline(never)]
@@ -381,8 +385,14 @@ fn usage(parts: &[&str]) -> Error {
     Error::new(&parts.concat())
 }
 
+/// An argument as the kernel takes it, kept as long as the process. argv cannot hold a NUL, but an iterator of OsString can.
+fn kept(value: OsString) -> Result<&'static CStr> {
+    let value = CString::new(value.into_vec()).map_err(|_| usage(&["an argument holds a NUL"]))?;
+    Ok(Box::leak(value.into_boxed_c_str()))
+}
+
 /// What was typed, as it can be shown on one line.
-fn quote(text: &OsString) -> String {
+fn quote(text: &CStr) -> String {
     json::quote(&text.to_string_lossy())
 }
 

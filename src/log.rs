@@ -46,7 +46,7 @@ impl Log {
     /// Opens what `--log` names: a file, made if absent and never truncated, or `syslog:` perhaps with a name.
     /// Without `--log` there is only standard error, as with `Log::default()`.
     pub fn open(global: &Global) -> Result<Log> {
-        let sink = match &global.log {
+        let sink = match global.log {
             None => Sink::None,
             Some(path) => match path.to_bytes().strip_prefix(b"syslog:") {
                 Some(name) => {
@@ -58,7 +58,7 @@ impl Log {
                     let flags =
                         OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
                     let mode = Mode::from_raw_mode(0o644);
-                    let file = retry_on_intr(|| rustix::fs::open(path.as_c_str(), flags, mode));
+                    let file = retry_on_intr(|| rustix::fs::open(path, flags, mode));
                     // Where the caller left standard error closed it must not become that.
                     let above = |file: OwnedFd| match file.as_raw_fd() > 2 {
                         true => Ok(file),

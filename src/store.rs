@@ -16,11 +16,7 @@ use crate::config::{Map, object};
 use crate::error::{Error, Quoted, Result, error};
 use crate::json::Writer;
 use crate::readiness;
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -62,30 +58,31 @@ pub fn check_id(id: &str) -> Result<()> {
 /// What is in there decides what is run (hooks) and killed: one that somebody else may write to is refused, and so is a link in
 /// /tmp, where anybody may have put it. There a directory of one's own stays what it is (the sticky bit); elsewhere the directory is
 /// judged in which the container's own really is.
+#[derive(Clone, Copy)]
 pub struct Store {
-    path: String,
+    path: &'static str,
 }
 
 /// One container's directory.
 pub struct Entry {
     pub directory: OwnedFd,
-    pub id: String,
+    pub id: &'static str,
 }
 
 impl Store {
     /// The state root at a path.
-    pub fn new(path: String) -> Store {
+    pub fn new(path: &'static str) -> Store {
         Store { path }
     }
 
     /// Makes a container's directory and locks it; the root (0700) with its parents, too, if need be. Of two at once exactly one wins.
-    pub fn create(&self, id: &str) -> Result<Entry> {
+    pub fn create(&self, id: &'static str) -> Result<Entry> {
         check_id(id)?;
         let path = self.entry_path(id);
         let make = || rustix::fs::mkdir(&*path, Mode::RWXU);
         let made = match self.in_tmp().and_then(|()| make()) {
             Err(Errno::NOENT) => {
-                make_directories(&self.path)?;
+                make_directories(self.path)?;
                 self.in_tmp().and_then(|()| make())
             }
             other => other,
@@ -100,7 +97,7 @@ impl Store {
     }
 
     /// Opens a container's directory without a lock.
-    pub fn find(&self, id: &str) -> Result<Entry> {
+    pub fn find(&self, id: &'static str) -> Result<Entry> {
         check_id(id)?;
         let opened = self.in_tmp().and_then(|()| {
             let directory = rustix::fs::open(self.entry_path(id), DIRECTORY, Mode::empty())?;
@@ -108,7 +105,7 @@ impl Store {
                 true => {}
                 false => judge(&rustix::fs::statat(&directory, c"..", AtFlags::empty())?)?,
             }
-            Ok(Entry { directory, id: id.into() })
+            Ok(Entry { directory, id })
         });
         opened.map_err(|errno| match errno {
             Errno::NOENT => missing(id),
@@ -122,7 +119,7 @@ impl Store {
 
     fn in_tmp(&self) -> rustix::io::Result<()> {
         match self.is_in_tmp() {
-            true => judge(&rustix::fs::lstat(&*self.path)?),
+            true => judge(&rustix::fs::lstat(self.path)?),
             false => Ok(()),
         }
     }
@@ -130,15 +127,15 @@ impl Store {
     fn failed(&self, errno: Errno) -> Error {
         match errno {
             NOT_OURS => {
-                error!("--root {}: belongs to somebody else, or others may write to it", Quoted(&self.path))
+                error!("--root {}: belongs to somebody else, or others may write to it", Quoted(self.path))
                     .hint("who could change what is in there could have any program run")
             }
-            errno => Error::sys("--root: open", &self.path)(errno),
+            errno => Error::sys("--root: open", self.path)(errno),
         }
     }
 
     /// Opens and locks it; a container deleted while waiting for the lock does not exist.
-    pub fn find_locked(&self, id: &str) -> Result<Entry> {
+    pub fn find_locked(&self, id: &'static str) -> Result<Entry> {
         let entry = self.find(id)?;
         match entry.lock_again()? {
             true => Ok(entry),
@@ -152,10 +149,10 @@ impl Store {
     }
 
     /// The ids of all containers, in no order; none where there is no root.
-    pub fn list(&self) -> Result<Vec<String>> {
+    pub fn list(&self) -> Result<Vec<&'static str>> {
         let failed = |errno| self.failed(errno);
         let follow = if self.is_in_tmp() { OFlags::empty() } else { OFlags::NOFOLLOW };
-        let directory = match rustix::fs::open(&*self.path, DIRECTORY.difference(follow), Mode::empty()) {
+        let directory = match rustix::fs::open(self.path, DIRECTORY.difference(follow), Mode::empty()) {
             Err(Errno::NOENT) => return Ok(Vec::new()),
             other => other.map_err(failed)?,
         };
@@ -168,7 +165,7 @@ impl Store {
             let name = entry.file_name().to_str().unwrap_or_default();
             if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) && check_id(name).is_ok()
             {
-                ids.push(name.to_string());
+                ids.push(&*String::from(name).leak());
             }
         }
         Ok(ids)
@@ -176,7 +173,7 @@ impl Store {
 
     /// Removes a container's directory with everything in it. The entry is locked by the caller.
     pub fn remove(&self, entry: &Entry) -> Result<()> {
-        let path = self.entry_path(&entry.id);
+        let path = self.entry_path(entry.id);
         entry.unlink(&[CGROUP, RECORD])?;
         let remove = || match rustix::fs::rmdir(&*path) {
             Err(Errno::NOENT) => Ok(()),
@@ -206,7 +203,7 @@ impl Entry {
         loop {
             match rustix::fs::flock(&self.directory, FlockOperation::LockExclusive) {
                 Err(Errno::INTR) => {}
-                other => return other.map_err(Error::sys("lock the state directory", &self.id)),
+                other => return other.map_err(Error::sys("lock the state directory", self.id)),
             }
         }
     }

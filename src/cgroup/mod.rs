@@ -23,6 +23,7 @@ use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use core::cell::RefCell;
+use core::ffi::CStr;
 use dir::{DIRECTORY, Dir, collect, key, pause, read_file, read_to_end, remove_children, write_file};
 pub use place::{Prepared, Wanted, prepare};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -79,7 +80,7 @@ impl Cgroup {
     }
 
     /// The cgroups below it that `exec --cgroup` names: `PATH`, or `CONTROLLERS:PATH` for those of cgroup v1.
-    pub fn below(&self, names: &[alloc::ffi::CString]) -> Result<Cgroup> {
+    pub fn below(&self, names: &[&CStr]) -> Result<Cgroup> {
         let mut dirs = Vec::new();
         for name in names {
             let name = name.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;

@@ -1,156 +1,270 @@
 //! The tables of the command line: every flag once, every command once.
 //!
-//! The parser, the help text and the hint for a misspelt flag are all made from these. A flag is a `static`, so
-//! that a command's list and the code that reads its value name the same thing and a wrong name does not compile.
+//! The parser, the help text and the hint for a misspelt flag are all made from these. A flag is a variant of [`Flag`], so that a
+//! command's list and the code that reads its value name the same thing and a wrong name does not compile.
 
-/// One flag.
-pub struct Flag {
-    /// The letter after one dash; `'\0'` for none.
-    pub short: char,
+/// What a flag takes; `values::number` says what each looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Nothing: given or not.
+    Switch,
+    /// Any bytes, but at least one.
+    Path,
+    /// UTF-8, because it is shown, compared and written as JSON.
+    Text,
+    /// One of the words in its row, which stands for its place there.
+    Word,
+    /// A whole number from 0.
+    Natural,
+    /// A whole number from -1, which means no limit.
+    Limit,
+    /// Any whole number.
+    Integer,
+    /// 0 to 1000.
+    Weight,
+    /// The number of a file descriptor, or of several.
+    Descriptor,
+    /// A number of bytes, perhaps with a unit.
+    Size,
+    /// A user's or group's id.
+    Id,
+    /// `UID` or `UID:GID`.
+    User,
+    /// `NAME=VALUE`.
+    Variable,
+    /// Numbers with units of time.
+    Duration,
+    /// `N=VALUE`, a system call's argument.
+    CallArgument,
+}
+
+/// What the table says of a flag.
+pub struct Row {
+    /// The letter after one dash; empty for none.
+    pub short: &'static str,
     /// The name after two dashes.
     pub long: &'static str,
-    /// What the help calls its value; empty for a switch, which takes none.
+    /// What the help calls its value.
     pub value: &'static str,
     /// One line of help.
     pub help: &'static str,
 }
 
-/// One command.
-pub struct Spec {
-    /// Its name on the command line.
-    pub name: &'static str,
-    /// What it does, in one line.
-    pub about: &'static str,
-    /// What stands after the flags.
-    pub operands: &'static str,
-    /// Its own flags. They come before the global ones of the same name.
-    pub flags: &'static [&'static Flag],
-    /// A line that works, without the program's name.
-    pub example: &'static str,
-}
-
 macro_rules! flags {
-    ($($name:ident = $short:literal $long:literal $value:literal $help:literal)*) => {
-        $(pub static $name: Flag = Flag { short: $short, long: $long, value: $value, help: $help };)*
+    ($($name:ident $shape:ident $row:literal)*) => {
+        /// One flag: its place in the table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Flag { $($name),* }
+
+        const SHAPES: &[Shape] = &[$(Shape::$shape),*];
+        const ROWS: &[&str] = &[$($row),*];
     };
 }
 
+// A row: the letter, if there is one, and the name; what the value is called, if there is one; one line of help.
 #[rustfmt::skip]
 flags! {
-    ROOT = '\0' "root" "DIR" "state directory (default /run/runlet)"
-    LOG = '\0' "log" "FILE" "also log to FILE, or to syslog: for the system log"
-    LOG_FORMAT = '\0' "log-format" "text|json" "format of the lines in the log"
-    LOG_LEVEL = '\0' "log-level" "error|warning|info|debug" "how much is logged (default warning)"
-    DEBUG = '\0' "debug" "" "same as --log-level debug"
-    SYSTEMD_CGROUP = '\0' "systemd-cgroup" "" "same as --cgroup-manager systemd"
-    CGROUP_MANAGER = '\0' "cgroup-manager" "auto|cgroupfs|systemd|disabled" "who makes the container's cgroup"
-    ROOTLESS = '\0' "rootless" "true|false|auto" "whether this user lacks root's rights (default auto)"
-    ALLOW_UNKNOWN_SYSCALLS = '\0' "allow-unknown-syscalls" "" "take a seccomp profile with more than a fifth unknown names"
-    HELP = 'h' "help" "" "print help"
-    VERSION = 'v' "version" "" "print the version"
+    Root Path "root DIR state directory (default /run/runlet)"
+    Log Path "log FILE also log to FILE, or to syslog: for the system log"
+    LogFormat Word "log-format text|json format of the lines in the log"
+    LogLevel Word "log-level error|warning|info|debug|warn how much is logged (default warning)"
+    Debug Switch "debug - same as --log-level debug"
+    SystemdCgroup Switch "systemd-cgroup - same as --cgroup-manager systemd"
+    CgroupManager Word "cgroup-manager auto|cgroupfs|systemd|disabled who makes the container's cgroup"
+    Rootless Word "rootless true|false|auto whether this user lacks root's rights (default auto)"
+    AllowUnknownSyscalls Switch "allow-unknown-syscalls - take a seccomp profile with more than a fifth unknown names"
+    Help Switch "h,help - print help"
+    Version Switch "v,version - print the version"
 
-    BUNDLE = 'b' "bundle" "DIR" "directory of the bundle (default .)"
-    CONFIG = 'f' "config" "FILE" "read FILE instead of the bundle's config.json"
-    CONSOLE_SOCKET = '\0' "console-socket" "PATH" "send the terminal's master to this socket"
-    PIDFD_SOCKET = '\0' "pidfd-socket" "PATH" "send a pidfd of the process to this socket"
-    PID_FILE = '\0' "pid-file" "FILE" "write the process's pid to FILE"
-    PRESERVE_FDS = '\0' "preserve-fds" "N" "pass N file descriptors from 3 on to the program"
-    NO_PIVOT = '\0' "no-pivot" "" "move the root file system instead of pivot_root"
-    NO_NEW_KEYRING = '\0' "no-new-keyring" "" "keep the caller's session keyring"
-    DETACH = 'd' "detach" "" "return as soon as the program runs"
-    TTY = 't' "tty" "" "give the program a terminal"
-    KEEP = '\0' "keep" "" "do not delete the container when it ends"
-    NO_SUBREAPER = '\0' "no-subreaper" "" "do not adopt the container's orphans"
-    EXIT_FILE = '\0' "exit-file" "FILE" "write how the container ended to FILE, as JSON"
-    READY_FD = '\0' "ready-fd" "N" "write a newline to file descriptor N when the program runs"
-    ENV = 'e' "env" "NAME=VALUE" "set a variable of the environment (repeats)"
-    USER = 'u' "user" "UID[:GID]" "run as this user and group"
-    ADDITIONAL_GIDS = 'g' "additional-gids" "GID" "run with this group as well (repeats)"
-    CWD = '\0' "cwd" "DIR" "working directory in the container"
-    PROCESS = 'p' "process" "FILE" "read the whole process object from FILE"
-    CAP = 'c' "cap" "NAME" "add a capability (repeats)"
-    NO_NEW_PRIVS = '\0' "no-new-privs" "" "forbid gaining privileges by exec"
-    APPARMOR = '\0' "apparmor" "PROFILE" "AppArmor profile of the process"
-    PROCESS_LABEL = '\0' "process-label" "LABEL" "SELinux label of the process"
-    CGROUP = '\0' "cgroup" "PATH" "[CONTROLLERS:]PATH below the container's cgroup (repeats)"
-    IGNORE_PAUSED = '\0' "ignore-paused" "" "exec in a paused container as well"
-    ALL = 'a' "all" "" "signal every process of the container"
-    FORCE = 'f' "force" "" "kill what runs, succeed for what does not exist"
-    FORMAT = 'f' "format" "table|json" "output format (default table)"
-    QUIET = 'q' "quiet" "" "print ids only"
-    RESOURCES = 'r' "resources" "FILE" "read a resources object from FILE, or - for standard input"
-    BLKIO_WEIGHT = '\0' "blkio-weight" "N" "block I/O weight, 10 to 1000"
-    CPU_PERIOD = '\0' "cpu-period" "USEC" "CPU period in microseconds"
-    CPU_QUOTA = '\0' "cpu-quota" "USEC" "CPU time in a period, -1 for no limit"
-    CPU_BURST = '\0' "cpu-burst" "USEC" "CPU time that may be saved up"
-    CPU_SHARE = '\0' "cpu-share" "N" "CPU shares, 2 to 262144"
-    CPU_RT_PERIOD = '\0' "cpu-rt-period" "USEC" "real-time period"
-    CPU_RT_RUNTIME = '\0' "cpu-rt-runtime" "USEC" "real-time CPU time in a period"
-    CPU_IDLE = '\0' "cpu-idle" "0|1" "run only when the machine is idle"
-    CPUSET_CPUS = '\0' "cpuset-cpus" "LIST" "CPUs to run on, as 0-3,7"
-    CPUSET_MEMS = '\0' "cpuset-mems" "LIST" "memory nodes to use"
-    MEMORY = '\0' "memory" "SIZE" "memory limit, as 64m; -1 for none"
-    MEMORY_RESERVATION = '\0' "memory-reservation" "SIZE" "soft memory limit"
-    MEMORY_SWAP = '\0' "memory-swap" "SIZE" "limit of memory and swap together"
-    PIDS_LIMIT = '\0' "pids-limit" "N" "greatest number of tasks, -1 for no limit"
-    L3_CACHE_SCHEMA = '\0' "l3-cache-schema" "LINE" "Intel RDT: L3 cache schema"
-    MEM_BW_SCHEMA = '\0' "mem-bw-schema" "LINE" "Intel RDT: memory bandwidth schema"
-    STATS = '\0' "stats" "" "print the figures once and return"
-    INTERVAL = '\0' "interval" "DURATION" "time between two records, as 1m30s (default 5s)"
-    OUTPUT = 'o' "output" "FILE" "write FILE instead of config.json, - for standard output"
-    SPEC_BUNDLE = 'b' "bundle" "DIR" "directory that gets config.json (default .)"
-    SPEC_ROOTLESS = '\0' "rootless" "" "for a user namespace of the caller's own"
-    PLAN = '\0' "plan" "" "print what the bundle compiles to, as JSON"
-    SECCOMP = '\0' "seccomp" "PROFILE" "print what a seccomp profile, or a config.json's, really does"
-    SYSCALL = '\0' "syscall" "NAME" "with --seccomp: evaluate this call"
-    ARG = '\0' "arg" "N=VALUE" "with --syscall: argument N, 0 to 5 (repeats)"
+    Bundle Path "b,bundle DIR directory of the bundle (default .)"
+    Config Path "f,config FILE read FILE instead of the bundle's config.json"
+    ConsoleSocket Path "console-socket PATH send the terminal's master to this socket"
+    PidfdSocket Path "pidfd-socket PATH send a pidfd of the process to this socket"
+    PidFile Path "pid-file FILE write the process's pid to FILE"
+    PreserveFds Descriptor "preserve-fds N pass N file descriptors from 3 on to the program"
+    NoPivot Switch "no-pivot - move the root file system instead of pivot_root"
+    NoNewKeyring Switch "no-new-keyring - keep the caller's session keyring"
+    Detach Switch "d,detach - return as soon as the program runs"
+    Tty Switch "t,tty - give the program a terminal"
+    Keep Switch "keep - do not delete the container when it ends"
+    NoSubreaper Switch "no-subreaper - do not adopt the container's orphans"
+    ExitFile Path "exit-file FILE write how the container ended to FILE, as JSON"
+    ReadyFd Descriptor "ready-fd N write a newline to file descriptor N when the program runs"
+    Env Variable "e,env NAME=VALUE set a variable of the environment (repeats)"
+    User User "u,user UID[:GID] run as this user and group"
+    AdditionalGids Id "g,additional-gids GID run with this group as well (repeats)"
+    Cwd Path "cwd DIR working directory in the container"
+    Process Path "p,process FILE read the whole process object from FILE"
+    Cap Text "c,cap NAME add a capability (repeats)"
+    NoNewPrivs Switch "no-new-privs - forbid gaining privileges by exec"
+    Apparmor Text "apparmor PROFILE AppArmor profile of the process"
+    ProcessLabel Text "process-label LABEL SELinux label of the process"
+    Cgroup Path "cgroup PATH [CONTROLLERS:]PATH below the container's cgroup (repeats)"
+    IgnorePaused Switch "ignore-paused - exec in a paused container as well"
+    All Switch "a,all - signal every process of the container"
+    Force Switch "f,force - kill what runs, succeed for what does not exist"
+    Format Word "f,format table|json output format (default table)"
+    Quiet Switch "q,quiet - print ids only"
+    Resources Path "r,resources FILE read a resources object from FILE, or - for standard input"
+    BlkioWeight Weight "blkio-weight N block I/O weight, 10 to 1000"
+    CpuPeriod Natural "cpu-period USEC CPU period in microseconds"
+    CpuQuota Integer "cpu-quota USEC CPU time in a period, -1 for no limit"
+    CpuBurst Natural "cpu-burst USEC CPU time that may be saved up"
+    CpuShare Natural "cpu-share N CPU shares, 2 to 262144"
+    CpuRtPeriod Natural "cpu-rt-period USEC real-time period"
+    CpuRtRuntime Limit "cpu-rt-runtime USEC real-time CPU time in a period"
+    CpuIdle Word "cpu-idle 0|1 run only when the machine is idle"
+    CpusetCpus Text "cpuset-cpus LIST CPUs to run on, as 0-3,7"
+    CpusetMems Text "cpuset-mems LIST memory nodes to use"
+    Memory Size "memory SIZE memory limit, as 64m; -1 for none"
+    MemoryReservation Size "memory-reservation SIZE soft memory limit"
+    MemorySwap Size "memory-swap SIZE limit of memory and swap together"
+    PidsLimit Limit "pids-limit N greatest number of tasks, -1 for no limit"
+    L3CacheSchema Text "l3-cache-schema LINE Intel RDT: L3 cache schema"
+    MemBwSchema Text "mem-bw-schema LINE Intel RDT: memory bandwidth schema"
+    Stats Switch "stats - print the figures once and return"
+    Interval Duration "interval DURATION time between two records, as 1m30s (default 5s)"
+    Output Path "o,output FILE write FILE instead of config.json, - for standard output"
+    SpecBundle Path "b,bundle DIR directory that gets config.json (default .)"
+    SpecRootless Switch "rootless - for a user namespace of the caller's own"
+    Plan Switch "plan - print what the bundle compiles to, as JSON"
+    Seccomp Path "seccomp PROFILE print what a seccomp profile, or a config.json's, really does"
+    Syscall Text "syscall NAME with --seccomp: evaluate this call"
+    Arg CallArgument "arg N=VALUE with --syscall: argument N, 0 to 5 (repeats)"
+}
+
+impl Flag {
+    /// What it takes.
+    pub fn shape(self) -> Shape {
+        SHAPES.get(self as usize).copied().unwrap_or(Shape::Switch)
+    }
+
+    /// The words of its row.
+    #[inline(never)]
+    pub fn row(self) -> Row {
+        let row = ROWS.get(self as usize).copied().unwrap_or_default();
+        let (names, row) = row.split_once(' ').unwrap_or_default();
+        let (value, help) = row.split_once(' ').unwrap_or_default();
+        let (short, long) = names.split_once(',').unwrap_or(("", names));
+        Row { short, long, value, help }
+    }
+
+    /// The name after two dashes.
+    pub fn long(self) -> &'static str {
+        self.row().long
+    }
+}
+
+/// Which command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Create,
+    Start,
+    Run,
+    Exec,
+    Kill,
+    Delete,
+    State,
+    List,
+    Ps,
+    Pause,
+    Resume,
+    Update,
+    Events,
+    Spec,
+    Features,
+    Check,
+    Version,
+    Help,
+}
+
+/// One command.
+pub struct Spec {
+    /// Which one.
+    pub verb: Verb,
+    /// Its name, what stands after the flags, what it does, and a line that works, with `|` between.
+    row: &'static str,
+    /// Its own flags. They come before the global ones of the same name.
+    pub flags: &'static [Flag],
+}
+
+impl Spec {
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        self.part(0)
+    }
+
+    /// What stands after the flags.
+    pub fn operands(&self) -> &'static str {
+        self.part(1)
+    }
+
+    /// What it does, in one line.
+    pub fn about(&self) -> &'static str {
+        self.part(2)
+    }
+
+    /// A line that works, without the program's name.
+    pub fn example(&self) -> &'static str {
+        self.part(3)
+    }
+
+    #[inline(never)]
+    fn part(&self, number: usize) -> &'static str {
+        self.row.split('|').nth(number).unwrap_or_default()
+    }
 }
 
 /// The flags that every command takes.
-pub static GLOBAL: [&Flag; 11] = [
-    &ROOT,
-    &LOG,
-    &LOG_FORMAT,
-    &LOG_LEVEL,
-    &DEBUG,
-    &SYSTEMD_CGROUP,
-    &CGROUP_MANAGER,
-    &ROOTLESS,
-    &ALLOW_UNKNOWN_SYSCALLS,
-    &HELP,
-    &VERSION,
+pub static GLOBAL: [Flag; 11] = [
+    Flag::Root,
+    Flag::Log,
+    Flag::LogFormat,
+    Flag::LogLevel,
+    Flag::Debug,
+    Flag::SystemdCgroup,
+    Flag::CgroupManager,
+    Flag::Rootless,
+    Flag::AllowUnknownSyscalls,
+    Flag::Help,
+    Flag::Version,
 ];
 
 /// Every command, in the order in which the help names them.
 #[rustfmt::skip]
-pub static COMMANDS: [Spec; 18] = [
-    Spec { name: "create", about: "make a container, ready to start", operands: "ID", example: "create --bundle /srv/web web",
-        flags: &[&BUNDLE, &CONFIG, &CONSOLE_SOCKET, &PIDFD_SOCKET, &PID_FILE, &PRESERVE_FDS, &NO_PIVOT, &NO_NEW_KEYRING] },
-    Spec { name: "start", about: "run the program of a created container", operands: "ID", example: "start web", flags: &[] },
-    Spec { name: "run", about: "create and start a container and wait for its end", operands: "ID", example: "run --bundle /srv/web web",
-        flags: &[&BUNDLE, &CONFIG, &CONSOLE_SOCKET, &PIDFD_SOCKET, &PID_FILE, &PRESERVE_FDS, &NO_PIVOT, &NO_NEW_KEYRING,
-            &DETACH, &TTY, &KEEP, &NO_SUBREAPER, &EXIT_FILE, &READY_FD] },
-    Spec { name: "exec", about: "run another program in a container", operands: "ID [PROGRAM [ARG...]]", example: "exec -t web sh -l",
-        flags: &[&TTY, &DETACH, &ENV, &USER, &ADDITIONAL_GIDS, &CWD, &PROCESS, &PID_FILE, &CONSOLE_SOCKET, &PIDFD_SOCKET, &CAP,
-            &NO_NEW_PRIVS, &APPARMOR, &PROCESS_LABEL, &PRESERVE_FDS, &CGROUP, &IGNORE_PAUSED] },
-    Spec { name: "kill", about: "send a signal to a container", operands: "ID [SIGNAL]", example: "kill web HUP", flags: &[&ALL] },
-    Spec { name: "delete", about: "remove what is left of a container", operands: "ID...", example: "delete --force web", flags: &[&FORCE] },
-    Spec { name: "state", about: "print a container's state as JSON", operands: "ID", example: "state web", flags: &[] },
-    Spec { name: "list", about: "list the containers", operands: "", example: "list --format json", flags: &[&FORMAT, &QUIET] },
-    Spec { name: "ps", about: "list the processes of a container", operands: "ID [PS OPTION...]", example: "ps web -f json", flags: &[&FORMAT] },
-    Spec { name: "pause", about: "freeze the processes of a container", operands: "ID", example: "pause web", flags: &[] },
-    Spec { name: "resume", about: "thaw the processes of a container", operands: "ID", example: "resume web", flags: &[] },
-    Spec { name: "update", about: "change the limits of a container", operands: "ID", example: "update --memory 64m --pids-limit 100 web",
-        flags: &[&RESOURCES, &BLKIO_WEIGHT, &CPU_PERIOD, &CPU_QUOTA, &CPU_BURST, &CPU_SHARE, &CPU_RT_PERIOD, &CPU_RT_RUNTIME, &CPU_IDLE,
-            &CPUSET_CPUS, &CPUSET_MEMS, &MEMORY, &MEMORY_RESERVATION, &MEMORY_SWAP, &PIDS_LIMIT, &L3_CACHE_SCHEMA, &MEM_BW_SCHEMA] },
-    Spec { name: "events", about: "print the use of resources as it changes", operands: "ID", example: "events --stats web", flags: &[&STATS, &INTERVAL] },
-    Spec { name: "spec", about: "write a default config.json", operands: "", example: "spec --bundle /srv/web", flags: &[&SPEC_BUNDLE, &OUTPUT, &SPEC_ROOTLESS] },
-    Spec { name: "features", about: "print what this runtime supports as JSON", operands: "", example: "features", flags: &[] },
-    Spec { name: "check", about: "say what this machine has, and whether a bundle would start", operands: "[BUNDLE]", example: "check /srv/web",
-        flags: &[&FORMAT, &PLAN, &SECCOMP, &SYSCALL, &ARG] },
-    Spec { name: "version", about: "print the version", operands: "", example: "version", flags: &[] },
-    Spec { name: "help", about: "print help for a command", operands: "[COMMAND]", example: "help run", flags: &[] },
-];
+pub static COMMANDS: [Spec; 18] = {
+    use Flag::*;
+    [
+        Spec { verb: Verb::Create, row: "create|ID|make a container, ready to start|create --bundle /srv/web web",
+            flags: &[Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring] },
+        Spec { verb: Verb::Start, row: "start|ID|run the program of a created container|start web", flags: &[] },
+        Spec { verb: Verb::Run, row: "run|ID|create and start a container and wait for its end|run --bundle /srv/web web",
+            flags: &[Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring, Detach, Tty, Keep,
+                NoSubreaper, ExitFile, ReadyFd] },
+        Spec { verb: Verb::Exec, row: "exec|ID [PROGRAM [ARG...]]|run another program in a container|exec -t web sh -l",
+            flags: &[Tty, Detach, Env, User, AdditionalGids, Cwd, Process, PidFile, ConsoleSocket, PidfdSocket, Cap, NoNewPrivs,
+                Apparmor, ProcessLabel, PreserveFds, Cgroup, IgnorePaused] },
+        Spec { verb: Verb::Kill, row: "kill|ID [SIGNAL]|send a signal to a container|kill web HUP", flags: &[All] },
+        Spec { verb: Verb::Delete, row: "delete|ID...|remove what is left of a container|delete --force web", flags: &[Force] },
+        Spec { verb: Verb::State, row: "state|ID|print a container's state as JSON|state web", flags: &[] },
+        Spec { verb: Verb::List, row: "list||list the containers|list --format json", flags: &[Format, Quiet] },
+        Spec { verb: Verb::Ps, row: "ps|ID [PS OPTION...]|list the processes of a container|ps web -f json", flags: &[Format] },
+        Spec { verb: Verb::Pause, row: "pause|ID|freeze the processes of a container|pause web", flags: &[] },
+        Spec { verb: Verb::Resume, row: "resume|ID|thaw the processes of a container|resume web", flags: &[] },
+        Spec { verb: Verb::Update, row: "update|ID|change the limits of a container|update --memory 64m --pids-limit 100 web",
+            flags: &[Resources, BlkioWeight, CpuPeriod, CpuQuota, CpuBurst, CpuShare, CpuRtPeriod, CpuRtRuntime, CpuIdle,
+                CpusetCpus, CpusetMems, Memory, MemoryReservation, MemorySwap, PidsLimit, L3CacheSchema, MemBwSchema] },
+        Spec { verb: Verb::Events, row: "events|ID|print the use of resources as it changes|events --stats web",
+            flags: &[Stats, Interval] },
+        Spec { verb: Verb::Spec, row: "spec||write a default config.json|spec --bundle /srv/web",
+            flags: &[SpecBundle, Output, SpecRootless] },
+        Spec { verb: Verb::Features, row: "features||print what this runtime supports as JSON|features", flags: &[] },
+        Spec { verb: Verb::Check, row: "check|[BUNDLE]|say what this machine has, and whether a bundle would start|check /srv/web",
+            flags: &[Format, Plan, Seccomp, Syscall, Arg] },
+        Spec { verb: Verb::Version, row: "version||print the version|version", flags: &[] },
+        Spec { verb: Verb::Help, row: "help|[COMMAND]|print help for a command|help run", flags: &[] },
+    ]
+};
 
 /// Commands of the field that runlet does not have: named to be refused by name.
 pub const UNSUPPORTED: [&str; 2] = ["checkpoint", "restore"];

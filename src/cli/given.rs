@@ -1,56 +1,67 @@
 //! What was given on the command line, and the ways to ask for it.
 //!
-//! The first value that has not the shape its flag asks for is remembered, not returned: the code that fills a
-//! command's struct stays a list of fields, and small.
+//! A value is judged when it is read, by the shape that its flag's row names, so the code that fills a command's struct is a list
+//! of fields. The first mistake is remembered, not returned: what stands behind it may say where the log is. All that is kept lives
+//! as long as the process.
 
-use super::flags::{self, Flag, Spec};
-use super::{FORMATS, quote, usage, values};
-use core::cell::RefCell;
-use core::ops::RangeInclusive;
-use core::ptr;
+use super::flags::{Flag, Spec};
+use super::{quote, usage, values};
+use core::cell::Cell;
+use core::ffi::CStr;
 use runlet::args::Format;
-use runlet::error::{Error, Result};
-use std::ffi::{CString, OsString};
+use runlet::error::Error;
+
+/// A flag with what stood behind it.
+#[derive(Clone, Copy)]
+pub struct Value {
+    flag: Flag,
+    /// Empty for a switch.
+    text: &'static CStr,
+    /// The number that it stands for; 0 for what is none.
+    number: i64,
+}
 
 /// What stands on the command line, by flag.
 #[derive(Default)]
 pub struct Given {
     /// The first mistake in a value.
-    pub mistake: RefCell<Option<Error>>,
+    pub mistake: Cell<Option<Error>>,
     /// Which command, once its name was read.
     pub command: Option<&'static Spec>,
-    /// In the order given; a switch has no value.
-    pub flags: Vec<(&'static Flag, OsString)>,
+    /// In the order given.
+    flags: Vec<Value>,
     /// What is no flag, without the command's name.
-    pub operands: Vec<OsString>,
+    pub operands: Vec<&'static CStr>,
 }
 
 impl Given {
     /// The name of the command, for messages.
     pub fn name(&self) -> &'static str {
-        self.command.map_or("runlet", |command| command.name)
+        self.command.map_or("runlet", Spec::name)
     }
 
     /// Remembers the first mistake. What was wrong reads as absent: nobody sees it, since `parse` fails.
     #[inline(never)]
     pub fn wrong(&self, error: Error) {
-        self.mistake.borrow_mut().get_or_insert(error);
+        self.mistake.set(Some(self.mistake.take().unwrap_or(error)));
     }
 
-    /// A flag's value has not the shape that its help names.
-    #[inline(never)]
-    pub fn misshapen(&self, flag: &Flag, value: &OsString) {
-        self.wrong(usage(&[
-            "--",
-            flag.long,
-            ": ",
-            &quote(value),
-            " is not ",
-            flag.value,
-            " (",
-            flag.help,
-            ")",
-        ]));
+    /// Takes a flag and its value, if that has the shape that the flag asks for.
+    pub fn put(&mut self, flag: Flag, text: &'static CStr) {
+        let row = flag.row();
+        if let Some(number) = values::number(flag.shape(), text, row.value) {
+            self.flags.push(Value { flag, text, number });
+        } else if text.is_empty() {
+            self.wrong(usage(&["--", row.long, ": its value is empty"]));
+        } else {
+            let text = quote(text);
+            self.wrong(usage(&["--", row.long, ": ", &text, " is not ", row.value, " (", row.help, ")"]));
+        }
+    }
+
+    /// Forgets a switch.
+    pub fn unset(&mut self, flag: Flag) {
+        self.flags.retain(|value| value.flag != flag);
     }
 
     /// Refuses operands beyond `count`.
@@ -63,106 +74,84 @@ impl Given {
 
     /// The first operand.
     #[inline(never)]
-    pub fn id(&self) -> String {
+    pub fn id(&self) -> &'static str {
         match self.operands.first() {
-            Some(id) => self.accept(values::text(id, "the container's ID")),
+            Some(id) => self.word(id),
             None => {
                 self.wrong(usage(&[self.name(), ": the container's ID is missing"]));
-                String::new()
+                ""
             }
         }
     }
 
+    /// An operand as text: UTF-8, because it is shown, compared and written as JSON.
+    #[inline(never)]
+    pub fn word(&self, operand: &'static CStr) -> &'static str {
+        operand.to_str().unwrap_or_else(|_| {
+            self.wrong(usage(&[self.name(), ": an ID is not UTF-8"]));
+            ""
+        })
+    }
+
     /// The first operand, of commands that take no other.
-    pub fn only_id(&self) -> String {
+    #[inline(never)]
+    pub fn only_id(&self) -> &'static str {
         self.at_most(1);
         self.id()
     }
 
-    pub fn accept<T: Default>(&self, read: Result<T>) -> T {
-        read.unwrap_or_else(|error| {
-            self.wrong(error);
-            T::default()
-        })
+    /// A flag's value; given twice, the last one counts.
+    #[inline(never)]
+    fn last(&self, flag: Flag) -> Option<&Value> {
+        self.flags.iter().rev().find(|value| value.flag == flag)
     }
 
     #[inline(never)]
-    pub fn switch(&self, flag: &'static Flag) -> bool {
+    pub fn switch(&self, flag: Flag) -> bool {
         self.last(flag).is_some()
     }
 
-    /// A flag's value; given twice, the last one counts.
     #[inline(never)]
-    pub fn last(&self, flag: &'static Flag) -> Option<&OsString> {
-        self.flags.iter().rev().find(|(other, _)| ptr::eq(*other, flag)).map(|(_, value)| value)
+    pub fn path(&self, flag: Flag) -> Option<&'static CStr> {
+        self.last(flag).map(|value| value.text)
     }
 
     #[inline(never)]
-    pub fn path(&self, flag: &'static Flag) -> Option<CString> {
-        self.last(flag).map(|value| self.accept(values::path(value, &["--", flag.long].concat())))
+    pub fn text(&self, flag: Flag) -> Option<&'static str> {
+        self.last(flag).and_then(|value| value.text.to_str().ok())
     }
 
     #[inline(never)]
-    pub fn text(&self, flag: &'static Flag) -> Option<String> {
-        self.last(flag).map(|value| self.accept(values::text(value, &["--", flag.long].concat())))
+    pub fn number(&self, flag: Flag) -> Option<i64> {
+        self.last(flag).map(|value| value.number)
     }
 
-    /// A flag's value as `read` understands it.
+    /// The number of a file descriptor, or of several; or another number of 32 bits.
     #[inline(never)]
-    pub fn shaped<T>(&self, flag: &'static Flag, read: fn(&str) -> Option<T>) -> Option<T> {
-        let value = self.last(flag)?;
-        let read = value.to_str().and_then(read);
-        if read.is_none() {
-            self.misshapen(flag, value);
-        }
-        read
+    pub fn count(&self, flag: Flag) -> Option<u32> {
+        self.number(flag).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// A number that is not negative.
+    #[inline(never)]
+    pub fn natural(&self, flag: Flag) -> Option<u64> {
+        self.number(flag).map(i64::unsigned_abs)
+    }
+
+    pub fn format(&self) -> Format {
+        if self.number(Flag::Format) == Some(1) { Format::Json } else { Format::Table }
     }
 
     /// All values of a flag that repeats.
     #[inline(never)]
-    pub fn all<T>(&self, flag: &'static Flag, read: fn(&OsString) -> Option<T>) -> Vec<T> {
-        let mut all = Vec::new();
-        for (_, value) in self.flags.iter().filter(|(other, _)| ptr::eq(*other, flag)) {
-            match read(value) {
-                Some(value) => all.push(value),
-                None => self.misshapen(flag, value),
-            }
-        }
-        all
+    pub fn all(&self, flag: Flag) -> &'static [&'static CStr] {
+        let values = self.flags.iter().filter(|value| value.flag == flag);
+        values.map(|value| value.text).collect::<Vec<_>>().leak()
     }
 
-    /// A whole number within bounds.
-    #[inline(never)]
-    pub fn integer(&self, flag: &'static Flag, bounds: RangeInclusive<i64>) -> Option<i64> {
-        let value = self.last(flag)?;
-        let number = value.to_str().and_then(values::integer).filter(|number| bounds.contains(number));
-        if number.is_none() {
-            self.misshapen(flag, value);
-        }
-        number
-    }
-
-    /// A whole number that is not negative, of a type that holds 64 bits.
-    pub fn unsigned(&self, flag: &'static Flag) -> Option<u64> {
-        self.integer(flag, 0..=i64::MAX).map(i64::unsigned_abs)
-    }
-
-    /// The number of a file descriptor, or of several.
-    pub fn descriptor(&self, flag: &'static Flag) -> Option<u32> {
-        self.integer(flag, 0..=i32::MAX.into()).and_then(|number| u32::try_from(number).ok())
-    }
-
-    /// One word of a list.
-    pub fn choice<T: Copy>(&self, flag: &'static Flag, words: &[(&str, T)]) -> Option<T> {
-        let value = self.last(flag)?;
-        let word = value.to_str().and_then(|text| values::one_of(text, words));
-        if word.is_none() {
-            self.misshapen(flag, value);
-        }
-        word
-    }
-
-    pub fn format(&self) -> Format {
-        self.choice(&flags::FORMAT, FORMATS).unwrap_or_default()
+    /// The same for numbers.
+    pub fn ids(&self, flag: Flag) -> &'static [u32] {
+        let values = self.flags.iter().filter(|value| value.flag == flag);
+        values.filter_map(|value| u32::try_from(value.number).ok()).collect::<Vec<_>>().leak()
     }
 }

@@ -1,6 +1,6 @@
 //! The help texts and the hint for a misspelt name, all made from the tables.
 
-use super::flags::{COMMANDS, Flag, GLOBAL, Spec};
+use super::flags::{COMMANDS, Flag, GLOBAL, Shape, Spec};
 
 /// The column in which descriptions start.
 const COLUMN: usize = 34;
@@ -11,7 +11,7 @@ pub fn overview() -> String {
         "runlet: an OCI container runtime in one small binary\n\nUsage: runlet [FLAGS] COMMAND [FLAGS] ...\n\nCommands:\n",
     );
     for command in &COMMANDS {
-        line(&mut text, command.name, command.about);
+        line(&mut text, command.name(), command.about());
     }
     text.push_str("\nGlobal flags, before or after the command:\n");
     list(&mut text, &GLOBAL);
@@ -22,15 +22,15 @@ pub fn overview() -> String {
 /// What `runlet COMMAND --help` prints.
 pub fn command(command: &Spec) -> String {
     let mut text = String::from("Usage: runlet ");
-    text.push_str(command.name);
+    text.push_str(command.name());
     if !command.flags.is_empty() {
         text.push_str(" [FLAGS]");
     }
-    if !command.operands.is_empty() {
+    if !command.operands().is_empty() {
         text.push(' ');
-        text.push_str(command.operands);
+        text.push_str(command.operands());
     }
-    let (first, rest) = command.about.split_at(1);
+    let (first, rest) = command.about().split_at(1);
     for part in ["\n\n", &first.to_ascii_uppercase(), rest, ".\n"] {
         text.push_str(part);
     }
@@ -38,29 +38,18 @@ pub fn command(command: &Spec) -> String {
         text.push_str("\nFlags:\n");
         list(&mut text, command.flags);
     }
-    for part in ["\nExample: runlet ", command.example, "\nThe global flags are in runlet --help.\n"] {
+    for part in ["\nExample: runlet ", command.example(), "\nThe global flags are in runlet --help.\n"] {
         text.push_str(part);
     }
     text
 }
 
-fn list(text: &mut String, flags: &[&Flag]) {
+fn list(text: &mut String, flags: &[Flag]) {
     for flag in flags {
-        let mut name = String::new();
-        if flag.short == '\0' {
-            name.push_str("    ");
-        } else {
-            name.push('-');
-            name.push(flag.short);
-            name.push_str(", ");
-        }
-        name.push_str("--");
-        name.push_str(flag.long);
-        if !flag.value.is_empty() {
-            name.push(' ');
-            name.push_str(flag.value);
-        }
-        line(text, &name, flag.help);
+        let row = flag.row();
+        let before = if row.short.is_empty() { ["    ", "", "--"] } else { ["-", row.short, ", --"] };
+        let value = if flag.shape() == Shape::Switch { ["", ""] } else { [" ", row.value] };
+        line(text, &[&before.concat(), row.long, &value.concat()].concat(), row.help);
     }
 }
 

@@ -4,42 +4,37 @@
 //! only, no sign, no space, no leading zero, no wrap-around. Everything returns `None` for what it does not
 //! understand; the caller knows the flag and writes the message.
 
-use super::usage;
-use runlet::error::Result;
-use std::ffi::{CString, OsString};
-use std::os::unix::ffi::OsStringExt;
+use super::flags::Shape;
+use core::ffi::CStr;
 
-/// Bytes for the kernel. argv cannot hold a NUL, but an iterator of OsString can.
-pub fn bytes(value: &OsString, what: &str) -> Result<CString> {
-    CString::new(value.clone().into_vec()).map_err(|_| usage(&[what, " contains a NUL"]))
-}
-
-/// A path: any bytes, but at least one.
-pub fn path(value: &OsString, what: &str) -> Result<CString> {
-    if value.is_empty() {
-        return Err(usage(&[what, " is empty"]));
+/// The number that a value of this shape stands for, 0 where it stands for none. `words` are those of [`Shape::Word`].
+pub fn number(shape: Shape, value: &CStr, words: &str) -> Option<i64> {
+    match shape {
+        Shape::Switch => return Some(0),
+        Shape::Path => return if value.is_empty() { None } else { Some(0) },
+        Shape::Variable => {
+            return if value.to_bytes().iter().position(|byte| *byte == b'=')? > 0 { Some(0) } else { None };
+        }
+        _ => {}
     }
-    bytes(value, what)
-}
-
-/// A text: UTF-8, because it is shown, compared and written as JSON.
-pub fn text(value: &OsString, what: &str) -> Result<String> {
-    match value.to_str() {
-        Some(text) => Ok(text.into()),
-        None => Err(usage(&[what, " is not UTF-8"])),
-    }
-}
-
-/// `NAME=VALUE` with a name.
-pub fn variable(value: &OsString) -> Option<CString> {
-    let bytes = value.clone().into_vec();
-    let name = bytes.iter().position(|byte| *byte == b'=')?;
-    if name == 0 { None } else { CString::new(bytes).ok() }
-}
-
-/// The value that belongs to a word.
-pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Option<T> {
-    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+    let text = value.to_str().ok()?;
+    let bounds = match shape {
+        Shape::Word => {
+            return words.split('|').position(|word| word == text).and_then(|place| place.try_into().ok());
+        }
+        Shape::Size => return size(text),
+        Shape::Id => return id(text).map(i64::from),
+        Shape::User => return user(text).map(|_| 0),
+        Shape::Duration => return duration(text),
+        Shape::CallArgument => return call_argument(text).map(|_| 0),
+        Shape::Natural => 0..=i64::MAX,
+        Shape::Limit => -1..=i64::MAX,
+        Shape::Weight => 0..=1000,
+        Shape::Descriptor => 0..=i64::from(i32::MAX),
+        Shape::Integer => i64::MIN..=i64::MAX,
+        _ => return Some(0),
+    };
+    integer(text).filter(|number| bounds.contains(number))
 }
 
 /// A decimal number without sign or leading zero.
@@ -49,7 +44,7 @@ fn natural(text: &str) -> Option<u64> {
 }
 
 /// A decimal number, perhaps negative.
-pub fn integer(text: &str) -> Option<i64> {
+fn integer(text: &str) -> Option<i64> {
     match text.strip_prefix('-') {
         Some(rest) => i64::try_from(natural(rest)?).ok()?.checked_neg(),
         None => i64::try_from(natural(text)?).ok(),
@@ -57,7 +52,7 @@ pub fn integer(text: &str) -> Option<i64> {
 }
 
 /// A user's or group's id. 2^32-1 is none: the kernel takes it for "leave unchanged" (setresuid(2)).
-pub fn id(text: &str) -> Option<u32> {
+fn id(text: &str) -> Option<u32> {
     u32::try_from(natural(text)?).ok().filter(|id| *id != u32::MAX)
 }
 
@@ -71,12 +66,11 @@ pub fn user(text: &str) -> Option<(u32, Option<u32>)> {
 
 /// A size in bytes: a number and perhaps k, m, g or t in either case, perhaps followed by b or ib; powers of 1024
 /// all. -1 means no limit.
-pub fn size(text: &str) -> Option<i64> {
+fn size(text: &str) -> Option<i64> {
     if text == "-1" {
         return Some(-1);
     }
-    let end = text.find(|next: char| !next.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(end)?;
+    let (number, unit) = digits(text);
     let shift = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 0,
         "k" | "kb" | "kib" => 10,
@@ -89,18 +83,31 @@ pub fn size(text: &str) -> Option<i64> {
 }
 
 /// A duration of at least a millisecond, in milliseconds: numbers each with its unit h, m, s or ms, as in `1m30s`.
-pub fn duration(text: &str) -> Option<u64> {
+fn duration(text: &str) -> Option<i64> {
     let mut rest = text;
-    let mut total: u64 = 0;
+    let mut total: i64 = 0;
     while !rest.is_empty() {
-        let (number, after) = rest.split_at_checked(rest.find(|next: char| !next.is_ascii_digit())?)?;
-        let end = after.find(|next: char| next.is_ascii_digit()).unwrap_or(after.len());
+        let (number, after) = digits(rest);
+        let end = after.bytes().position(|byte| byte.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at_checked(end)?;
-        let scale = one_of(unit, &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)])?;
-        total = total.checked_add(natural(number)?.checked_mul(scale)?)?;
+        let scale = match unit {
+            "h" => 3_600_000,
+            "m" => 60_000,
+            "s" => 1000,
+            "ms" => 1,
+            _ => return None,
+        };
+        total = total.checked_add(integer(number)?.checked_mul(scale)?)?;
         rest = after;
     }
     Some(total).filter(|total| *total > 0)
+}
+
+/// What a text starts with, and what follows the digits.
+#[inline(never)]
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or_default()
 }
 
 /// `N=VALUE`: a system call's argument 0 to 5; the value decimal, or hexadecimal after 0x.

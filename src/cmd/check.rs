@@ -44,7 +44,7 @@ pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
             Some((bundle.path, findings))
         }
     };
-    let judged = judged.as_ref().map(|(path, findings)| (path.as_str(), findings));
+    let judged = judged.as_ref().map(|(path, findings)| (*path, findings));
     super::print(&match args.format {
         Format::Table => table(&machine, judged),
         Format::Json => json(&machine, judged),
@@ -54,7 +54,7 @@ pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
 
 /// `--plan`: everything that the bundle compiles to. It is JSON in either format.
 fn plan(args: &args::Check) -> Result<()> {
-    let bundle = Bundle::read(args.bundle.as_deref(), None)?;
+    let bundle = Bundle::read(args.bundle, None)?;
     let config: &mut Config<'_> = config::parse("config.json", &bundle.json)?;
     validate(config)?;
     super::print(&plan::text(compile::compile(config, request(&bundle))?))

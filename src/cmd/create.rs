@@ -398,7 +398,7 @@ fn record<'b>(
     };
     Record {
         oci_version: config::SPEC,
-        id: args.id.clone().leak(),
+        id: args.id,
         pid,
         bundle: &bundle.path,
         rootfs: plan.root.path.to_string_lossy().into_owned().leak(),

@@ -25,7 +25,7 @@ pub fn delete(context: &Context<'_>, args: &args::Delete) -> Result<()> {
     first
 }
 
-fn one(context: &Context<'_>, id: &str, force: bool) -> Result<()> {
+fn one(context: &Context<'_>, id: &'static str, force: bool) -> Result<()> {
     crate::store::check_id(id)?;
     let store = context.store()?;
     let entry = match store.find_locked(id) {

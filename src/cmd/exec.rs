@@ -49,7 +49,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
     let terminal = OtherSide::of(process.terminal.as_mut(), socket, foreground)?;
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     let cgroup = match (cgroup, args.cgroup.is_empty()) {
-        (Some(cgroup), false) => Some(cgroup.below(&args.cgroup)?),
+        (Some(cgroup), false) => Some(cgroup.below(args.cgroup)?),
         (None, false) => return Err(Error::new("--cgroup: the container has no cgroup")),
         (cgroup, true) => cgroup,
     };
@@ -182,23 +182,23 @@ fn plan<'a>(
     }
     if file.is_none() {
         asked.args = Vec::new();
-        for word in &args.program {
-            asked.args.push(text(word, "the program's arguments")?.leak());
+        for word in args.program {
+            asked.args.push(text(word, "the program's arguments")?);
         }
         asked.terminal = false;
         asked.console_size = None;
     }
     asked.terminal |= args.tty;
-    for entry in &args.env {
-        asked.env.push(text(entry, "--env")?.leak());
+    for entry in args.env {
+        asked.env.push(text(entry, "--env")?);
     }
     if let Some((uid, gid)) = args.user {
         asked.user.uid = uid;
         asked.user.gid = gid.unwrap_or(asked.user.gid);
     }
-    asked.user.additional_gids.extend(&args.additional_gids);
+    asked.user.additional_gids.extend(args.additional_gids);
     if let Some(cwd) = &args.cwd {
-        asked.cwd = text(cwd, "--cwd")?.leak();
+        asked.cwd = text(cwd, "--cwd")?;
     }
     asked.no_new_privileges |= args.no_new_privs;
     if let Some(profile) = &args.apparmor {
@@ -217,7 +217,8 @@ fn plan<'a>(
         env: &passed.env,
     };
     let process = compile::process::compile(asked, around, &mut warnings)?;
-    for name in &args.caps {
+    for name in args.caps {
+        let name = text(name, "--cap")?;
         let bit =
             capabilities::bit(name).ok_or_else(|| error!("--cap {}: is not a capability", Quoted(name)))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).

@@ -21,7 +21,7 @@ use crate::args::{Global, text};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::store::Store;
-use alloc::{format, string::String};
+use alloc::format;
 use rustix::io::{retry_on_intr, write};
 
 /// What every command is given.
@@ -34,19 +34,19 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// `--root`, else `/run/runlet`, else for an ordinary user `$XDG_RUNTIME_DIR/runlet`. The same for all calls of one user.
-    pub fn root(&self) -> Result<String> {
-        if let Some(root) = &self.global.root {
+    pub fn root(&self) -> Result<&'static str> {
+        if let Some(root) = self.global.root {
             return text(root, "--root");
         }
         if self.is_rootless() {
             if let Some(directory) =
                 self.env.var(b"XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty())
             {
-                return Ok(format!("{}/runlet", text(directory, "XDG_RUNTIME_DIR")?));
+                return Ok(format!("{}/runlet", text(directory, "XDG_RUNTIME_DIR")?).leak());
             }
-            return Ok(format!("/tmp/runlet-{}", syscalls::ids::start().uid));
+            return Ok(format!("/tmp/runlet-{}", syscalls::ids::start().uid).leak());
         }
-        Ok("/run/runlet".into())
+        Ok("/run/runlet")
     }
 
     /// Whether the runtime works without root's privileges over the host.

@@ -6,7 +6,7 @@ use crate::error::{Quoted, Result, error};
 use crate::store::{Record, Status};
 
 /// `pause`.
-pub fn pause(context: &Context<'_>, id: &str) -> Result<()> {
+pub fn pause(context: &Context<'_>, id: &'static str) -> Result<()> {
     with_cgroup(context, id, |cgroup, status| match status {
         Status::Running | Status::Created => cgroup.freeze(),
         Status::Paused => Err(error!("container is paused already: {}", Quoted(id))),
@@ -15,7 +15,7 @@ pub fn pause(context: &Context<'_>, id: &str) -> Result<()> {
 }
 
 /// `resume`.
-pub fn resume(context: &Context<'_>, id: &str) -> Result<()> {
+pub fn resume(context: &Context<'_>, id: &'static str) -> Result<()> {
     with_cgroup(context, id, |cgroup, status| match status {
         Status::Stopped => Err(error!("container not running: {}", Quoted(id))),
         // A container that is only created is shown as created when it is frozen, too.
@@ -24,7 +24,11 @@ pub fn resume(context: &Context<'_>, id: &str) -> Result<()> {
     })
 }
 
-fn with_cgroup(context: &Context<'_>, id: &str, act: impl Fn(&Cgroup, Status) -> Result<()>) -> Result<()> {
+fn with_cgroup(
+    context: &Context<'_>,
+    id: &'static str,
+    act: impl Fn(&Cgroup, Status) -> Result<()>,
+) -> Result<()> {
     let entry = context.store()?.find_locked(id)?;
     let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(id)))?;
     let record = Record::parse(&json)?;

@@ -5,7 +5,8 @@ use crate::args;
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Quoted, Result, error};
 use crate::store::{Record, Status};
-use alloc::{boxed::Box, ffi::CString, format, string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
+use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, Fork, WEXITED, WaitFor, WaitStatus};
 use syscalls::{CStrArray, fd};
@@ -26,7 +27,7 @@ pub fn ps(context: &Context<'_>, args: &args::Ps) -> Result<()> {
         return print(&format!("[{}]\n", list.join(",")));
     }
     if !args.options.is_empty() {
-        return print(&filter(&run_ps(context, &args.options)?, &pids)?);
+        return print(&filter(&run_ps(context, args.options)?, &pids)?);
     }
     let mut table = String::from("UID          PID    PPID     TIME CMD\n");
     for pid in pids {
@@ -74,10 +75,9 @@ fn read(path: &str) -> Option<String> {
 }
 
 /// Runs the machine's own `ps` with the options and returns what it prints.
-fn run_ps(context: &Context<'_>, options: &[CString]) -> Result<String> {
+fn run_ps(context: &Context<'_>, options: &[&'static CStr]) -> Result<String> {
     let failed = |errno| Error::os("run ps")(errno);
-    let mut argv: CStrArray = [c"ps"].into_iter().collect();
-    argv.extend(options.iter().map(|option| &*Box::leak(option.clone().into_boxed_c_str())));
+    let argv: CStrArray = [c"ps"].iter().chain(options).copied().collect();
     let env: CStrArray = context.env.env().collect();
     let (output, input) = fd::pipe(OFlags::CLOEXEC.bits()).map_err(failed)?;
     let pid = match process::clone(0, false, process::SIGCHLD).map_err(failed)? {

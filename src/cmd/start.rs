@@ -22,7 +22,7 @@ pub struct Kept<'a> {
 object!(Kept<'a> { "config" => config });
 
 /// `start`. Returns after the poststart hooks did (config.md).
-pub fn start(context: &Context<'_>, id: &str) -> Result<()> {
+pub fn start(context: &Context<'_>, id: &'static str) -> Result<()> {
     let store = context.store()?;
     let entry = store.find_locked(id)?;
     let json = entry.read()?.ok_or_else(|| error!("container {} is still being created", Quoted(id)))?;

@@ -8,7 +8,7 @@ use crate::store::{Entry, Record, Status};
 use alloc::string::String;
 
 /// `state`.
-pub fn state(context: &Context<'_>, id: &str) -> Result<()> {
+pub fn state(context: &Context<'_>, id: &'static str) -> Result<()> {
     let entry = context.store()?.find(id)?;
     let json = entry.read()?.ok_or_else(|| error!("container {} is still being created", Quoted(id)))?;
     let record = Record::parse(&json)?;

@@ -98,10 +98,10 @@ fn flags<'a>(resources: &mut Resources<'a>, args: &'a args::Update) {
     over(&mut resources.memory.swap, args.memory_swap);
     over(&mut resources.pids.limit, args.pids_limit);
     for (list, flag) in
-        [(&mut resources.cpu.cpus, &args.cpuset_cpus), (&mut resources.cpu.mems, &args.cpuset_mems)]
+        [(&mut resources.cpu.cpus, args.cpuset_cpus), (&mut resources.cpu.mems, args.cpuset_mems)]
     {
         if let Some(flag) = flag {
-            *list = flag.as_str();
+            *list = flag;
         }
     }
 }
