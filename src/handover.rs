@@ -20,7 +20,7 @@ pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
 /// there is not written through.
 pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
     let path = text(path, "--pid-file")?;
-    let failed = |errno| Error::sys("--pid-file: write", &path)(errno);
+    let failed = |errno| Error::sys("--pid-file: write", path)(errno);
     let beside = match path.rsplit_once('/') {
         Some((directory, name)) => format!("{directory}/.{name}.new"),
         None => format!(".{path}.new"),
@@ -34,7 +34,7 @@ pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
     };
     let file = file.map_err(failed)?;
     store::write_all(&file, pid.to_string().as_bytes()).map_err(failed)?;
-    rustix::fs::rename(&*beside, &*path).map_err(failed)
+    rustix::fs::rename(&*beside, path).map_err(failed)
 }
 
 /// Hands a pidfd of the child to `--pidfd-socket`.

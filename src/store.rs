@@ -230,7 +230,7 @@ impl Entry {
     /// Lets others have it. Said aloud because a container's process may still hold the same open file.
     pub fn unlock(&self) -> Result<()> {
         rustix::fs::flock(&self.directory, FlockOperation::Unlock)
-            .map_err(Error::sys("unlock the state directory", &self.id))
+            .map_err(Error::sys("unlock the state directory", self.id))
     }
 
     /// Notes where the cgroup will be, before it is made.

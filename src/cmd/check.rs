@@ -55,7 +55,7 @@ pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
 /// `--plan`: everything that the bundle compiles to. It is JSON in either format.
 fn plan(args: &args::Check) -> Result<()> {
     let bundle = Bundle::read(args.bundle, None)?;
-    let config: &mut Config<'_> = config::parse("config.json", &bundle.json)?;
+    let config: &mut Config<'_> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     super::print(&plan::text(compile::compile(config, request(&bundle))?))
 }
@@ -63,7 +63,7 @@ fn plan(args: &args::Check) -> Result<()> {
 /// What `create` would ask for with no flag.
 fn request(bundle: &Bundle) -> Request<'_> {
     Request {
-        bundle: &bundle.path,
+        bundle: bundle.path,
         id: ID,
         no_pivot: false,
         no_new_keyring: false,

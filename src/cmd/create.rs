@@ -79,7 +79,7 @@ pub fn make<'b>(
     let mut design = think(context, args, bundle, running)?;
     // Side effects start here.
     let store = context.store()?;
-    let entry = store.create(&args.id)?;
+    let entry = store.create(args.id)?;
     let mut draft =
         Draft { store, entry, notify: None, cgroup: None, child: None, moves: None, record: None };
     let done = draft
@@ -121,7 +121,7 @@ fn think<'b>(
     bundle: &'b Bundle,
     running: &Running,
 ) -> Result<Design<'b>> {
-    let config: &mut Config<'b> = config::parse("config.json", &bundle.json)?;
+    let config: &mut Config<'b> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     if let Some(process) = &mut config.process {
         process.terminal |= running.terminal;
@@ -136,8 +136,8 @@ fn think<'b>(
         }
     };
     let request = Request {
-        bundle: &bundle.path,
-        id: &args.id,
+        bundle: bundle.path,
+        id: args.id,
         no_pivot: args.no_pivot,
         no_new_keyring: args.no_new_keyring,
         preserve_fds: passed.descriptors,
@@ -158,7 +158,7 @@ fn think<'b>(
     let wanted = Wanted {
         manager: context.global.cgroup_manager,
         cgroups_path: config.linux.cgroups_path,
-        id: &args.id,
+        id: args.id,
         holds: running.counts,
         may_mknod: plan.process.capabilities.bounding & MKNOD != 0 && !plan.namespaces.has(ns::CLONE_NEWUSER),
     };
@@ -167,10 +167,10 @@ fn think<'b>(
     config.linux.resources.nodes = plan.devices.iter().filter_map(node).collect();
     let config: &Config<'b> = config;
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
-    let rdt = rdt::prepare(config, &args.id)?;
+    let rdt = rdt::prepare(config, args.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
     spawn::keep_own(plan, &joins)?;
-    let socket = args.console_socket.as_deref();
+    let socket = args.console_socket;
     let terminal = OtherSide::of(plan.process.terminal.as_mut(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
     Ok(Design { config, plan, cgroup, rdt, joins, terminal, manager, barrier })
@@ -293,7 +293,7 @@ impl<'b> Draft<'b> {
         let pid = self.child.insert(child).pid;
         self.rule(context, design)?;
         let record = record(args, bundle, design.config, design.plan, pid, self.cgroup.as_ref());
-        self.entry.write(self.record.insert(record), &bundle.json)?;
+        self.entry.write(self.record.insert(record), bundle.json)?;
         Ok(state)
     }
 
@@ -400,7 +400,7 @@ fn record<'b>(
         oci_version: config::SPEC,
         id: args.id,
         pid,
-        bundle: &bundle.path,
+        bundle: bundle.path,
         rootfs: plan.root.path.to_string_lossy().into_owned().leak(),
         created: Time::now().to_string().leak(),
         owner: owner.leak(),

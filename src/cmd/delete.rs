@@ -53,7 +53,7 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
             Status::Created | Status::Creating => end(context.log, record, cgroup.as_ref())?,
             _ if force => end(context.log, record, cgroup.as_ref())?,
             status => {
-                return Err(error!("container {} is {}, not stopped", Quoted(&entry.id), status.name())
+                return Err(error!("container {} is {}, not stopped", Quoted(entry.id), status.name())
                     .hint("stop it first, or use delete --force"));
             }
         }

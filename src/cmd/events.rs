@@ -10,9 +10,9 @@ use core::time::Duration;
 
 /// `events`. Without `--stats` it goes on until the container ends.
 pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
-    let stopped = || error!("container not running: {}", Quoted(&args.id));
+    let stopped = || error!("container not running: {}", Quoted(args.id));
     let cgroup = {
-        let entry = context.store()?.find(&args.id)?;
+        let entry = context.store()?.find(args.id)?;
         let json = entry.read()?.ok_or_else(stopped)?;
         let record = Record::parse(&json)?;
         if record.status(&entry) == Status::Stopped {
@@ -20,12 +20,12 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
         }
         entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?
     };
-    let cgroup = cgroup.ok_or_else(|| error!("container {} has no cgroup to count in", Quoted(&args.id)))?;
+    let cgroup = cgroup.ok_or_else(|| error!("container {} has no cgroup to count in", Quoted(args.id)))?;
     let record = |kind: &str, stats: Option<&Cgroup>| {
         let mut out = Writer::line();
         out.object("");
         out.string("type", kind);
-        out.string("id", &args.id);
+        out.string("id", args.id);
         if let Some(cgroup) = stats {
             cgroup.stats(&mut out);
         }

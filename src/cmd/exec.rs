@@ -27,25 +27,25 @@ pub const FAILED: i32 = 255;
 
 /// `exec`. The result is the program's exit status, or 0 with `--detach`.
 pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
-    let entry = context.store()?.find(&args.id)?;
-    let json = entry.read()?.ok_or_else(|| not_running(&args.id))?;
+    let entry = context.store()?.find(args.id)?;
+    let json = entry.read()?.ok_or_else(|| not_running(args.id))?;
     let record = Record::parse(&json)?;
     let status = super::state::status(record, &entry);
     match status {
         Status::Running | Status::Created => {}
         Status::Paused if args.ignore_paused => {}
         Status::Paused => {
-            return Err(error!("container {} is paused", Quoted(&args.id))
+            return Err(error!("container {} is paused", Quoted(args.id))
                 .hint("resume it first, or use --ignore-paused"));
         }
-        Status::Creating | Status::Stopped => return Err(not_running(&args.id)),
+        Status::Creating | Status::Stopped => return Err(not_running(args.id)),
     }
     let kept: &mut Kept<'_> = config::parse("state.json", &json)?;
-    let file = args.process.as_deref().map(read_process).transpose()?;
+    let file = args.process.map(read_process).transpose()?;
     let late_pid = late_pid(&kept.config);
     let process = plan(context, args, &mut kept.config, file.as_deref())?;
     let foreground = !args.detach;
-    let socket = args.console_socket.as_deref();
+    let socket = args.console_socket;
     let terminal = OtherSide::of(process.terminal.as_mut(), socket, foreground)?;
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     let cgroup = match (cgroup, args.cgroup.is_empty()) {
@@ -53,7 +53,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         (None, false) => return Err(Error::new("--cgroup: the container has no cgroup")),
         (cgroup, true) => cgroup,
     };
-    let rdt = rdt::group(&kept.config, &args.id)?;
+    let rdt = rdt::group(&kept.config, args.id)?;
     if foreground {
         supervise::hold_signals()?;
     }
@@ -152,8 +152,8 @@ fn not_running(id: &str) -> Error {
 fn read_process(path: &core::ffi::CStr) -> Result<Vec<u8>> {
     let name = text(path, "--process")?;
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys("--process: open", &name))?;
-    store::read_all(&file).map_err(Error::sys("--process: read", &name))
+        .map_err(Error::sys("--process: open", name))?;
+    store::read_all(&file).map_err(Error::sys("--process: read", name))
 }
 
 /// The process: the file's, or the container's own with what the flags change.

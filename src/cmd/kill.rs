@@ -12,18 +12,18 @@ use syscalls::{AsFd, Errno, process};
 
 /// `kill`.
 pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
-    let found = context.store().and_then(|store| store.find(&args.id));
+    let found = context.store().and_then(|store| store.find(args.id));
     let entry = match found {
         // Nothing is left to signal, which is what was asked for (CLI.md: `kill --all` of one that is gone succeeds).
-        Err(_) if args.all && crate::store::check_id(&args.id).is_ok() => return Ok(()),
+        Err(_) if args.all && crate::store::check_id(args.id).is_ok() => return Ok(()),
         other => other?,
     };
-    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(&args.id)))?;
+    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(args.id)))?;
     let record = Record::parse(&json)?;
     let signal = u32::try_from(args.signal).map_err(|_| Error::new("kill: a signal is not negative"))?;
     match record.status(&entry) {
         Status::Stopped if args.all => signal_all(context.log, &entry, signal, false),
-        Status::Stopped => Err(error!("container not running: {}", Quoted(&args.id))),
+        Status::Stopped => Err(error!("container not running: {}", Quoted(args.id))),
         _ if args.all => signal_all(context.log, &entry, signal, true),
         _ => {
             send(context.log, record, signal)?;

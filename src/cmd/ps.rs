@@ -13,8 +13,8 @@ use syscalls::{CStrArray, fd};
 
 /// `ps`. JSON is a list of process ids. The table needs no other program, unless options ask for what only `ps` can do.
 pub fn ps(context: &Context<'_>, args: &args::Ps) -> Result<()> {
-    let entry = context.store()?.find(&args.id)?;
-    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(&args.id)))?;
+    let entry = context.store()?.find(args.id)?;
+    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(args.id)))?;
     let record = Record::parse(&json)?;
     let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
     let pids = match (&cgroup, record.status(&entry)) {

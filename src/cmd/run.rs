@@ -77,7 +77,7 @@ fn clean_up(context: &Context<'_>, made: Made<'_>) -> Result<()> {
 /// `--exit-file`: how the container ended, for an init script.
 fn exit_file(path: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Result<()> {
     let path = text(path, "--exit-file")?;
-    let failed = |errno| Error::sys("--exit-file: write", &path)(errno);
+    let failed = |errno| Error::sys("--exit-file: write", path)(errno);
     let code = supervise::exit_status(status);
     let signal = match status {
         WaitStatus::Killed(signal) | WaitStatus::Dumped(signal) => signal,
@@ -85,6 +85,6 @@ fn exit_file(path: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Result<()>
     };
     let json = format!("{{\"code\":{code},\"signal\":{signal},\"oomKills\":{oom}}}\n");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let file = rustix::fs::open(&*path, flags, Mode::from_raw_mode(0o644)).map_err(failed)?;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)).map_err(failed)?;
     write_all(&file, json.as_bytes()).map_err(failed)
 }

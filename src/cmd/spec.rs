@@ -17,11 +17,11 @@ pub fn run(spec: &args::Spec) -> Result<()> {
     let user = syscalls::ids::start().uid;
     let group = syscalls::ids::start().gid;
     let text = text(spec.rootless.then_some((user, group)));
-    if spec.output.as_deref() == Some(c"-") {
+    if spec.output == Some(c"-") {
         return super::print(&text);
     }
-    let name = spec.output.as_deref().unwrap_or(c"config.json");
-    let bundle = spec.bundle.as_deref().unwrap_or(c".");
+    let name = spec.output.unwrap_or(c"config.json");
+    let bundle = spec.bundle.unwrap_or(c".");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = openat(CWD, bundle, flags, Mode::empty()).map_err(Error::sys("open", &shown(bundle)))?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

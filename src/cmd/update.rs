@@ -25,9 +25,9 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
         }
         Some(path) => {
             let path = text(path, "--resources")?;
-            let failed = |errno| Error::sys("--resources: read", &path)(errno);
+            let failed = |errno| Error::sys("--resources: read", path)(errno);
             let opened: OwnedFd =
-                rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+                rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
             store::read_all(&opened).map_err(failed)?
         }
     };
@@ -37,8 +37,8 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     };
     flags(resources, args);
 
-    let entry = context.store()?.find_locked(&args.id)?;
-    let stopped = || error!("container not running: {}", Quoted(&args.id));
+    let entry = context.store()?.find_locked(args.id)?;
+    let stopped = || error!("container not running: {}", Quoted(args.id));
     let json = entry.read()?.ok_or_else(stopped)?;
     let record = Record::parse(&json)?;
     if record.status(&entry) == Status::Stopped {
@@ -73,7 +73,7 @@ fn schemata(args: &args::Update, json: &[u8]) -> Result<()> {
             return Err(error!("{flag} {}: must be one line that starts with MB:", Quoted(schema)));
         }
         let kept: &mut Kept<'_> = config::parse("state.json", json)?;
-        let group = rdt::group(&kept.config, &args.id)?
+        let group = rdt::group(&kept.config, args.id)?
             .ok_or_else(|| error!("{flag}: the container has no linux.intelRdt"))?;
         group.write_schema(schema)?;
     }

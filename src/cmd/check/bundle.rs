@@ -56,7 +56,7 @@ pub fn judge(context: &Context<'_>, bundle: &Bundle, machine: &Machine) -> Findi
 
 /// Goes as far as `create` would, and on from there.
 fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &mut Findings) -> Result<()> {
-    let config: &mut Config<'_> = config::parse("config.json", &bundle.json)?;
+    let config: &mut Config<'_> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     let plan = compile::compile(config, super::request(bundle))?;
     found.losses.extend(plan.warnings.iter().cloned());

@@ -42,10 +42,10 @@ struct Answer {
 /// Prints a profile's program, or its answer to one call.
 pub fn run(profile: &CStr, args: &Check, allow_unknown: bool) -> Result<()> {
     let name = text(profile, "--seccomp")?;
-    let file = rustix::fs::open(&*name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys("--seccomp", &name))?;
-    let json = read_all(&file).map_err(Error::sys("--seccomp", &name))?;
-    print(&judge(&name, &json, args, allow_unknown)?)
+    let file = rustix::fs::open(name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(Error::sys("--seccomp", name))?;
+    let json = read_all(&file).map_err(Error::sys("--seccomp", name))?;
+    print(&judge(name, &json, args, allow_unknown)?)
 }
 
 fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<String> {
