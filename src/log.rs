@@ -203,7 +203,12 @@ mod tests {
         let path = env::temp_dir().join(format!("runlet-log-{}-{name}", process::id()));
         fs::write(&path, "before\n").unwrap();
         let path_c = CString::new(path.to_str().unwrap()).unwrap();
-        let global = Global { log: Some(path_c), log_format: format, log_level: level, ..Global::default() };
+        let global = Global {
+            log: Some(alloc::boxed::Box::leak(path_c.into_boxed_c_str())),
+            log_format: format,
+            log_level: level,
+            ..Global::default()
+        };
         say(&Log::open(&global).unwrap());
         let text = fs::read_to_string(&path).unwrap();
         fs::remove_file(&path).unwrap();

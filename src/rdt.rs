@@ -272,7 +272,7 @@ mod tests {
             fs::create_dir_all(base.join("resctrl/info")).unwrap();
             fs::write(base.join("resctrl/info/last_cmd_status"), "ok\n").unwrap();
             fill(&base.join("resctrl"), "    L3:0=fffff;1=fffff\n    MB:0=100;1=100\n");
-            let store = Store::new(base.join("state").to_str().unwrap().into());
+            let store = Store::new(String::from(base.join("state").to_str().unwrap()).leak());
             let entry = store.create("box").unwrap();
             Stand { base, entry, store }
         }

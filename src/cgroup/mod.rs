@@ -21,7 +21,7 @@ mod watch;
 use crate::compile::cgroup::{Occasion, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::cell::RefCell;
 use core::ffi::CStr;
 use dir::{DIRECTORY, Dir, collect, key, pause, read_file, read_to_end, remove_children, write_file};
@@ -80,7 +80,7 @@ impl Cgroup {
     }
 
     /// The cgroups below it that `exec --cgroup` names: `PATH`, or `CONTROLLERS:PATH` for those of cgroup v1.
-    pub fn below(&self, names: &[&CStr]) -> Result<Cgroup> {
+    pub fn below(&self, names: &[&CStr]) -> Result<&'static Cgroup> {
         let mut dirs = Vec::new();
         for name in names {
             let name = name.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
@@ -108,13 +108,13 @@ impl Cgroup {
         }
         match dirs.is_empty() {
             true => Err(Error::new("--cgroup: names no cgroup of the container")),
-            false => Ok(Cgroup { dirs, ..Cgroup::default() }),
+            false => Ok(Box::leak(Box::new(Cgroup { dirs, ..Cgroup::default() }))),
         }
     }
 
     /// The same, but of the cgroup2 the part below where a process of the container is now. A cgroup that gives controllers to those
     /// below it takes no process itself (cgroups(7) "no internal processes"), and an init that manages cgroups makes its own one.
-    pub fn follow(mut self, pid: i32) -> Result<Cgroup> {
+    pub fn follow(&'static mut self, pid: i32) -> Result<&'static Cgroup> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let text = rustix::fs::open(format!("/proc/{pid}/cgroup"), flags, Mode::empty())
             .and_then(|file| read_to_end(&file))

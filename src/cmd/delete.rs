@@ -1,7 +1,7 @@
 //! `delete`: everything that create made, and nothing else.
 
 use super::Context;
-use super::start::Kept;
+use super::container::Kept;
 use crate::args;
 use crate::cgroup::Cgroup;
 use crate::config::{self, Config};

@@ -1,26 +1,20 @@
 //! `events`: what a container uses, now or time and again, and when it runs out of memory.
 
+use super::container::Container;
 use super::{Context, print};
 use crate::args;
 use crate::cgroup::{Cgroup, Watch};
 use crate::error::{Quoted, Result, error};
 use crate::json::Writer;
-use crate::store::{Record, Status};
 use core::time::Duration;
 
 /// `events`. Without `--stats` it goes on until the container ends.
 pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
-    let stopped = || error!("container not running: {}", Quoted(args.id));
-    let cgroup = {
-        let entry = context.store()?.find(args.id)?;
-        let json = entry.read()?.ok_or_else(stopped)?;
-        let record = Record::parse(&json)?;
-        if record.status(&entry) == Status::Stopped {
-            return Err(stopped());
-        }
-        entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?
+    let container = Container::open(context, args.id, false)?;
+    container.check_alive()?;
+    let Some(cgroup) = container.cgroup()? else {
+        return Err(error!("container {} has no cgroup to count in", Quoted(args.id)));
     };
-    let cgroup = cgroup.ok_or_else(|| error!("container {} has no cgroup to count in", Quoted(args.id)))?;
     let record = |kind: &str, stats: Option<&Cgroup>| {
         let mut out = Writer::line();
         out.object("");
@@ -33,9 +27,9 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
         print(&out.finish())
     };
     if args.stats {
-        return record("stats", Some(&cgroup));
+        return record("stats", Some(cgroup));
     }
-    let mut watch = Watch::new(&cgroup)?;
+    let mut watch = Watch::new(cgroup)?;
     let interval = Duration::from_millis(args.interval_ms);
     loop {
         let seen = watch.wait(interval)?;
@@ -46,7 +40,7 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
             return Ok(());
         }
         if seen.is_due {
-            record("stats", Some(&cgroup))?;
+            record("stats", Some(cgroup))?;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `exec`: one more process in a container that runs.
 
 use super::Context;
-use super::start::Kept;
+use super::container::{Container, not_running};
 use crate::activation;
 use crate::args;
 use crate::args::text;
@@ -27,10 +27,9 @@ pub const FAILED: i32 = 255;
 
 /// `exec`. The result is the program's exit status, or 0 with `--detach`.
 pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
-    let entry = context.store()?.find(args.id)?;
-    let json = entry.read()?.ok_or_else(|| not_running(args.id))?;
-    let record = Record::parse(&json)?;
-    let status = super::state::status(record, &entry);
+    let container = Container::open(context, args.id, false)?;
+    let record = container.record;
+    let status = super::state::status(record, &container.entry);
     match status {
         Status::Running | Status::Created => {}
         Status::Paused if args.ignore_paused => {}
@@ -40,20 +39,19 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         }
         Status::Creating | Status::Stopped => return Err(not_running(args.id)),
     }
-    let kept: &mut Kept<'_> = config::parse("state.json", &json)?;
+    let config = container.config()?;
     let file = args.process.map(read_process).transpose()?;
-    let late_pid = late_pid(&kept.config);
-    let process = plan(context, args, &mut kept.config, file.as_deref())?;
+    let late_pid = late_pid(config);
+    let process = plan(context, args, config, file)?;
     let foreground = !args.detach;
     let socket = args.console_socket;
     let terminal = OtherSide::of(process.terminal.as_mut(), socket, foreground)?;
-    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
-    let cgroup = match (cgroup, args.cgroup.is_empty()) {
+    let cgroup = match (container.cgroup()?, args.cgroup.is_empty()) {
         (Some(cgroup), false) => Some(cgroup.below(args.cgroup)?),
         (None, false) => return Err(Error::new("--cgroup: the container has no cgroup")),
-        (cgroup, true) => cgroup,
+        (cgroup, true) => cgroup.map(|cgroup| &*cgroup),
     };
-    let rdt = rdt::group(&kept.config, args.id)?;
+    let rdt = rdt::group(config, args.id)?;
     if foreground {
         supervise::hold_signals()?;
     }
@@ -78,7 +76,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         let mut child = spawn::spawn(task, &target.joins, &[], &setup)?;
         let mut parent = Conversation {
             log: context.log,
-            config: &kept.config,
+            config,
             record,
             plan: None,
             process,
@@ -97,17 +95,17 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             }
         }
     };
-    let (mut target, mut cgroup) = (Target::open(context.log, record, &kept.config)?, cgroup);
+    let (mut target, mut cgroup) = (Target::open(context.log, record, config)?, cgroup);
     let mut follows = args.cgroup.is_empty();
     let child = loop {
-        match start(&target, cgroup.as_ref()) {
+        match start(&target, cgroup) {
             // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
             Err(error) if error.cause() == Some(Errno::INVAL) && target.by_pidfd => {
-                target = Target::open_each(context.log, record, &kept.config)?;
+                target = Target::open_each(context.log, record, config)?;
             }
             Err(error) if error.cause() == Some(Errno::BUSY) && follows => {
                 follows = false;
-                cgroup = cgroup.map(|cgroup| cgroup.follow(record.pid)).transpose()?;
+                cgroup = container.cgroup()?.map(|cgroup| cgroup.follow(record.pid)).transpose()?;
             }
             // Until `start` it is the runtime that waits there, and no ordinary user looks into that (R4).
             Err(error) if error.cause() == Some(Errno::PERM) && status == Status::Created => {
@@ -145,23 +143,19 @@ fn tell(args: &args::Exec, child: &Child) -> Result<()> {
     }
 }
 
-fn not_running(id: &str) -> Error {
-    error!("container not running: {}", Quoted(id))
-}
-
-fn read_process(path: &core::ffi::CStr) -> Result<Vec<u8>> {
+fn read_process(path: &core::ffi::CStr) -> Result<&'static [u8]> {
     let name = text(path, "--process")?;
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map_err(Error::sys("--process: open", name))?;
-    store::read_all(&file).map_err(Error::sys("--process: read", name))
+    Ok(store::read_all(&file).map_err(Error::sys("--process: read", name))?.leak())
 }
 
 /// The process: the file's, or the container's own with what the flags change.
-fn plan<'a>(
+fn plan(
     context: &Context<'_>,
-    args: &'a args::Exec,
-    config: &mut Config<'a>,
-    file: Option<&'a [u8]>,
+    args: &args::Exec,
+    config: &mut Config<'static>,
+    file: Option<&'static [u8]>,
 ) -> Result<&'static mut Process> {
     let mut asked = config.process.get_or_insert_default();
     if let Some(json) = file {

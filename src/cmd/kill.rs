@@ -1,12 +1,13 @@
 //! `kill`: a signal for the container's first process, or for all of its processes.
 
 use super::Context;
+use super::container::{Container, not_running};
 use crate::args;
-use crate::cgroup::Cgroup;
-use crate::error::{Error, Quoted, Result, error};
+use crate::config::Namespace;
+use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::spawn::render::done_without;
-use crate::store::{Entry, Record, Status};
+use crate::store::{Record, Status};
 use crate::sync::{Absent, is_absent};
 use syscalls::{AsFd, Errno, process};
 
@@ -18,22 +19,21 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
         Err(_) if args.all && crate::store::check_id(args.id).is_ok() => return Ok(()),
         other => other?,
     };
-    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(args.id)))?;
-    let record = Record::parse(&json)?;
+    let container = Container::of(entry)?;
+    let record = container.record;
     let signal = u32::try_from(args.signal).map_err(|_| Error::new("kill: a signal is not negative"))?;
-    match record.status(&entry) {
-        Status::Stopped if args.all => signal_all(context.log, &entry, signal, false),
-        Status::Stopped => Err(error!("container not running: {}", Quoted(args.id))),
-        _ if args.all => signal_all(context.log, &entry, signal, true),
+    match container.status() {
+        Status::Stopped if args.all => signal_all(context.log, container, signal, false),
+        Status::Stopped => Err(not_running(args.id)),
+        _ if args.all => signal_all(context.log, container, signal, true),
         _ => {
             send(context.log, record, signal)?;
             if signal == process::SIGKILL {
-                let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
-                cgroup.as_ref().map_or(Ok(()), Cgroup::wake_killed)?;
+                container.cgroup()?.map_or(Ok(()), |cgroup| cgroup.wake_killed())?;
             }
             // Without a pid namespace of its own the others do not end with the first process.
-            match signal == process::SIGKILL && shares_pid_namespace(&json) {
-                true => signal_all(context.log, &entry, signal, true),
+            match signal == process::SIGKILL && shares_pid_namespace(container) {
+                true => signal_all(context.log, container, signal, true),
                 false => Ok(()),
             }
         }
@@ -42,7 +42,7 @@ pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
 
 /// Signals the process that the Record names and no other: by pidfd, opened before its identity is checked.
 pub fn send(log: &Log, record: &Record<'_>, signal: u32) -> Result<()> {
-    let ended = || error!("container not running: {}", Quoted(&*record.id));
+    let ended = || not_running(record.id);
     let failed = |errno| match errno {
         Errno::SRCH => ended(),
         errno => Error::os("kill")(errno),
@@ -69,29 +69,18 @@ pub fn send(log: &Log, record: &Record<'_>, signal: u32) -> Result<()> {
     }
 }
 
-fn signal_all(log: &Log, entry: &Entry, signal: u32, running: bool) -> Result<()> {
-    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
-    match cgroup {
+fn signal_all(log: &Log, container: &Container, signal: u32, running: bool) -> Result<()> {
+    match container.cgroup()? {
         // In one step, or as often as it takes: the processes may go on making others.
         Some(cgroup) if signal == process::SIGKILL => cgroup.kill(),
         Some(cgroup) => cgroup.signal(signal),
-        None if running => {
-            let json = entry.read()?.unwrap_or_default();
-            send(log, Record::parse(&json)?, signal)
-        }
+        None if running => send(log, container.record, signal),
         None => Ok(()),
     }
 }
 
 /// Whether the container has no pid namespace of its own.
-pub fn shares_pid_namespace(json: &[u8]) -> bool {
-    let kept: Result<&mut super::start::Kept<'_>> = crate::config::parse("state.json", json);
-    kept.is_ok_and(|kept| {
-        !kept
-            .config
-            .linux
-            .namespaces
-            .iter()
-            .any(|namespace| namespace.kind == "pid" && namespace.path.is_empty())
-    })
+fn shares_pid_namespace(container: &Container) -> bool {
+    let own = |namespace: &Namespace<'_>| namespace.kind == "pid" && namespace.path.is_empty();
+    container.config().is_ok_and(|config| !config.linux.namespaces.iter().any(own))
 }

@@ -1,6 +1,7 @@
 //! One file a command. Each takes its arguments and the global flags, decides, and calls down.
 
 pub mod check;
+pub mod container;
 pub mod create;
 pub mod delete;
 pub mod events;

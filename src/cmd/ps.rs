@@ -1,10 +1,10 @@
 //! `ps`: the processes of a container, as the caller sees them.
 
+use super::container::Container;
 use super::{Context, print};
 use crate::args;
-use crate::cgroup::Cgroup;
-use crate::error::{Error, Quoted, Result, error};
-use crate::store::{Record, Status};
+use crate::error::{Error, Result};
+use crate::store::Status;
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
@@ -13,14 +13,11 @@ use syscalls::{CStrArray, fd};
 
 /// `ps`. JSON is a list of process ids. The table needs no other program, unless options ask for what only `ps` can do.
 pub fn ps(context: &Context<'_>, args: &args::Ps) -> Result<()> {
-    let entry = context.store()?.find(args.id)?;
-    let json = entry.read()?.ok_or_else(|| error!("container not running: {}", Quoted(args.id)))?;
-    let record = Record::parse(&json)?;
-    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
-    let pids = match (&cgroup, record.status(&entry)) {
+    let container = Container::open(context, args.id, false)?;
+    let pids = match (container.cgroup()?, container.status()) {
         (Some(cgroup), _) => cgroup.processes()?,
         (None, Status::Stopped) => Vec::new(),
-        (None, _) => alloc::vec![record.pid],
+        (None, _) => alloc::vec![container.record.pid],
     };
     if args.format == args::Format::Json {
         let list: Vec<String> = pids.iter().map(|pid| format!("{pid}")).collect();

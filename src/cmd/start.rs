@@ -1,46 +1,37 @@
 //! `start`: lets a created container's program go, and learns whether it came to run.
 
 use super::Context;
-use crate::config::{self, Config, object};
+use super::container::Container;
+use crate::config::Config;
 use crate::error::{Error, Quoted, Result, error};
 use crate::hooks;
 use crate::readiness::Proxy;
 use crate::spawn::render;
-use crate::store::{Entry, FIFO, Record, Status};
+use crate::store::{Entry, FIFO, Status};
 use crate::sync::{FRAME, Frame, Step};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 use syscalls::process;
 
-/// What later commands read of the configuration that a container was made from.
-#[derive(Default)]
-pub struct Kept<'a> {
-    pub config: Config<'a>,
-}
-
-object!(Kept<'a> { "config" => config });
-
 /// `start`. Returns after the poststart hooks did (config.md).
 pub fn start(context: &Context<'_>, id: &'static str) -> Result<()> {
-    let store = context.store()?;
-    let entry = store.find_locked(id)?;
-    let json = entry.read()?.ok_or_else(|| error!("container {} is still being created", Quoted(id)))?;
-    let record = Record::parse(&json)?;
-    match record.status(&entry) {
+    let container = Container::open(context, id, true)?;
+    let (entry, record) = (&container.entry, container.record);
+    match container.status() {
         Status::Created => {}
         status => {
             let status = status.name();
             return Err(error!("cannot start container {}: its status is {status}, not created", Quoted(id)));
         }
     }
-    let kept: &mut Kept<'_> = config::parse("state.json", &json)?;
-    let notify = Proxy::of_created(&entry, context.env, context.log)?;
-    let started = release(&entry, &kept.config)?
-        .and_then(|()| hooks::run("poststart", &kept.config.hooks.poststart, record, Status::Running));
+    let config = container.config()?;
+    let notify = Proxy::of_created(entry, context.env, context.log)?;
+    let started = release(entry, config)?
+        .and_then(|()| hooks::run("poststart", &config.hooks.poststart, record, Status::Running));
     if started.is_err() {
         // A container whose hook fails is stopped and destroyed (runtime.md "Lifecycle" 7 and 9).
-        super::delete::destroy(context, &store, &entry, true)?;
+        super::delete::destroy(context, &context.store()?, entry, true)?;
     }
     started?;
     if let Some(proxy) = notify {

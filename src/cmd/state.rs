@@ -1,20 +1,20 @@
 //! `state`: what is true of a container now, as JSON.
 
+use super::container::Container;
 use super::{Context, print};
 use crate::cgroup::Cgroup;
-use crate::error::{Quoted, Result, error};
+use crate::error::Result;
 use crate::json::Writer;
 use crate::store::{Entry, Record, Status};
 use alloc::string::String;
 
 /// `state`.
 pub fn state(context: &Context<'_>, id: &'static str) -> Result<()> {
-    let entry = context.store()?.find(id)?;
-    let json = entry.read()?.ok_or_else(|| error!("container {} is still being created", Quoted(id)))?;
-    let record = Record::parse(&json)?;
-    let cgroup = entry.cgroup().and_then(|note| Cgroup::open(&note).ok().flatten());
+    let container = Container::open(context, id, false)?;
+    let oom_kills = container.cgroup().ok().flatten().map_or(0, |cgroup| cgroup.oom_kills());
     let mut json = Writer::default();
-    record.write_state(status(record, &entry), cgroup.map_or(0, |cgroup| cgroup.oom_kills()), &mut json, "");
+    let status = status(container.record, &container.entry);
+    container.record.write_state(status, oom_kills, &mut json, "");
     print(&json.finish())
 }
 

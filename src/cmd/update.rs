@@ -1,16 +1,15 @@
 //! `update`: new limits for a running container. What is not named stays.
 
 use super::Context;
-use super::start::Kept;
+use super::container::Container;
 use crate::args;
 use crate::args::text;
-use crate::cgroup::Cgroup;
 use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
 use crate::config;
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
 use crate::rdt;
-use crate::store::{self, Record, Status};
+use crate::store;
 use alloc::vec::Vec;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
@@ -37,17 +36,12 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
     };
     flags(resources, args);
 
-    let entry = context.store()?.find_locked(args.id)?;
-    let stopped = || error!("container not running: {}", Quoted(args.id));
-    let json = entry.read()?.ok_or_else(stopped)?;
-    let record = Record::parse(&json)?;
-    if record.status(&entry) == Status::Stopped {
-        return Err(stopped());
-    }
-    schemata(args, &json)?;
-    match entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))? {
-        Some(mut cgroup) => {
-            if !cgroup.update(resources, &|note| entry.renote_cgroup(note))? {
+    let container = Container::open(context, args.id, true)?;
+    container.check_alive()?;
+    schemata(args, container)?;
+    match container.cgroup()? {
+        Some(cgroup) => {
+            if !cgroup.update(resources, &|note| container.entry.renote_cgroup(note))? {
                 context.log.warn(&crate::cgroup::device::UNENFORCED);
             }
         }
@@ -65,15 +59,14 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
 }
 
 /// New schemata for the container's resctrl group.
-fn schemata(args: &args::Update, json: &[u8]) -> Result<()> {
+fn schemata(args: &args::Update, container: &Container) -> Result<()> {
     let asked = [(&args.l3_cache_schema, "--l3-cache-schema"), (&args.mem_bw_schema, "--mem-bw-schema")];
     let asked = asked.into_iter().filter_map(|(schema, flag)| Some((schema.as_ref()?, flag)));
     for (schema, flag) in asked {
         if flag == "--mem-bw-schema" && !rdt::is_bandwidth(schema) {
             return Err(error!("{flag} {}: must be one line that starts with MB:", Quoted(schema)));
         }
-        let kept: &mut Kept<'_> = config::parse("state.json", json)?;
-        let group = rdt::group(&kept.config, args.id)?
+        let group = rdt::group(container.config()?, args.id)?
             .ok_or_else(|| error!("{flag}: the container has no linux.intelRdt"))?;
         group.write_schema(schema)?;
     }

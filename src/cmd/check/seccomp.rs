@@ -166,7 +166,8 @@ mod tests {
     const DOCKER: &str = include_str!("../../../tests/data/seccomp/docker.json");
 
     fn call(name: &str, args: &[(u8, u64)]) -> String {
-        let args = Check { syscall: Some(name.into()), args: args.to_vec(), ..Check::default() };
+        let args =
+            Check { syscall: Some(String::from(name).leak()), args: args.to_vec(), ..Check::default() };
         judge("docker.json", DOCKER.as_bytes(), &args, false).unwrap()
     }
 
