@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_log_that_cannot_be_opened_is_an_error_that_names_it() {
-        let global = Global { log: Some(c"/nonexistent/dir/log".into()), ..Global::default() };
+        let global = Global { log: Some(c"/nonexistent/dir/log"), ..Global::default() };
         let error = Log::open(&global).unwrap_err().to_string();
         assert!(error.contains("--log") && error.contains("/nonexistent/dir/log"), "{error}");
     }

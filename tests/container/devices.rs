@@ -223,10 +223,6 @@ fn where_nodes_cannot_be_made_the_hosts_are_bound() {
         "report",
     ];
     let mut bundle = context.bundle(&verbs);
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
-    bundle.namespace("user", None);
-    bundle.set("/linux/uidMappings", mappings.clone());
-    bundle.set("/linux/gidMappings", mappings);
     bundle.set(
         "/linux/devices",
         json!([
@@ -234,8 +230,7 @@ fn where_nodes_cannot_be_made_the_hosts_are_bound() {
             { "path": "/dev/mine", "type": "p", "fileMode": 0o622, "uid": 7, "gid": 8 }
         ]),
     );
-    crate::harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
-    crate::harness::host::open_path(&context.dir);
+    context.in_user_namespace(&mut bundle);
     let seen = context.observe(&bundle);
     for (path, minor) in [("/dev/null", 3), ("/dev/kmsg", 11)] {
         let device = seen.out(&format!("stat {path}"));

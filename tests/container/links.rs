@@ -102,12 +102,7 @@ fn copy_symlink_reads_what_the_containers_root_cannot() {
     }
     let source = source(&context);
     let mut bundle = context.bundle(&["readlink", "/copied"]);
-    let mappings = crate::harness::json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
-    bundle.namespace("user", None);
-    bundle.set("/linux/uidMappings", mappings.clone());
-    bundle.set("/linux/gidMappings", mappings);
-    crate::harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
-    crate::harness::host::open_path(&context.dir);
+    context.in_user_namespace(&mut bundle);
     fs::set_permissions(&source, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     bundle.bind(source.join("link"), "/copied", &["copy-symlink"]);
     assert_eq!(context.observe(&bundle).text("readlink /copied"), "file");

@@ -1,6 +1,6 @@
 //! config.md "Linux mount options": every MUST and SHOULD of the list, each with what it does.
 
-use crate::harness::{Kind, host, is_runlet, json, kind};
+use crate::harness::{Kind, is_runlet, json, kind};
 use crate::{context, not_on, skip_test};
 use std::fs;
 
@@ -343,12 +343,7 @@ fn idmap_without_mappings_takes_the_containers_own() {
     fs::write(source.join("file"), "content").unwrap();
     std::os::unix::fs::chown(source.join("file"), Some(5), Some(6)).unwrap();
     let mut bundle = context.bundle(&["stat", "/mapped/file", ",", "stat", "/plain/file"]);
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
-    bundle.namespace("user", None);
-    bundle.set("/linux/uidMappings", mappings.clone());
-    bundle.set("/linux/gidMappings", mappings);
-    host::chown_tree(&bundle.root(), 100_000, 100_000);
-    host::open_path(&context.dir);
+    context.in_user_namespace(&mut bundle);
     bundle.bind(&source, "/mapped", &["idmap"]);
     bundle.bind(&source, "/plain", &[]);
     let output = context.run(&bundle);

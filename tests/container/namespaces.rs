@@ -130,12 +130,7 @@ fn wrong_and_duplicate_namespaces_are_refused() {
 fn a_user_namespace_maps_ids() {
     let context = context!();
     let mut bundle = context.bundle(&["report", ",", "stat", "/", ",", "create", "/tmp/made", "x"]);
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
-    bundle.namespace("user", None);
-    bundle.set("/linux/uidMappings", mappings.clone());
-    bundle.set("/linux/gidMappings", mappings);
-    host::chown_tree(&bundle.root(), 100_000, 100_000);
-    host::open_path(&context.dir);
+    context.in_user_namespace(&mut bundle);
     let caller = host::payload_report(&context)["ns"].clone();
     let seen = context.observe(&bundle);
     assert_ne!(seen.report()["ns"]["user"], caller["user"]);
@@ -195,7 +190,7 @@ fn mappings_and_user_namespace_come_together() {
 fn a_user_namespace_by_path_is_joined() {
     let context = context!();
     let mut first = context.bundle(&["report", ",", "pause"]);
-    in_user_namespace(&context, &mut first);
+    context.in_user_namespace(&mut first);
     let id = context.id();
     let output = context.create(&first, &id).ok();
     context.start(&id).ok();
@@ -241,7 +236,7 @@ fn time_offsets_are_applied() {
         bundle.namespace("time", None);
         bundle.set("/linux/timeOffsets", offsets.clone());
         if user {
-            in_user_namespace(&context, &mut bundle);
+            context.in_user_namespace(&mut bundle);
         }
         let id = context.id();
         let output = context.create(&bundle, &id).ok();
@@ -275,16 +270,6 @@ fn time_offsets_are_applied() {
     context.run(&without).fails().says("linux.timeOffsets.boottime: needs a new time namespace");
 }
 
-/// Gives a bundle a user namespace of its own.
-fn in_user_namespace(context: &crate::harness::Context, bundle: &mut crate::harness::Bundle) {
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
-    bundle.namespace("user", None);
-    bundle.set("/linux/uidMappings", mappings.clone());
-    bundle.set("/linux/gidMappings", mappings);
-    host::chown_tree(&bundle.root(), 100_000, 100_000);
-    host::open_path(&context.dir);
-}
-
 /// All eight types, new; then all joined by path at once, the user and the mount namespace among them.
 #[test]
 fn all_eight_types_are_new_or_joined() {
@@ -293,7 +278,7 @@ fn all_eight_types_are_new_or_joined() {
     not_on!(Crun, "crun 1.8 does not join all of them");
     let mut first = context.bundle(&["report", ",", "pause"]);
     first.namespace("time", None);
-    in_user_namespace(&context, &mut first);
+    context.in_user_namespace(&mut first);
     let id = context.id();
     let output = context.create(&first, &id).ok();
     context.start(&id).ok();
@@ -431,7 +416,7 @@ fn a_prepared_mount_namespace_is_joined_and_the_hosts_own_is_not() {
     bundle.namespace("mount", Some("/proc/self/ns/mnt"));
     context.run(&bundle).fails().says("is the host's own");
     bundle.namespace("mount", Some(&path));
-    in_user_namespace(&context, &mut bundle);
+    context.in_user_namespace(&mut bundle);
     context.run(&bundle).fails().says("has no power over a mount namespace");
     assert_eq!(table(), before);
 }

@@ -269,13 +269,8 @@ fn what_cannot_be_moved_is_refused_by_its_name() {
 fn a_device_goes_into_a_user_namespaces_network() {
     let context = network_context!();
     let mut bundle = context.bundle(&["addresses", "host0"]);
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
-    bundle.namespace("user", None);
-    bundle.set("/linux/uidMappings", mappings.clone());
-    bundle.set("/linux/gidMappings", mappings);
     bundle.set("/linux/netDevices", json!({ "host0": {} }));
-    crate::harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
-    crate::harness::host::open_path(&context.dir);
+    context.in_user_namespace(&mut bundle);
     let run = run!(context, bundle, HOST);
     assert_eq!(run.seen().out("addresses host0").as_array().unwrap().len(), 5);
 }

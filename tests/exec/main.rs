@@ -250,13 +250,7 @@ fn the_namespaces_are_joined_one_by_one_where_pidfds_cannot_be() {
     for user_namespace in [false, true] {
         let home = Home::new(&context, |bundle| {
             if user_namespace {
-                let _ =
-                    fs::set_permissions(&context.dir, std::os::unix::fs::PermissionsExt::from_mode(0o755));
-                harness::host::open_path(&bundle.dir);
-                harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
-                bundle.namespace("user", None);
-                let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
-                bundle.set("/linux/uidMappings", mappings.clone()).set("/linux/gidMappings", mappings);
+                context.in_user_namespace(bundle);
             }
         });
         // The flags with which all but the pid namespace are joined at once (linux/sched.h).

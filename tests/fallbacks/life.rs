@@ -229,12 +229,7 @@ fn user_namespace(context: &Context, calls: &str) {
     std::os::unix::fs::chown(source.join("file"), Some(5), Some(6)).unwrap();
     let mut bundle =
         context.bundle(&["report", ",", "stat", "/dir/file", ",", "write", "/dev/null", "x", ",", "pause"]);
-    host::open_path(&bundle.dir);
-    fs::set_permissions(&context.dir, fs::Permissions::from_mode(0o755)).unwrap();
-    host::chown_tree(&bundle.root(), 100_000, 100_000);
-    bundle.namespace("user", None);
-    let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
-    bundle.set("/linux/uidMappings", mappings.clone()).set("/linux/gidMappings", mappings.clone());
+    context.in_user_namespace(&mut bundle);
     bundle.bind(&source, "/dir", &["rbind", "ro"]);
     let id = context.id();
     let output = context.create(&bundle, &id).ok();
@@ -254,6 +249,7 @@ fn user_namespace(context: &Context, calls: &str) {
     bundle.args(&["stat", "/dir/file"]);
     let at = bundle.config["mounts"].as_array().unwrap().len() - 1;
     bundle.push(&format!("/mounts/{at}/options"), json!("idmap"));
+    let mappings = bundle.config["linux"]["uidMappings"].clone();
     bundle.set(&format!("/mounts/{at}/uidMappings"), mappings.clone());
     bundle.set(&format!("/mounts/{at}/gidMappings"), mappings);
     let output = context.run(&bundle);

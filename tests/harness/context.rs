@@ -1,7 +1,8 @@
 //! One test's world: a directory, a private mount namespace, container ids, and the check at its end that the host is as it was.
 
 use super::{
-    Bundle, Call, Helper, Output, Seen, Value, host, note, payload, runtime_path, skip, test_name, wait_for,
+    Bundle, Call, Helper, Output, Seen, Value, host, json, note, payload, runtime_path, skip, test_name,
+    wait_for,
 };
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -114,6 +115,16 @@ impl Context {
     pub fn bundle(&self, args: &[&str]) -> Bundle {
         let dir = self.dir.join(format!("bundle{}", self.next()));
         Bundle::create(dir, &self.tag, args)
+    }
+
+    /// Gives a bundle a user namespace whose root is an ordinary id outside, to which its root file system then belongs.
+    pub fn in_user_namespace(&self, bundle: &mut Bundle) {
+        let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+        bundle.namespace("user", None);
+        bundle.set("/linux/uidMappings", mappings.clone()).set("/linux/gidMappings", mappings);
+        host::chown_tree(&bundle.root(), 100_000, 100_000);
+        host::open_path(&self.dir);
+        host::open_path(&bundle.dir);
     }
 
     /// A directory of the test outside every bundle.

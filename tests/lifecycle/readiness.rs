@@ -3,7 +3,6 @@
 use crate::harness::{Context, Output, Running, is_runlet, json, wait_for};
 use crate::{context, not_on, skip_test};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -163,12 +162,7 @@ fn the_socket_is_reached_by_whoever_the_program_is() {
         let mut bundle = context.bundle(&["notify", "READY=1"]);
         bundle.set("/process/user", json!({ "uid": 1234, "gid": 1234 }));
         if user_namespace {
-            let _ = fs::set_permissions(&context.dir, fs::Permissions::from_mode(0o755));
-            crate::harness::host::open_path(&bundle.dir);
-            crate::harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
-            bundle.namespace("user", None);
-            let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
-            bundle.set("/linux/uidMappings", mappings.clone()).set("/linux/gidMappings", mappings);
+            context.in_user_namespace(&mut bundle);
         }
         let id = context.id();
         let call = context.call(&["run", "-b", &bundle.path(), &id]).env("NOTIFY_SOCKET", &manager.path);

@@ -212,7 +212,7 @@ mod tests {
         assert!(refusal("{").starts_with("p.json: "));
         assert!(refusal("{}").starts_with("p.json: defaultAction: "));
         assert!(refusal("{\"archMap\":[]}").contains("template"));
-        let args = Check { syscall: Some("nosuch".into()), ..Check::default() };
+        let args = Check { syscall: Some("nosuch"), ..Check::default() };
         let error = judge("p.json", DOCKER.as_bytes(), &args, false).unwrap_err();
         assert!(error.message().contains("\"nosuch\""));
     }
