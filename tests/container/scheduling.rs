@@ -155,7 +155,10 @@ fn cpu_affinity_is_for_exec() {
         let init = crate::harness::Seen::parse(&output.wait_stdout("report"));
         assert_eq!(init.report()["affinity"], all, "{asked}");
         let seen = context.call(&["exec", &id, "/bin/payload", "report"]).go().ok().seen();
-        assert_eq!(seen.report()["affinity"], wanted, "{asked}");
+        // Without `final` the kernel decides, and before Linux 6.2 it forgets an affinity when a process comes to a cpuset.
+        let forgets = asked["final"].is_null() && crate::harness::host::release() < (6, 2);
+        let found = &seen.report()["affinity"];
+        assert!(*found == wanted || (forgets && *found == all), "{asked}: {found}");
         context.delete_force(&id).ok();
     }
 }

@@ -154,10 +154,8 @@ fn a_call_that_the_agent_has_taken_outlasts_signals_where_that_is_asked_for() {
     let context = context!();
     let verbs = ["interrupt-by", "10", ",", "getpriority", ",", "caught"];
     let killable = json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    if (numbers.next(), numbers.next()) < (Some(5), Some(19)) {
-        skip_test!("no WAIT_KILLABLE_RECV in Linux {release}");
+    if host::release() < (5, 19) {
+        skip_test!("no WAIT_KILLABLE_RECV before Linux 5.19");
     }
     for (flags, signal, waits) in
         [(json!([]), "10", false), (killable.clone(), "10", true), (killable, "9", false)]

@@ -10,6 +10,13 @@ pub fn is_guest() -> bool {
     Path::new("/tests").is_dir()
 }
 
+/// The kernel's version: `6.1`.
+pub fn release() -> (u32, u32) {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = text.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 /// Whether a directory is on a ramfs, as the root of a small machine may be: no kernel maps its ids, and it has no quota and no size.
 pub fn is_ramfs(path: &Path) -> bool {
     const RAMFS_MAGIC: u64 = 0x8584_58f6; // linux/magic.h

@@ -134,6 +134,7 @@ fn answer_clones(shimmed: u32, there: i32, back: i32) -> ! {
 /// sleeps on in a way that only death ends (state D), the signal being pending.
 fn outlasts(fd: c_int, call: &Notification, signal: u32) -> bool {
     sys::call!(nr::KILL, call.pid, signal).expect("kill");
+    let mut asleep = 0;
     loop {
         if unsafe { ioctl(fd, STILL_VALID, &call.id) } != 0 {
             return false;
@@ -141,7 +142,10 @@ fn outlasts(fd: c_int, call: &Notification, signal: u32) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", call.pid)).unwrap_or_default();
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim();
         let pending = u64::from_str_radix(field("ShdPnd:"), 16).unwrap_or(0);
-        if field("State:").starts_with('D') && pending >> (signal - 1) & 1 == 1 {
+        // Who was woken may sleep so for a moment too, for the lock that STILL_VALID takes.
+        asleep =
+            if field("State:").starts_with('D') && pending >> (signal - 1) & 1 == 1 { asleep + 1 } else { 0 };
+        if asleep == 20 {
             return true;
         }
         std::thread::sleep(std::time::Duration::from_millis(1));

@@ -79,7 +79,7 @@ fn at(target: u64, command: &[&str], tree: bool, fault: Fault) -> i32 {
                 inside.insert(pid);
                 count += u64::from(execed);
                 match fault {
-                    Fault::Kill if count == target => {
+                    Fault::Kill if execed && count == target => {
                         let _ = call!(nr::KILL, pid, SIGKILL);
                         // The others of a tree go on untraced when this process exits.
                         let _ = sys::waitpid(pid, 0x4000_0000);
