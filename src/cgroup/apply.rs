@@ -174,6 +174,11 @@ fn put<'p>(
         match write_file(&dir.fd, write.file, &write.value) {
             Ok(()) => {
                 if let Some(before) = before {
+                    if write.file.to_bytes() == b"io.bfq.weight" && !write.value.contains(&b':') {
+                        // BFQ forgets each device's own with it (block/bfq-cgroup.c, bfq_io_set_weight_legacy).
+                        let lines = before.split(|byte| *byte == b'\n').filter(|line| line.contains(&b':'));
+                        lines.for_each(|line| write_file(&dir.fd, write.file, line).unwrap_or_default());
+                    }
                     undo.push(Undo { dir, file: write.file, value: &write.value, before });
                 }
                 return Ok(true);

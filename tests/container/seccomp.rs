@@ -154,7 +154,7 @@ fn a_call_that_the_agent_has_taken_outlasts_signals_where_that_is_asked_for() {
     let context = context!();
     let verbs = ["interrupt-by", "10", ",", "getpriority", ",", "caught"];
     let killable = json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
-    if host::release() < (5, 19) {
+    if harness::host::release() < (5, 19) {
         skip_test!("no WAIT_KILLABLE_RECV before Linux 5.19");
     }
     for (flags, signal, waits) in
