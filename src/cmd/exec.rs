@@ -7,7 +7,7 @@ use crate::args;
 use crate::args::text;
 use crate::cgroup::Cgroup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
-use crate::config::{self, Config};
+use crate::config::{self, Config, List};
 use crate::console::OtherSide;
 use crate::error::{Error, Quoted, Result, error};
 use crate::handover::{send_pidfd, write_pid_file};
@@ -175,7 +175,7 @@ fn plan(
         }
     }
     if file.is_none() {
-        asked.args = Vec::new();
+        asked.args = List::default();
         for word in args.program {
             asked.args.push(text(word, "the program's arguments")?);
         }
@@ -190,7 +190,7 @@ fn plan(
         asked.user.uid = uid;
         asked.user.gid = gid.unwrap_or(asked.user.gid);
     }
-    asked.user.additional_gids.extend(args.additional_gids);
+    args.additional_gids.iter().for_each(|gid| asked.user.additional_gids.push(*gid));
     if let Some(cwd) = &args.cwd {
         asked.cwd = text(cwd, "--cwd")?;
     }

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn ambient_stays_within_inheritable_and_permitted_and_unknown_names_warn() {
-        let all = || Vec::from(["CAP_KILL", "CAP_FROBNICATE"]);
+        let all = || ["CAP_KILL", "CAP_FROBNICATE"].into_iter().collect();
         let mut warnings = Vec::new();
         let sets = process::Capabilities { ambient: all(), permitted: all(), ..Default::default() };
         assert_eq!(compile(Some(&sets), &mut warnings).ambient, 0);

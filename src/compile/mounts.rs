@@ -118,7 +118,7 @@ pub fn notify(directory: &str, config: &Config<'_>) -> Result<Mount> {
     let mount = config::Mount {
         destination: crate::readiness::INSIDE,
         source: directory,
-        options: ["bind", "ro", "nosuid", "nodev", "noexec"].into(),
+        options: ["bind", "ro", "nosuid", "nodev", "noexec"].into_iter().collect(),
         ..config::Mount::default()
     };
     compile(&mount, Mount::OWN, config, "/", false, &mut Vec::new())

@@ -129,7 +129,7 @@ pub fn compile(
         cwd: cstring(process.cwd),
         uid: user.uid,
         gid: user.gid,
-        groups: user.additional_gids.clone().leak(),
+        groups: user.additional_gids.to_vec().leak(),
         groups_denied: false,
         umask: user.umask.unwrap_or(0o022),
         capabilities: capabilities::compile(process.capabilities.as_ref(), warnings),
@@ -352,7 +352,8 @@ mod tests {
 
     #[test]
     fn the_last_of_several_values_of_one_variable_wins() {
-        let process = config::Process { env: ["A=1", "B=2", "A=3", "C"].into(), ..Default::default() };
+        let process =
+            config::Process { env: ["A=1", "B=2", "A=3", "C"].into_iter().collect(), ..Default::default() };
         assert_eq!(environment(&process, &["B=4".into()]), ["A=3", "C", "B=4"]);
     }
 

@@ -6,7 +6,53 @@
 use crate::error::{Quoted, Result, error};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A list of what was read. Like all that is read it is never freed, so that no code to do so comes with every type.
+#[derive(Debug)]
+pub struct List<T>(ManuallyDrop<Vec<T>>);
+
+impl<T> List<T> {
+    /// Appends one.
+    pub fn push(&mut self, value: T) {
+        self.0.push(value);
+    }
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl<T> From<Vec<T>> for List<T> {
+    fn from(list: Vec<T>) -> Self {
+        List(ManuallyDrop::new(list))
+    }
+}
+
+impl<T> FromIterator<T> for List<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        Vec::from_iter(values).into()
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'l, T> IntoIterator for &'l List<T> {
+    type Item = &'l T;
+    type IntoIter = core::slice::Iter<'l, T>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
 
 /// A place for one JSON value.
 pub trait Slot<'a> {
@@ -153,7 +199,7 @@ impl<'a, T: Slot<'a> + Default> Slot<'a> for Option<T> {
     }
 }
 
-impl<'a, T: Slot<'a> + Default> Slot<'a> for Vec<T> {
+impl<'a, T: Slot<'a> + Default> Slot<'a> for List<T> {
     fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
         match value {
             Value::Array => Ok(()),
@@ -162,17 +208,23 @@ impl<'a, T: Slot<'a> + Default> Slot<'a> for Vec<T> {
     }
     fn next(&mut self, _name: &'a str) -> Next<'_, 'a> {
         self.push(T::default());
-        self.last_mut().map_or(Next::Unknown, |last| Next::New(last))
+        self.0.last_mut().map_or(Next::Unknown, |last| Next::New(last))
     }
 }
 
 /// A JSON object with arbitrary names: sorted, without duplicates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Map<'a, V>(Vec<(&'a str, V)>);
+#[derive(Debug)]
+pub struct Map<'a, V>(List<(&'a str, V)>);
 
 impl<V> Default for Map<'_, V> {
     fn default() -> Self {
-        Map(Vec::new())
+        Map(List::default())
+    }
+}
+
+impl<V: Copy> Clone for Map<'_, V> {
+    fn clone(&self) -> Self {
+        Map(self.0.to_vec().into())
     }
 }
 
@@ -205,8 +257,8 @@ impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
     }
     fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
         let Err(at) = self.0.binary_search_by(|(have, _)| (*have).cmp(name)) else { return Next::Duplicate };
-        self.0.insert(at, (name, V::default()));
-        self.0.get_mut(at).map_or(Next::Unknown, |(_, value)| Next::New(value))
+        self.0.0.insert(at, (name, V::default()));
+        self.0.0.get_mut(at).map_or(Next::Unknown, |(_, value)| Next::New(value))
     }
 }
 

@@ -12,10 +12,8 @@ pub mod resources;
 pub mod seccomp;
 
 pub(crate) use json::object;
-pub use json::{Map, Next, Slot, Value, number, parse, read};
+pub use json::{List, Map, Next, Slot, Value, number, parse, read};
 pub use process::Process;
-
-use alloc::vec::Vec;
 
 /// The runtime-spec version that config.json, state and features are written to.
 pub const SPEC: &str = "1.3.0";
@@ -28,7 +26,7 @@ pub struct Config<'a> {
     pub process: Option<Process<'a>>,
     pub hostname: Option<&'a str>,
     pub domainname: Option<&'a str>,
-    pub mounts: Vec<Mount<'a>>,
+    pub mounts: List<Mount<'a>>,
     pub hooks: Hooks<'a>,
     pub annotations: Map<'a, &'a str>,
     pub linux: Linux<'a>,
@@ -51,9 +49,9 @@ pub struct Mount<'a> {
     pub destination: &'a str,
     pub fstype: &'a str,
     pub source: &'a str,
-    pub options: Vec<&'a str>,
-    pub uid_mappings: Option<Vec<IdMapping>>,
-    pub gid_mappings: Option<Vec<IdMapping>>,
+    pub options: List<&'a str>,
+    pub uid_mappings: Option<List<IdMapping>>,
+    pub gid_mappings: Option<List<IdMapping>>,
 }
 
 object!(Mount<'a> { "destination" => destination, "type" => fstype, "source" => source, "options" => options, "uidMappings" => uid_mappings, "gidMappings" => gid_mappings });
@@ -71,12 +69,12 @@ object!(IdMapping { "containerID" => container_id, "hostID" => host_id, "size" =
 /// `hooks`, each list in the order in which it runs.
 #[derive(Debug, Default)]
 pub struct Hooks<'a> {
-    pub prestart: Vec<Hook<'a>>,
-    pub create_runtime: Vec<Hook<'a>>,
-    pub create_container: Vec<Hook<'a>>,
-    pub start_container: Vec<Hook<'a>>,
-    pub poststart: Vec<Hook<'a>>,
-    pub poststop: Vec<Hook<'a>>,
+    pub prestart: List<Hook<'a>>,
+    pub create_runtime: List<Hook<'a>>,
+    pub create_container: List<Hook<'a>>,
+    pub start_container: List<Hook<'a>>,
+    pub poststart: List<Hook<'a>>,
+    pub poststop: List<Hook<'a>>,
 }
 
 object!(Hooks<'a> { "prestart" => prestart, "createRuntime" => create_runtime, "createContainer" => create_container, "startContainer" => start_container, "poststart" => poststart, "poststop" => poststop });
@@ -94,8 +92,8 @@ impl Hooks<'_> {
 #[derive(Debug, Default)]
 pub struct Hook<'a> {
     pub path: &'a str,
-    pub args: Vec<&'a str>,
-    pub env: Vec<&'a str>,
+    pub args: List<&'a str>,
+    pub env: List<&'a str>,
     pub timeout: Option<i64>,
 }
 
@@ -104,18 +102,18 @@ object!(Hook<'a> { "path" => path, "args" => args, "env" => env, "timeout" => ti
 /// `linux`.
 #[derive(Debug, Default)]
 pub struct Linux<'a> {
-    pub uid_mappings: Vec<IdMapping>,
-    pub gid_mappings: Vec<IdMapping>,
+    pub uid_mappings: List<IdMapping>,
+    pub gid_mappings: List<IdMapping>,
     pub sysctl: Map<'a, &'a str>,
     pub resources: resources::Resources<'a>,
     pub cgroups_path: &'a str,
-    pub namespaces: Vec<Namespace<'a>>,
-    pub devices: Vec<Device<'a>>,
+    pub namespaces: List<Namespace<'a>>,
+    pub devices: List<Device<'a>>,
     pub net_devices: Map<'a, NetDevice<'a>>,
     pub seccomp: Option<seccomp::Seccomp<'a>>,
     pub rootfs_propagation: &'a str,
-    pub masked_paths: Vec<&'a str>,
-    pub readonly_paths: Vec<&'a str>,
+    pub masked_paths: List<&'a str>,
+    pub readonly_paths: List<&'a str>,
     pub mount_label: &'a str,
     pub intel_rdt: Option<IntelRdt<'a>>,
     pub memory_policy: Option<MemoryPolicy<'a>>,
@@ -160,7 +158,7 @@ object!(NetDevice<'a> { "name" => name });
 #[derive(Debug, Default)]
 pub struct IntelRdt<'a> {
     pub clos_id: Option<&'a str>,
-    pub schemata: Option<Vec<&'a str>>,
+    pub schemata: Option<List<&'a str>>,
     pub l3_cache_schema: Option<&'a str>,
     pub mem_bw_schema: Option<&'a str>,
     pub enable_monitoring: bool,
@@ -173,7 +171,7 @@ object!(IntelRdt<'a> { "closID" => clos_id, "schemata" => schemata, "l3CacheSche
 pub struct MemoryPolicy<'a> {
     pub mode: &'a str,
     pub nodes: &'a str,
-    pub flags: Vec<&'a str>,
+    pub flags: List<&'a str>,
 }
 
 object!(MemoryPolicy<'a> { "mode" => mode, "nodes" => nodes, "flags" => flags });
@@ -182,7 +180,7 @@ object!(MemoryPolicy<'a> { "mode" => mode, "nodes" => nodes, "flags" => flags })
 #[derive(Debug, Default)]
 pub struct Personality<'a> {
     pub domain: &'a str,
-    pub flags: Vec<&'a str>,
+    pub flags: List<&'a str>,
 }
 
 object!(Personality<'a> { "domain" => domain, "flags" => flags });

@@ -2,8 +2,7 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config.md and config-linux.md
 
-use super::json::object;
-use alloc::vec::Vec;
+use super::json::{List, object};
 
 /// `process`.
 #[derive(Debug, Default)]
@@ -11,11 +10,11 @@ pub struct Process<'a> {
     pub terminal: bool,
     pub console_size: Option<ConsoleSize>,
     pub user: User,
-    pub args: Vec<&'a str>,
-    pub env: Vec<&'a str>,
+    pub args: List<&'a str>,
+    pub env: List<&'a str>,
     pub cwd: &'a str,
     pub capabilities: Option<Capabilities<'a>>,
-    pub rlimits: Vec<Rlimit<'a>>,
+    pub rlimits: List<Rlimit<'a>>,
     pub no_new_privileges: bool,
     pub apparmor_profile: &'a str,
     pub oom_score_adj: Option<i32>,
@@ -42,7 +41,7 @@ pub struct User {
     pub uid: u32,
     pub gid: u32,
     pub umask: Option<u32>,
-    pub additional_gids: Vec<u32>,
+    pub additional_gids: List<u32>,
 }
 
 object!(User { "uid" => uid, "gid" => gid, "umask" => umask, "additionalGids" => additional_gids });
@@ -50,11 +49,11 @@ object!(User { "uid" => uid, "gid" => gid, "umask" => umask, "additionalGids" =>
 /// `process.capabilities`, names as in capabilities(7).
 #[derive(Debug, Default)]
 pub struct Capabilities<'a> {
-    pub bounding: Vec<&'a str>,
-    pub effective: Vec<&'a str>,
-    pub inheritable: Vec<&'a str>,
-    pub permitted: Vec<&'a str>,
-    pub ambient: Vec<&'a str>,
+    pub bounding: List<&'a str>,
+    pub effective: List<&'a str>,
+    pub inheritable: List<&'a str>,
+    pub permitted: List<&'a str>,
+    pub ambient: List<&'a str>,
 }
 
 object!(Capabilities<'a> { "bounding" => bounding, "effective" => effective, "inheritable" => inheritable, "permitted" => permitted, "ambient" => ambient });
@@ -75,7 +74,7 @@ pub struct Scheduler<'a> {
     pub policy: &'a str,
     pub nice: i32,
     pub priority: i32,
-    pub flags: Vec<&'a str>,
+    pub flags: List<&'a str>,
     pub runtime: u64,
     pub deadline: u64,
     pub period: u64,

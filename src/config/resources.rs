@@ -5,14 +5,13 @@
 //! Everything is optional; an absent object equals an empty one. Strings borrow the JSON buffer.
 
 use super::Map;
-use super::json::object;
-use alloc::vec::Vec;
+use super::json::{List, object};
 
 /// `linux.resources`.
 #[derive(Debug, Default)]
 pub struct Resources<'a> {
     /// Device access rules, in order, on top of deny-all.
-    pub devices: Vec<DeviceRule<'a>>,
+    pub devices: List<DeviceRule<'a>>,
     /// Memory limits.
     pub memory: Memory,
     /// Processor time and placement.
@@ -22,7 +21,7 @@ pub struct Resources<'a> {
     /// Block device weights and throttles.
     pub block_io: BlockIo,
     /// Huge page limits, one for each page size.
-    pub hugepage_limits: Vec<HugepageLimit<'a>>,
+    pub hugepage_limits: List<HugepageLimit<'a>>,
     /// Network class and priorities (cgroup v1 only).
     pub network: Network<'a>,
     /// RDMA limits by device name.
@@ -31,7 +30,7 @@ pub struct Resources<'a> {
     pub unified: Map<'a, &'a str>,
     /// No property: the nodes that create is to make, whether or not they may be used (config-linux.md "Devices"). Block or not,
     /// major, minor.
-    pub nodes: Vec<(bool, u32, u32)>,
+    pub nodes: List<(bool, u32, u32)>,
 }
 
 object!(Resources<'a> { "devices" => devices, "memory" => memory, "cpu" => cpu, "pids" => pids, "blockIO" => block_io, "hugepageLimits" => hugepage_limits, "network" => network, "rdma" => rdma, "unified" => unified });
@@ -120,15 +119,15 @@ pub struct BlockIo {
     /// Weight against the group's own children (cgroup v1's cfq only).
     pub leaf_weight: Option<u16>,
     /// Weights by device.
-    pub weight_device: Vec<WeightDevice>,
+    pub weight_device: List<WeightDevice>,
     /// Bytes a second read.
-    pub throttle_read_bps_device: Vec<ThrottleDevice>,
+    pub throttle_read_bps_device: List<ThrottleDevice>,
     /// Bytes a second written.
-    pub throttle_write_bps_device: Vec<ThrottleDevice>,
+    pub throttle_write_bps_device: List<ThrottleDevice>,
     /// Operations a second read.
-    pub throttle_read_iops_device: Vec<ThrottleDevice>,
+    pub throttle_read_iops_device: List<ThrottleDevice>,
     /// Operations a second written.
-    pub throttle_write_iops_device: Vec<ThrottleDevice>,
+    pub throttle_write_iops_device: List<ThrottleDevice>,
 }
 
 object!(BlockIo { "weight" => weight, "leafWeight" => leaf_weight, "weightDevice" => weight_device, "throttleReadBpsDevice" => throttle_read_bps_device, "throttleWriteBpsDevice" => throttle_write_bps_device, "throttleReadIOPSDevice" => throttle_read_iops_device, "throttleWriteIOPSDevice" => throttle_write_iops_device });
@@ -178,7 +177,7 @@ pub struct Network<'a> {
     /// net_cls class identifier; 0 is unset.
     pub class_id: Option<u32>,
     /// net_prio priorities.
-    pub priorities: Vec<InterfacePriority<'a>>,
+    pub priorities: List<InterfacePriority<'a>>,
 }
 
 object!(Network<'a> { "classID" => class_id, "priorities" => priorities });
@@ -241,7 +240,7 @@ mod tests {
         assert_eq!(read.hugepage_limits[0].page_size, "2MB");
         assert_eq!(read.network.class_id, Some(0x100001));
         assert_eq!(read.rdma.get("mlx5_1").unwrap().hca_objects, Some(10000));
-        let unified: Vec<_> = read.unified.iter().map(|(name, value)| (*name, *value)).collect();
+        let unified: alloc::vec::Vec<_> = read.unified.iter().map(|(name, value)| (*name, *value)).collect();
         assert_eq!(unified, [("io.max", "8:0 rbps=1"), ("memory.high", "1")]);
     }
 

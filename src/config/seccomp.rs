@@ -3,20 +3,19 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config-linux.md
 
-use super::json::object;
-use alloc::vec::Vec;
+use super::json::{List, object};
 
 /// `linux.seccomp`.
 #[derive(Debug, Default)]
 pub struct Seccomp<'a> {
     pub default_action: &'a str,
     pub default_errno_ret: Option<u32>,
-    pub architectures: Vec<&'a str>,
+    pub architectures: List<&'a str>,
     /// Absent is not the empty list: an absent one takes the default flags.
-    pub flags: Option<Vec<&'a str>>,
+    pub flags: Option<List<&'a str>>,
     pub listener_path: &'a str,
     pub listener_metadata: &'a str,
-    pub syscalls: Vec<Rule<'a>>,
+    pub syscalls: List<Rule<'a>>,
 }
 
 object!(Seccomp<'a> { "defaultAction" => default_action, "defaultErrnoRet" => default_errno_ret, "architectures" => architectures, "flags" => flags, "listenerPath" => listener_path, "listenerMetadata" => listener_metadata, "syscalls" => syscalls });
@@ -24,10 +23,10 @@ object!(Seccomp<'a> { "defaultAction" => default_action, "defaultErrnoRet" => de
 /// One of `syscalls`.
 #[derive(Debug, Default)]
 pub struct Rule<'a> {
-    pub names: Vec<&'a str>,
+    pub names: List<&'a str>,
     pub action: &'a str,
     pub errno_ret: Option<u32>,
-    pub args: Vec<Arg<'a>>,
+    pub args: List<Arg<'a>>,
 }
 
 object!(Rule<'a> { "names" => names, "action" => action, "errnoRet" => errno_ret, "args" => args });

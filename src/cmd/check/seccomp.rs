@@ -7,7 +7,7 @@ use crate::args::text;
 use crate::args::{Check, Format};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
-use crate::config::{self, Config, object, seccomp::Seccomp};
+use crate::config::{self, Config, List, object, seccomp::Seccomp};
 use crate::error::{Error, Quoted, Result, error};
 use crate::json::Writer;
 use crate::store::read_all;
@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 /// What tells Docker's and Podman's templates from a profile.
 #[derive(Default)]
 struct Template<'a> {
-    arch_map: Option<Vec<Architecture<'a>>>,
+    arch_map: Option<List<Architecture<'a>>>,
 }
 
 /// One architecture of a template.

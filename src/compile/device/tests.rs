@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 use super::*;
+use crate::config::List;
 
-fn rules(json: &str) -> &Vec<DeviceRule<'_>> {
+fn rules(json: &str) -> &List<DeviceRule<'_>> {
     crate::config::parse("resources", json.as_bytes()).unwrap()
 }
 

@@ -103,9 +103,9 @@ fn profile(random: &mut Random, machine: &'static Machine) -> Seccomp<'static> {
     Seccomp {
         default_action: default,
         default_errno_ret: default_errno,
-        architectures,
+        architectures: architectures.into(),
         listener_path: "/run/agent.sock",
-        syscalls: rules,
+        syscalls: rules.into(),
         ..Seccomp::default()
     }
 }
