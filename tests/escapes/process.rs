@@ -20,6 +20,16 @@ pub const CHECKS: &[Check] = &[
     Check { name: "ids-with-paths", class: "container ids", run: ids_with_paths },
     Check { name: "annotations-do-nothing", class: "CVE-2024-3154", run: annotations_do_nothing },
     Check { name: "runtime-is-not-traceable", class: "CVE-2016-9962 (run)", run: runtime_is_not_traceable },
+    Check {
+        name: "run-beside-a-users-tracer",
+        class: "CVE-2016-9962 (run, user namespace)",
+        run: |trial| run_beside_a_tracer(trial, true),
+    },
+    Check {
+        name: "run-beside-a-tracer",
+        class: "CVE-2016-9962 (run, CAP_SYS_PTRACE)",
+        run: |trial| run_beside_a_tracer(trial, false),
+    },
 ];
 
 /// cwd = /proc/self/fd/N, plainly and through a link, for every number a runtime or its caller may have open.
@@ -356,4 +366,90 @@ fn runtime_is_not_traceable(trial: &Trial) -> Verdict {
         .map(str::to_string)
         .collect();
     Verdict::open_if(holes)
+}
+
+/// A pod whose containers share a pid namespace, one of them with CAP_SYS_PTRACE, which looks for the host's root behind every process
+/// while another container is made.
+///
+/// In a user namespace of the pod (`own`) the capability counts for nothing over the runtime's process, which is not dumpable and whose
+/// memory belongs to the host's: nothing may be seen. Without one the capability is the host's own: that container may trace whatever
+/// it sees, and a container that is made in its pid namespace is seen from its birth. runc and crun are no better; there the pod is
+/// told of, not judged.
+fn run_beside_a_tracer(trial: &Trial, own: bool) -> Verdict {
+    let host = fs::metadata("/").map(|root| format!("{}:{}", root.dev(), root.ino())).unwrap();
+    let tracing = ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"];
+    let user = |bundle: &mut Bundle, path: Option<&str>| {
+        let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+        bundle.namespace("user", path);
+        if path.is_none() {
+            bundle.set("/linux/uidMappings", mappings.clone());
+            bundle.set("/linux/gidMappings", mappings);
+        }
+        crate::harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
+        crate::harness::host::open_path(&trial.context.dir);
+    };
+    let mut scanner = trial.context.bundle(&["scan-for", "8000", &host]);
+    scanner.capabilities(&tracing);
+    if own {
+        user(&mut scanner, None);
+    }
+    let id = trial.context.id();
+    let output = trial.context.create(&scanner, &id);
+    if own && output.code != 0 && trial.peer {
+        return Verdict::Absent(output.stderr.trim().to_string());
+    }
+    let output = output.ok();
+    trial.context.start(&id).ok();
+    output.wait_stdout("ready");
+    let pid = trial.context.pid(&id);
+    let beside = |words: &[&str]| {
+        let mut bundle = trial.context.bundle(words);
+        bundle.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
+        if own {
+            user(&mut bundle, Some(&format!("/proc/{pid}/ns/user")));
+        }
+        bundle
+    };
+    let joined = beside(&["true"]);
+    trial.control(&joined);
+    let end = std::time::Instant::now() + std::time::Duration::from_millis(6500);
+    let mut starts = 0;
+    while std::time::Instant::now() < end {
+        trial.context.run(&joined);
+        starts += 1;
+    }
+    trial.context.wait_status(&id, "stopped");
+    assert!(starts > 2, "{starts} starts");
+    let seen = crate::harness::Seen::parse(&output.stdout_now());
+    let told = seen.out(&format!("scan-for 8000 {host}")).clone();
+    assert!(told["looked"].as_u64().unwrap() > 0);
+    let leaks = told["leaks"].as_array().unwrap();
+
+    // The control: what a process of that pod really holds of the host is found.
+    let watcher = trial.context.id();
+    scanner.args(&["scan-for", "3000", &host]);
+    let output = trial.context.create(&scanner, &watcher).ok();
+    trial.context.start(&watcher).ok();
+    output.wait_stdout("ready");
+    let pid = trial.context.pid(&watcher);
+    let mut holder = trial.context.bundle(&["sleep", "1500"]);
+    holder.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
+    if own {
+        user(&mut holder, Some(&format!("/proc/{pid}/ns/user")));
+    }
+    let id = trial.context.id();
+    let call = ["run", "--preserve-fds", "1", "--bundle", &holder.path(), &id];
+    trial.context.call(&call).through(&["payload", "leak-fd", "3", "/"]).go().ok();
+    let found = output.wait_stdout("\"verb\":\"scan-for\"");
+    let found = crate::harness::Seen::parse(&found).out(&format!("scan-for 3000 {host}"))["leaks"].clone();
+    assert!(found.as_array().unwrap().contains(&json!("fd")), "the scan is blind: {found}");
+
+    let leaks: Vec<String> =
+        leaks.iter().map(|leak| format!("the host's root behind {leak} in {starts} starts")).collect();
+    match (own, leaks.is_empty()) {
+        (false, false) => {
+            Verdict::Absent(format!("one who may trace the host's processes: {}", leaks.join("; ")))
+        }
+        _ => Verdict::open_if(leaks),
+    }
 }

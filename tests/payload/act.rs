@@ -288,6 +288,7 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "check-then-open" => check_then_open(at(a, 0)),
         "watch-exe" => watch_exe(int(at(a, 0))),
         "scan" => scan(int(at(a, 0))),
+        "scan-for" => scan_for(int(at(a, 0)), at(a, 1)),
         other => crate::load::perform(other, a).unwrap_or_else(|| panic!("unknown verb {other}")),
     }
 }
@@ -537,6 +538,30 @@ fn scan(milliseconds: i64) -> Outcome {
                     && fs::read(&path).is_ok_and(|content| content.starts_with(b"HOST-SECRET"))
                 {
                     leaks.insert(format!("fd file {}", target(&path.to_string_lossy())));
+                }
+            }
+        }
+    }
+    Ok(json::object([("looked", json::number(looked)), ("leaks", json::strings(leaks))]))
+}
+
+/// For `milliseconds`: looks whether root, cwd or a descriptor of another process leads to a directory (`DEVICE:INODE`), going up from
+/// each. Other containers' own directories do not.
+fn scan_for(milliseconds: i64, wanted: &str) -> Outcome {
+    let end = std::time::Instant::now() + Duration::from_millis(milliseconds as u64);
+    let mut leaks = std::collections::BTreeSet::new();
+    let mut looked = 0u64;
+    crate::say("\"ready\"");
+    while std::time::Instant::now() < end {
+        for pid in others() {
+            let base = format!("/proc/{pid}");
+            let fds = fs::read_dir(format!("{base}/fd")).into_iter().flatten().flatten();
+            let fds = fds.map(|entry| format!("fd/{}", entry.file_name().to_string_lossy()));
+            for name in ["root".to_string(), "cwd".to_string()].into_iter().chain(fds) {
+                looked += 1;
+                let top = (0..32).fold(format!("{base}/{name}/."), |path, _| path + "/..");
+                if fs::metadata(top).is_ok_and(|top| format!("{}:{}", top.dev(), top.ino()) == wanted) {
+                    leaks.insert(name.split('/').next().unwrap_or("").to_string());
                 }
             }
         }
