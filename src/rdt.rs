@@ -236,9 +236,9 @@ impl Group {
 /// Removes what was noted. One that is gone is no error.
 pub fn remove(entry: &Entry) -> Result<()> {
     let Some(path) = entry.rdt() else { return Ok(()) };
-    match rustix::fs::unlinkat(CWD, &*path, AtFlags::REMOVEDIR) {
+    match rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => entry.forget_rdt(),
-        Err(errno) => Err(Error::sys("remove the resctrl group", &path)(errno)),
+        Err(errno) => Err(Error::sys("remove the resctrl group", path)(errno)),
     }
 }
 

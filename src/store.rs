@@ -251,7 +251,7 @@ impl Entry {
     }
 
     /// The cgroup noted, if any.
-    pub fn cgroup(&self) -> Option<String> {
+    pub fn cgroup(&self) -> Option<&'static str> {
         self.noted(CGROUP)
     }
 
@@ -261,7 +261,7 @@ impl Entry {
     }
 
     /// The resctrl directory noted, if any.
-    pub fn rdt(&self) -> Option<String> {
+    pub fn rdt(&self) -> Option<&'static str> {
         self.noted(RDT)
     }
 
@@ -271,8 +271,9 @@ impl Entry {
             .map_err(Error::os("forget the resctrl group"))
     }
 
-    fn noted(&self, name: &core::ffi::CStr) -> Option<String> {
-        rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?.into_string().ok()
+    fn noted(&self, name: &core::ffi::CStr) -> Option<&'static str> {
+        let note = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?.into_string().ok()?;
+        Some(note.leak())
     }
 
     /// Writes the Record, followed by the configuration as it stood in config.json.

@@ -26,7 +26,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
     if needed.is_empty() && !all {
         return Ok(());
     }
-    let failed = |errno| Error::sys("read the controllers of the cgroup", &dir.path)(errno);
+    let failed = |errno| Error::sys("read the controllers of the cgroup", dir.path)(errno);
     let names =
         |list: &[u8], name: &str| list.split(u8::is_ascii_whitespace).any(|word| word == name.as_bytes());
     let have = read_file(&dir.fd, c"cgroup.controllers").map_err(failed)?;

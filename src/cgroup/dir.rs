@@ -1,7 +1,7 @@
 //! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
 
 use crate::error::{Error, Result};
-use alloc::{ffi::CString, string::String, vec::Vec};
+use alloc::{ffi::CString, vec::Vec};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
@@ -14,7 +14,7 @@ pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).uni
 pub(super) struct Dir {
     pub(super) fd: OwnedFd,
     /// Absolute.
-    pub(super) path: String,
+    pub(super) path: &'static str,
     pub(super) v1: bool,
 }
 

@@ -64,7 +64,7 @@ impl Cgroup {
                 Error::new("pause: the cgroup cannot freeze").hint("needs Linux 5.2 or cgroup v1's freezer")
             );
         };
-        let failed = |errno| Error::sys("freeze the cgroup", &dir.path)(errno);
+        let failed = |errno| Error::sys("freeze the cgroup", dir.path)(errno);
         dir.set_frozen(true).map_err(failed)?;
         let mut waited = 0u32;
         while !dir.has_settled().map_err(failed)? {
@@ -84,7 +84,7 @@ impl Cgroup {
     /// Lets all processes go on.
     pub fn thaw(&self) -> Result<()> {
         match self.freezer() {
-            Some(dir) => dir.set_frozen(false).map_err(Error::sys("thaw the cgroup", &dir.path)),
+            Some(dir) => dir.set_frozen(false).map_err(Error::sys("thaw the cgroup", dir.path)),
             None => Ok(()),
         }
     }
@@ -101,7 +101,7 @@ impl Cgroup {
     /// Ends every process in the cgroup, frozen ones and those that fork meanwhile too. Returns when none is left.
     pub fn kill(&self) -> Result<()> {
         let Some(first) = self.dirs.first() else { return Ok(()) };
-        let failed = |errno| Error::sys("kill the processes of the cgroup", &first.path)(errno);
+        let failed = |errno| Error::sys("kill the processes of the cgroup", first.path)(errno);
         // cgroup.kill (Linux 5.14) reaches all of them in one step.
         let at_once = !first.v1 && write_file(&first.fd, c"cgroup.kill", b"1").is_ok();
         let mut waited = 0u32;

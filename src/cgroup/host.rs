@@ -16,9 +16,9 @@ const CGROUP_SUPER_MAGIC: u64 = 0x0027_e0eb;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Host {
     /// Mount point of cgroup2.
-    pub v2: Option<String>,
+    pub v2: Option<&'static str>,
     /// Mount points of cgroup v1 hierarchies with controllers that this runtime knows.
-    pub v1: Vec<(Controllers, String)>,
+    pub v1: Vec<(Controllers, &'static str)>,
     /// Whether this process may not make a cgroup at the top of the cgroup2.
     pub is_denied: bool,
 }
@@ -32,7 +32,7 @@ fn is(path: &str, magic: u64) -> bool {
 pub fn cgroup2() -> Host {
     for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
         if let Some(is_denied) = is_denied(path) {
-            return Host { v2: Some(path.into()), v1: Vec::new(), is_denied };
+            return Host { v2: Some(path), v1: Vec::new(), is_denied };
         }
     }
     all()
@@ -50,7 +50,7 @@ fn is_denied(path: &str) -> Option<bool> {
 /// Finds every mount. One that something else was mounted over is left out.
 pub fn all() -> Host {
     let mut host = parse(&mountinfo(), &is);
-    host.is_denied = host.v2.as_deref().and_then(is_denied).unwrap_or(false);
+    host.is_denied = host.v2.and_then(is_denied).unwrap_or(false);
     host
 }
 
@@ -94,8 +94,8 @@ pub fn parse(mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) -> Host {
         let whole = root == "/";
         match (file_system.next(), file_system.nth(1)) {
             (Some("cgroup2"), _) if host.v2.is_none() || (whole && !v2_whole) => {
-                let point = unescape(point);
-                if is(&point, CGROUP2_SUPER_MAGIC) {
+                let point = &*unescape(point).leak();
+                if is(point, CGROUP2_SUPER_MAGIC) {
                     host.v2 = Some(point);
                     v2_whole = whole;
                 }
@@ -105,8 +105,8 @@ pub fn parse(mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) -> Host {
                 let controllers = names.fold(Controllers::NONE, Controllers::and);
                 let is_new = !host.v1.iter().any(|(have, _)| *have == controllers);
                 if controllers != Controllers::NONE && is_new {
-                    let point = unescape(point);
-                    if is(&point, CGROUP_SUPER_MAGIC) {
+                    let point = &*unescape(point).leak();
+                    if is(point, CGROUP_SUPER_MAGIC) {
                         host.v1.push((controllers, point));
                     }
                 }
@@ -161,7 +161,7 @@ mod tests {
              29 25 0:26 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate\n",
         );
         assert_eq!(host.v2.as_deref(), Some("/sys/fs/cgroup/unified"));
-        let points: Vec<_> = host.v1.iter().map(|(_, point)| point.as_str()).collect();
+        let points: Vec<_> = host.v1.iter().map(|(_, point)| *point).collect();
         assert_eq!(points, ["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory"]);
         assert!(host.v1_controllers().has(Controllers::CPU.and(Controllers::MEMORY)));
         assert!(!host.v1_controllers().has(Controllers::PIDS));
@@ -182,7 +182,7 @@ mod tests {
                     42 1 0:31 / /c rw - cgroup none rw,pids\n43 1 0:31 / /d rw - cgroup none rw,pids\n";
         let host = parse(text, &|path, _| path == "/b" || path == "/d");
         assert_eq!(host.v2.as_deref(), Some("/b"));
-        assert_eq!(host.v1.first().map(|(_, path)| path.as_str()), Some("/d"));
+        assert_eq!(host.v1.first().map(|(_, path)| *path), Some("/d"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod watch;
 use crate::compile::cgroup::{Occasion, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
 use core::ffi::CStr;
 use dir::{DIRECTORY, Dir, collect, key, pause, read_file, read_to_end, remove_children, write_file};
@@ -40,9 +40,9 @@ const PATIENCE: u32 = 10_000;
 pub struct Cgroup {
     dirs: Vec<Dir>,
     /// Directories that this create has made; of one that was opened, those above it that its create made. Topmost first.
-    made: Vec<String>,
+    made: Vec<&'static str>,
     /// What it was opened from; empty for a new one.
-    note: String,
+    note: &'static str,
     /// When systemd made it.
     scope: Option<Scope>,
     placeholder: RefCell<Option<Placeholder>>,
@@ -54,12 +54,12 @@ pub struct Cgroup {
 
 impl Cgroup {
     /// Opens the directories of a note. One that is gone is left out; `None` when all are.
-    pub fn open(note: &str) -> Result<Option<Cgroup>> {
+    pub fn open(note: &'static str) -> Result<Option<Cgroup>> {
         let mut dirs = Vec::new();
-        let made = note.lines().filter_map(|line| line.strip_prefix('+')).map(String::from).collect();
+        let made = note.lines().filter_map(|line| line.strip_prefix('+')).collect();
         for path in note.lines().filter(|path| path.starts_with('/')) {
             match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
-                Ok(fd) => dirs.push(Dir { fd, path: path.into(), v1: false }),
+                Ok(fd) => dirs.push(Dir { fd, path, v1: false }),
                 Err(Errno::NOENT | Errno::NODEV) => {}
                 Err(errno) => return Err(Error::sys("open the cgroup", path)(errno)),
             }
@@ -70,7 +70,6 @@ impl Cgroup {
                 .is_err();
         }
         let scope = note.lines().find_map(Scope::of_note);
-        let note = note.into();
         Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made, note, scope, ..Cgroup::default() }))
     }
 
@@ -100,9 +99,9 @@ impl Cgroup {
                 if !wanted {
                     continue;
                 }
-                let full = format!("{}/{}", dir.path, path.trim_matches('/'));
-                let fd = rustix::fs::open(&*full, DIRECTORY, Mode::empty())
-                    .map_err(Error::sys("--cgroup: open", &full))?;
+                let full = &*format!("{}/{}", dir.path, path.trim_matches('/')).leak();
+                let fd = rustix::fs::open(full, DIRECTORY, Mode::empty())
+                    .map_err(Error::sys("--cgroup: open", full))?;
                 dirs.push(Dir { fd, path: full, v1: dir.v1 });
             }
         }
@@ -126,9 +125,9 @@ impl Cgroup {
             let mut tails = dir.path.match_indices('/').filter_map(|(at, _)| dir.path.get(at..));
             let below = tails.find_map(|tail| place.strip_prefix(tail).filter(|rest| rest.starts_with('/')));
             if let Some(below) = below {
-                let path = format!("{}{below}", dir.path);
-                let fd = rustix::fs::open(&*path, DIRECTORY, Mode::empty())
-                    .map_err(Error::sys("open the cgroup of the container's process", &path))?;
+                let path = &*format!("{}{below}", dir.path).leak();
+                let fd = rustix::fs::open(path, DIRECTORY, Mode::empty())
+                    .map_err(Error::sys("open the cgroup of the container's process", path))?;
                 *dir = Dir { fd, path, v1: false };
             }
         }
@@ -141,8 +140,8 @@ impl Cgroup {
     }
 
     /// Absolute path of the first directory, as `state` shows it.
-    pub fn path(&self) -> &str {
-        self.dirs.first().map_or("", |dir| &dir.path)
+    pub fn path(&self) -> &'static str {
+        self.dirs.first().map_or("", |dir| dir.path)
     }
 
     /// To be called when the container's first process is in the cgroup: nothing else needs to hold it now, and what it could not
@@ -185,7 +184,7 @@ impl Cgroup {
         for dir in self.dirs.iter().filter(|dir| dir.v1 || !born_in_cgroup2) {
             match (write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes()), &self.scope) {
                 (Err(Errno::ACCESS), Some(scope)) => scope.attach(pid)?,
-                (moved, _) => moved.map_err(Error::sys("move a process into the cgroup", &dir.path))?,
+                (moved, _) => moved.map_err(Error::sys("move a process into the cgroup", dir.path))?,
             }
         }
         Ok(())
@@ -196,7 +195,7 @@ impl Cgroup {
     pub fn delegate(&self, uid: u32) -> Result<()> {
         let Some(dir) = self.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
         let owner = Some(rustix::fs::Uid::from_raw(uid));
-        let failed = |errno| Error::sys("change the owner of the cgroup", &dir.path)(errno);
+        let failed = |errno| Error::sys("change the owner of the cgroup", dir.path)(errno);
         rustix::fs::chownat(&dir.fd, c"", owner, None, AtFlags::EMPTY_PATH).map_err(failed)?;
         let listed =
             rustix::fs::open("/sys/kernel/cgroup/delegate", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
@@ -218,7 +217,7 @@ impl Cgroup {
         let mut pids = Vec::new();
         // The cgroup2 holds them all, and so does any one cgroup v1 directory.
         if let Some(dir) = self.dirs.first() {
-            collect(&dir.fd, &mut pids).map_err(Error::sys("list the processes of", &dir.path))?;
+            collect(&dir.fd, &mut pids).map_err(Error::sys("list the processes of", dir.path))?;
         }
         pids.sort_unstable();
         pids.dedup();
@@ -247,7 +246,7 @@ impl Cgroup {
     pub fn remove(self) -> Result<()> {
         // An empty one is gone in one call.
         let gone = match &*self.dirs {
-            [dir] => matches!(rustix::fs::rmdir(&*dir.path), Ok(()) | Err(Errno::NOENT)),
+            [dir] => matches!(rustix::fs::rmdir(dir.path), Ok(()) | Err(Errno::NOENT)),
             _ => false,
         };
         if !gone {
@@ -258,7 +257,7 @@ impl Cgroup {
         for dir in self.dirs.iter().filter(|_| !gone) {
             let mut waited = 0;
             loop {
-                match rustix::fs::rmdir(&*dir.path) {
+                match rustix::fs::rmdir(dir.path) {
                     Ok(()) | Err(Errno::NOENT) => break,
                     Err(Errno::BUSY) if waited < PATIENCE => {
                         remove_children(&dir.fd);
@@ -270,16 +269,16 @@ impl Cgroup {
                             waited = 1;
                         }
                     }
-                    Err(errno) => return stopped.and(Err(Error::sys("remove the cgroup", &dir.path)(errno))),
+                    Err(errno) => return stopped.and(Err(Error::sys("remove the cgroup", dir.path)(errno))),
                 }
             }
         }
         // What this process has made, then the default parents: refused while they hold another container's.
         let own = |path: &str| self.dirs.iter().any(|dir| dir.path == path);
-        let made = self.made.iter().rev().map(|path| &**path).filter(|path| !own(path));
-        let default = self.dirs.iter().filter(|dir| place::in_default_parent(&dir.path));
+        let made = self.made.iter().rev().copied().filter(|path| !own(path));
+        let default = self.dirs.iter().filter(|dir| place::in_default_parent(dir.path));
         let default = default.filter_map(|dir| Some(dir.path.rsplit_once('/')?.0));
-        for parent in made.chain(default.filter(|path| !self.made.iter().any(|made| made == path))) {
+        for parent in made.chain(default.filter(|path| !self.made.contains(path))) {
             rustix::fs::rmdir(parent).unwrap_or_default();
         }
         core::mem::forget(self.dirs); // exit closes them, with all else

@@ -29,7 +29,7 @@ pub struct Prepared {
     pub warning: Option<&'static str>,
     /// What [`Cgroup::open`] has to be told, to be kept before anything is made; empty for no cgroup. The container's
     /// directories, one a line, and with a `+` before them those above that are not there yet.
-    pub note: String,
+    pub note: &'static str,
     /// The directories to be, cgroup2 first.
     places: Vec<Place>,
     /// Whether the place is a caller's: named, or delegated to him. Callers read the files there, limit or no limit.
@@ -45,21 +45,21 @@ pub struct Prepared {
 struct Place {
     v1: bool,
     /// Absolute.
-    path: String,
+    path: &'static str,
     /// How much of it is there already: the mount point, or what was delegated.
     root: usize,
 }
 
 impl Place {
     /// The directories between the mount point and the container's, topmost first.
-    fn parents(&self) -> impl Iterator<Item = &str> {
+    fn parents(&self) -> impl Iterator<Item = &'static str> {
         let ends = self.path.match_indices('/').map(|(at, _)| at).filter(|at| *at > self.root);
         ends.filter_map(|end| self.path.get(..end))
     }
 
     /// Whether it is in the parent of containers that name no cgroupsPath.
     fn is_default(&self) -> bool {
-        in_default_parent(&self.path)
+        in_default_parent(self.path)
     }
 }
 
@@ -124,7 +124,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         _ => false,
     };
     if by_systemd {
-        return in_scope(plan, host.v2.as_deref(), wanted);
+        return in_scope(plan, host.v2, wanted);
     }
     let relative = match wanted.cgroups_path.is_empty() {
         true => format!("{PARENT}/{}", wanted.id),
@@ -132,13 +132,13 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
     };
     let mut is_callers = !wanted.cgroups_path.is_empty();
     let mut places = Vec::new();
-    if let Some(root) = &host.v2 {
+    if let Some(root) = host.v2 {
         let above = match wanted.cgroups_path.is_empty() && host.is_denied {
             true => delegated(),
             false => String::new(),
         };
         is_callers |= !above.is_empty();
-        let path = format!("{root}/{above}{relative}");
+        let path = format!("{root}/{above}{relative}").leak();
         let root = root.len().saturating_add(above.len());
         places.push(Place { v1: false, path, root });
     }
@@ -146,7 +146,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
     let needed = on_v1(&plan.writes);
     for (controllers, root) in &host.v1 {
         if host.v2.is_none() || controllers.0 & needed.0 != 0 {
-            places.push(Place { v1: true, path: format!("{root}/{relative}"), root: root.len() });
+            places.push(Place { v1: true, path: format!("{root}/{relative}").leak(), root: root.len() });
         }
     }
     Ok(Prepared { plan, warning, note: note(&places), places, is_callers, ..Prepared::default() })
@@ -159,15 +159,15 @@ fn on_v1(writes: &[Write]) -> Controllers {
 }
 
 /// The same for a scope of systemd's.
-fn in_scope(mut plan: CgroupPlan, root: Option<&str>, wanted: Wanted<'_>) -> Result<Prepared> {
+fn in_scope(mut plan: CgroupPlan, root: Option<&'static str>, wanted: Wanted<'_>) -> Result<Prepared> {
     let Some(root) = root else {
         return Err(Error::new("--systemd-cgroup: needs cgroup2")
             .hint("--cgroup-manager cgroupfs does without systemd"));
     };
     refuse_v1(&plan.writes)?;
     let scope = Scope::of(wanted.cgroups_path, wanted.id, !syscalls::ids::is_root())?;
-    let path = format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default());
-    let note = format!("{path}\n{}", scope.note());
+    let path = &*format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default()).leak();
+    let note = format!("{path}\n{}", scope.note()).leak();
     let places = alloc::vec![Place { v1: false, path, root: root.len() }];
     let scope = Some((scope, wanted.id.into()));
     for write in plan.writes.iter_mut().filter(|write| wanted.holds && write.file == c"pids.max") {
@@ -223,7 +223,7 @@ fn relative(cgroups_path: &str) -> Result<String> {
     }
 }
 
-fn note(places: &[Place]) -> String {
+fn note(places: &[Place]) -> &'static str {
     let mut note = String::new();
     let mut line = |mark: &str, path: &str| {
         note.push_str(if note.is_empty() { "" } else { "\n" });
@@ -231,14 +231,14 @@ fn note(places: &[Place]) -> String {
         note.push_str(path);
     };
     for place in places {
-        line("", &place.path);
+        line("", place.path);
     }
     for place in places.iter().filter(|place| !place.is_default()) {
         for parent in place.parents().filter(|path| rustix::fs::access(*path, Access::EXISTS).is_err()) {
             line("+", parent);
         }
     }
-    note
+    note.leak()
 }
 
 pub(super) fn in_default_parent(path: &str) -> bool {
@@ -252,11 +252,11 @@ fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
 
 impl Prepared {
     /// On a host without cgroup2 the container's directories, each with the name of its hierarchy's mount point.
-    pub fn on_v1(&self) -> Vec<(&str, &str)> {
+    pub fn on_v1(&self) -> Vec<(&'static str, &'static str)> {
         let mut all = Vec::new();
         for place in self.places.iter().take_while(|place| place.v1) {
             let name = place.path.get(..place.root).and_then(|point| point.rsplit('/').next());
-            all.extend(name.map(|name| (name, &*place.path)));
+            all.extend(name.map(|name| (name, place.path)));
         }
         all
     }
@@ -275,9 +275,9 @@ impl Prepared {
             Some((scope, id)) => self.places.iter().try_for_each(|place| {
                 *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);
                 cgroup.scope = Some(scope.clone());
-                let failed = Error::sys("open the scope's cgroup", &place.path);
-                let fd = rustix::fs::open(&*place.path, DIRECTORY, Mode::empty()).map_err(failed)?;
-                cgroup.dirs.push(Dir { fd, path: place.path.clone(), v1: false });
+                let failed = Error::sys("open the scope's cgroup", place.path);
+                let fd = rustix::fs::open(place.path, DIRECTORY, Mode::empty()).map_err(failed)?;
+                cgroup.dirs.push(Dir { fd, path: place.path, v1: false });
                 Ok(())
             }),
             None => self.places.iter().try_for_each(|place| cgroup.make(place)),
@@ -314,12 +314,12 @@ impl Cgroup {
         keep: &dyn Fn(&str) -> Result<()>,
     ) -> Result<()> {
         let needed = on_v1(writes);
-        let has = |root: &str| self.dirs.iter().any(|dir| below(&dir.path, root).is_some());
+        let has = |root: &str| self.dirs.iter().any(|dir| below(dir.path, root).is_some());
         let roots = host.v1.iter().filter(|(some, root)| some.0 & needed.0 != 0 && !has(root));
         let first = self.dirs.first().zip(host.v2.as_ref());
-        let Some(relative) = first.and_then(|(dir, root)| below(&dir.path, root)) else { return Ok(()) };
+        let Some(relative) = first.and_then(|(dir, root)| below(dir.path, root)) else { return Ok(()) };
         let places: Vec<Place> = roots
-            .map(|(_, root)| Place { v1: true, path: format!("{root}/{relative}"), root: root.len() })
+            .map(|(_, root)| Place { v1: true, path: format!("{root}/{relative}").leak(), root: root.len() })
             .collect();
         if places.is_empty() {
             return Ok(());
@@ -327,8 +327,8 @@ impl Cgroup {
         if self.scope.is_some() {
             return refuse_v1(writes);
         }
-        self.note = format!("{}\n{}", self.note, note(&places));
-        keep(&self.note)?;
+        self.note = format!("{}\n{}", self.note, note(&places)).leak();
+        keep(self.note)?;
         let (dirs, made) = (self.dirs.len(), self.made.len());
         let moved = places.iter().try_for_each(|place| self.make(place)).and_then(|()| {
             let new = self.dirs.get(dirs..).unwrap_or_default();
@@ -337,7 +337,7 @@ impl Cgroup {
         if moved.is_err() {
             // What cannot be removed holds processes by now and goes with the container.
             for path in self.made.get(made..).unwrap_or_default().iter().rev() {
-                rustix::fs::rmdir(&**path).unwrap_or_default();
+                rustix::fs::rmdir(*path).unwrap_or_default();
             }
         }
         moved
@@ -345,7 +345,7 @@ impl Cgroup {
 
     /// Moves all processes of the container into one more directory. What they fork meanwhile is found in the next round.
     fn gather(&self, dir: &Dir) -> Result<()> {
-        let failed = |errno| Error::sys("move the container's processes into the cgroup", &dir.path)(errno);
+        let failed = |errno| Error::sys("move the container's processes into the cgroup", dir.path)(errno);
         for _ in 0..PATIENCE {
             let mut there = Vec::new();
             collect(&dir.fd, &mut there).map_err(failed)?;
@@ -366,7 +366,7 @@ impl Cgroup {
 
     /// Makes and opens one directory with its parents. One that is there already must be empty and thawed.
     fn make(&mut self, place: &Place) -> Result<()> {
-        let path = &*place.path;
+        let path = place.path;
         let failed = |errno| Error::sys("make the cgroup", path)(errno);
         let mut tries = 0u32;
         let there = loop {
@@ -375,7 +375,7 @@ impl Cgroup {
                 for parent in place.parents() {
                     match rustix::fs::mkdir(parent, MODE) {
                         Ok(()) => {
-                            self.made.push(parent.into());
+                            self.made.push(parent);
                             if place.v1 {
                                 inherit_cpuset(parent)?;
                             }
@@ -395,13 +395,13 @@ impl Cgroup {
             tries = tries.saturating_add(1);
         };
         if !there {
-            self.made.push(path.into());
+            self.made.push(path);
             if place.v1 {
                 inherit_cpuset(path)?;
             }
         }
         let fd = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
-        let dir = Dir { fd, path: path.into(), v1: place.v1 };
+        let dir = Dir { fd, path, v1: place.v1 };
         // A new directory below one that is frozen is frozen too; the default parent never is.
         if there || !place.is_default() {
             let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {} {what}", Quoted(path)));
@@ -425,7 +425,7 @@ impl Cgroup {
         }
         for path in self.made.drain(..).rev() {
             // What cannot be removed is in use by somebody else, who came in between.
-            rustix::fs::rmdir(&*path).unwrap_or_default();
+            rustix::fs::rmdir(path).unwrap_or_default();
         }
     }
 }

@@ -49,7 +49,7 @@ impl<'c> Watch<'c> {
                 match open_file(&dir.fd, name, OFlags::RDONLY) {
                     Ok(file) => files.push(file),
                     Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(Error::sys("watch the cgroup", &dir.path)(errno)),
+                    Err(errno) => return Err(Error::sys("watch the cgroup", dir.path)(errno)),
                 }
             }
         }

@@ -205,7 +205,7 @@ impl<'b> Draft<'b> {
     fn place(&mut self, context: &Context<'_>, design: &Design<'_>) -> Result<()> {
         let prepared = &design.cgroup;
         if !prepared.note.is_empty() {
-            self.entry.note_cgroup(&prepared.note)?;
+            self.entry.note_cgroup(prepared.note)?;
         }
         if let Some(warning) = prepared.warning {
             context.log.warn(&warning);

@@ -45,7 +45,7 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
         }
         None => None,
     };
-    let cgroup = entry.cgroup().map_or(Ok(None), |note| Cgroup::open(&note))?;
+    let cgroup = entry.cgroup().map_or(Ok(None), Cgroup::open)?;
     if let Some(record) = &record {
         match record.status(entry) {
             Status::Stopped => {}

@@ -6,7 +6,6 @@ use crate::cgroup::Cgroup;
 use crate::error::Result;
 use crate::json::Writer;
 use crate::store::{Entry, Record, Status};
-use alloc::string::String;
 
 /// `state`.
 pub fn state(context: &Context<'_>, id: &'static str) -> Result<()> {
@@ -26,7 +25,7 @@ pub fn status(record: &Record<'_>, entry: &Entry) -> Status {
     }
 }
 
-fn is_frozen(note: Option<String>) -> bool {
-    let cgroup = note.and_then(|note| Cgroup::open(&note).ok().flatten());
+fn is_frozen(note: Option<&'static str>) -> bool {
+    let cgroup = note.and_then(|note| Cgroup::open(note).ok().flatten());
     cgroup.is_some_and(|cgroup| cgroup.is_frozen())
 }
