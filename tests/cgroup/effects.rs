@@ -172,7 +172,7 @@ fn shares_divide_a_processor() {
         skip_test!("needs the cpu and cpuset controllers");
     }
     compete(&context, json!({ "shares": 2048, "cpus": "0" }), json!({ "shares": 128, "cpus": "0" }));
-    compete(&context, json!({ "cpus": "0" }), json!({ "idle": 1, "cpus": "0" }));
+    compete(&context, json!({ "shares": 1024, "cpus": "0" }), json!({ "idle": 1, "cpus": "0" }));
 }
 
 /// The first must get more than twice what the second gets.
