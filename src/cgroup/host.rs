@@ -160,7 +160,7 @@ mod tests {
              28 25 0:25 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd\n\
              29 25 0:26 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate\n",
         );
-        assert_eq!(host.v2.as_deref(), Some("/sys/fs/cgroup/unified"));
+        assert_eq!(host.v2, Some("/sys/fs/cgroup/unified"));
         let points: Vec<_> = host.v1.iter().map(|(_, point)| *point).collect();
         assert_eq!(points, ["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory"]);
         assert!(host.v1_controllers().has(Controllers::CPU.and(Controllers::MEMORY)));
@@ -172,8 +172,8 @@ mod tests {
         let host = parse_all(
             "40 1 0:30 /part /a rw - cgroup2 none rw\n41 1 0:30 / /my\\040groups\\134x rw - cgroup2 none rw\n42 1 0:30 / /b rw - cgroup2 none rw\n",
         );
-        assert_eq!(host, Host { v2: Some("/my groups\\x".into()), ..Host::default() });
-        assert_eq!(parse_all("40 1 0:30 /part /a rw - cgroup2 none rw\n").v2.as_deref(), Some("/a"));
+        assert_eq!(host, Host { v2: Some("/my groups\\x"), ..Host::default() });
+        assert_eq!(parse_all("40 1 0:30 /part /a rw - cgroup2 none rw\n").v2, Some("/a"));
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         let text = "40 1 0:30 / /a rw - cgroup2 none rw\n41 1 0:30 / /b rw - cgroup2 none rw\n\
                     42 1 0:31 / /c rw - cgroup none rw,pids\n43 1 0:31 / /d rw - cgroup none rw,pids\n";
         let host = parse(text, &|path, _| path == "/b" || path == "/d");
-        assert_eq!(host.v2.as_deref(), Some("/b"));
+        assert_eq!(host.v2, Some("/b"));
         assert_eq!(host.v1.first().map(|(_, path)| *path), Some("/d"));
     }
 
