@@ -94,9 +94,12 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
             Err(errno) => return Err(at(Step::Keyring)(errno)),
         }
     }
-    if let Some(label) = &process.apparmor {
-        write_proc(fds, b"thread-self/attr/", c"apparmor/exec", label.to_bytes())
-            .or_else(|_| write_proc(fds, b"thread-self/attr/", c"exec", label.to_bytes()))
+    if let Some(profile) = &process.apparmor {
+        // A command with its argument (security/apparmor/lsm.c, do_setattr). The directory is there since Linux 5.8.
+        let mut command = [0; 1024];
+        let command = after(b"exec ", profile.to_bytes(), &mut command).map_err(nth(Step::Label, 0))?;
+        write_proc(fds, b"thread-self/attr/", c"apparmor/exec", command.to_bytes())
+            .or_else(|_| write_proc(fds, b"thread-self/attr/", c"exec", command.to_bytes()))
             .map_err(nth(Step::Label, 0))?;
     }
     if let Some(label) = &process.selinux {
@@ -416,10 +419,15 @@ fn find_home<'b>(buffer: &'b mut [u8; 512], uid: u32, jail: &Jail) -> Option<&'b
         Some([b'/', ..]) => home.get(..length).unwrap_or_default(),
         _ => b"/",
     };
-    let (name, value) = buffer.split_at_mut(5);
-    name.copy_from_slice(b"HOME=");
-    super::resolve::c_path(value, home).ok()?;
-    CStr::from_bytes_until_nul(buffer).ok()
+    after(b"HOME=", home, buffer).ok()
+}
+
+/// A word and what follows it, as one string.
+fn after<'b>(word: &[u8; 5], rest: &[u8], buffer: &'b mut [u8]) -> syscalls::Result<&'b CStr> {
+    let (head, tail) = buffer.split_first_chunk_mut().ok_or(Errno::NAMETOOLONG)?;
+    *head = *word;
+    super::resolve::c_path(tail, rest)?;
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
 }
 
 /// How much of a passwd is read, in chunks of 1024 bytes: an image's may have no end.
