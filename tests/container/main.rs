@@ -13,6 +13,7 @@ mod harness;
 
 mod binary;
 mod devices;
+mod labels;
 mod limits;
 mod links;
 mod mount_options;
