@@ -157,13 +157,20 @@ pub fn compile(
 
 /// The environment verbatim and in order; of entries with one name the last wins, as every shell and Docker have it.
 fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String]) -> Vec<&'a str> {
-    let all = || process.env.iter().copied().chain(added.iter().map(|entry| &**entry));
+    let mut all = process.env.to_vec();
+    for entry in added {
+        all.push(entry);
+    }
     let name = |entry: &'a str| entry.split('=').next().unwrap_or_default();
-    all()
-        .enumerate()
-        .filter(|(index, entry)| !all().skip(index.saturating_add(1)).any(|later| name(later) == name(entry)))
-        .map(|(_, entry)| entry)
-        .collect()
+    let mut last = Vec::with_capacity(all.len());
+    let mut rest = &*all;
+    while let [entry, later @ ..] = rest {
+        if !later.iter().any(|later| name(later) == name(entry)) {
+            last.push(*entry);
+        }
+        rest = later;
+    }
+    last
 }
 
 /// What execvp(3) would try: the name itself when it has a slash, else below each element of PATH, an empty one being the cwd.
@@ -171,13 +178,12 @@ fn candidates(program: &str, path: &str) -> &'static [&'static CStr] {
     if program.contains('/') {
         return Vec::from([cstring(program)]).leak();
     }
-    path.split(':')
-        .map(|directory| match directory {
-            "" => cstring(&format!("./{program}")),
-            _ => cstring(&format!("{}/{program}", directory.trim_end_matches('/'))),
-        })
-        .collect::<Vec<_>>()
-        .leak()
+    let mut candidates = Vec::new();
+    for directory in path.split(':') {
+        let directory = if directory.is_empty() { "." } else { directory.trim_end_matches('/') };
+        candidates.push(cstring(&format!("{directory}/{program}")));
+    }
+    candidates.leak()
 }
 
 fn label(text: &str) -> Option<&'static CStr> {

@@ -151,25 +151,39 @@ fn granted(rules: &[Rule], kind: u8, major: Option<u32>, minor: Option<u32>) -> 
 
 fn row(rules: &[Rule], kind: u8, major: Option<u32>) -> Row {
     let other = granted(rules, kind, major, None);
-    let mut minors: Vec<u32> = rules
-        .iter()
-        .filter(|rule| rule.kinds & kind != 0 && (rule.major.is_none() || rule.major == major))
-        .filter_map(|rule| rule.minor)
-        .collect();
-    minors.sort_unstable();
-    minors.dedup();
-    let listed = minors.into_iter().map(|minor| (minor, granted(rules, kind, major, Some(minor))));
-    Row { other, minors: listed.filter(|(_, bits)| *bits != other).collect() }
+    let of_major = |rule: &Rule| rule.minor.filter(|_| rule.major.is_none() || rule.major == major);
+    let mut minors = Vec::new();
+    for minor in numbers(rules, kind, &of_major) {
+        let bits = granted(rules, kind, major, Some(minor));
+        if bits != other {
+            minors.push((minor, bits));
+        }
+    }
+    Row { other, minors }
+}
+
+/// The numbers that the rules for a kind have, sorted, each once.
+fn numbers(rules: &[Rule], kind: u8, number: &dyn Fn(&Rule) -> Option<u32>) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    for rule in rules {
+        if let Some(number) = number(rule).filter(|_| rule.kinds & kind != 0)
+            && let Err(place) = numbers.binary_search(&number)
+        {
+            numbers.insert(place, number);
+        }
+    }
+    numbers
 }
 
 fn table(rules: &[Rule], kind: u8) -> Table {
     let other = row(rules, kind, None);
-    let mut majors: Vec<u32> =
-        rules.iter().filter(|rule| rule.kinds & kind != 0).filter_map(|rule| rule.major).collect();
-    majors.sort_unstable();
-    majors.dedup();
-    let listed = majors.into_iter().map(|major| (major, row(rules, kind, Some(major))));
-    let majors = listed.filter(|(_, row)| *row != other).collect();
+    let mut majors = Vec::new();
+    for major in numbers(rules, kind, &|rule| rule.major) {
+        let row = row(rules, kind, Some(major));
+        if row != other {
+            majors.push((major, row));
+        }
+    }
     Table { other, majors }
 }
 
@@ -448,13 +462,18 @@ impl Devices {
 
     /// The program: r0 is 1 to grant, 0 to deny.
     pub fn program(&self) -> Result<Vec<Insn>, TooLong> {
-        let rows = |table: &Table| {
-            let rows = core::iter::once(&table.other).chain(table.majors.iter().map(|(_, row)| row));
-            rows.fold(ALL, |bits, row| {
-                row.minors.iter().fold(bits & row.other, |bits, (_, more)| bits & more)
-            })
+        // What is granted everywhere, and whether there is a place where it is some access but not all.
+        let (mut floor, mut partial) = (ALL, false);
+        let mut look = |row: &Row| {
+            for (_, bits) in row.minors.iter().chain([&(0, row.other)]) {
+                floor &= bits;
+                partial |= *bits != 0 && *bits != ALL;
+            }
         };
-        let floor = rows(&self.block) & rows(&self.char);
+        for table in [&self.block, &self.char] {
+            look(&table.other);
+            table.majors.iter().for_each(|(_, row)| look(row));
+        }
         let mut asm = Assembler { code: Vec::new(), labels: Vec::new(), floor };
         if floor == ALL {
             asm.push(MOV, VERDICT, 1, Target::None);
@@ -467,20 +486,13 @@ impl Devices {
         let minors = tables.iter().any(|table| {
             !table.other.minors.is_empty() || table.majors.iter().any(|(_, row)| !row.minors.is_empty())
         });
-        let partial = floor != 0
-            || tables.iter().any(|table| {
-                let rows = core::iter::once(&table.other).chain(table.majors.iter().map(|(_, row)| row));
-                let mut bits =
-                    rows.flat_map(|row| row.minors.iter().map(|(_, bits)| *bits).chain([row.other]));
-                bits.any(|bits| bits != 0 && bits != ALL)
-            });
 
         // struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; }, access in the upper half of access_type.
         let (upper, lower) = if cfg!(target_endian = "big") { (0, 2) } else { (2, 0) };
         if split {
             asm.load(LOAD_HALF, TYPE, lower);
         }
-        if partial {
+        if partial || floor != 0 {
             asm.load(LOAD_HALF, ACCESS, upper);
         }
         if tables.iter().any(|table| !table.majors.is_empty()) {
