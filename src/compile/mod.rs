@@ -18,6 +18,7 @@ use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::ffi::CStr;
+use syscalls::CStrArray;
 
 /// What `create` and `run` know besides config.json.
 #[derive(Debug, Clone, Copy)]
@@ -141,10 +142,10 @@ pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<&'static [
         };
         let path = cstring(hook.path);
         let args = match hook.args.is_empty() {
-            true => [path].into_iter().collect(),
-            false => hook.args.iter().map(|arg| cstring(arg)).collect(),
+            true => cstrings(&[hook.path]),
+            false => cstrings(&hook.args),
         };
-        let env = hook.env.iter().map(|entry| cstring(entry)).collect();
+        let env = cstrings(&hook.env);
         plan.push(Hook { path, args, env, timeout });
     }
     Ok(plan.leak())
@@ -173,6 +174,11 @@ fn name(name: Option<&str>, field: &str) -> Result<Option<&'static [u8]>> {
 /// A C string, never freed, of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.
 pub fn cstring(text: &str) -> &'static CStr {
     CStr::from_bytes_until_nul([text, "\0"].concat().leak().as_bytes()).unwrap_or_default()
+}
+
+/// Such strings as execve(2) takes them.
+fn cstrings(texts: &[&str]) -> CStrArray {
+    texts.iter().map(|text| cstring(text)).collect()
 }
 
 /// A path of the container, cleaned as text (`a//b`, `.` and `..` resolved, never above the root) and made relative to the

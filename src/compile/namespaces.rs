@@ -48,10 +48,11 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
             return Err(refuse("path must be absolute"));
         } else {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            join.push(Join { kind: *kind, path: cstring(namespace.path), index });
+            let order = |kind| NAMESPACES.iter().position(|(_, known, _)| *known == kind);
+            let place = join.iter().filter(|other| order(other.kind) < order(*kind)).count();
+            join.insert(place, Join { kind: *kind, path: cstring(namespace.path), index });
         }
     }
-    join.sort_unstable_by_key(|join| NAMESPACES.iter().position(|(_, kind, _)| *kind == join.kind));
     plan.join = join.leak();
 
     let user = u64::from(CLONE_NEWUSER);

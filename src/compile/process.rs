@@ -1,6 +1,6 @@
 //! `process`: the part of the Plan that create, run and exec share.
 
-use super::{capabilities, cstring};
+use super::{capabilities, cstring, cstrings};
 use crate::activation::LISTEN_PID;
 use crate::config;
 use crate::error::{Quoted, Result, error};
@@ -12,7 +12,6 @@ use linux_raw_sys::general::{
     RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO, RLIMIT_RTTIME,
     RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
-use syscalls::CStrArray;
 
 /// Resource limits by name (getrlimit(2)). The numbers differ between architectures.
 pub const RLIMITS: &[(&str, u32)] = &[
@@ -46,7 +45,7 @@ pub const SCHEDULERS: &[(&str, u32)] = &[
 ];
 
 /// sched_setattr(2) flags by name.
-pub const SCHEDULER_FLAGS: &[(&str, u64)] = &[
+pub const SCHEDULER_FLAGS: &[(&str, u32)] = &[
     ("SCHED_FLAG_RESET_ON_FORK", 0x01),
     ("SCHED_FLAG_RECLAIM", 0x02),
     ("SCHED_FLAG_DL_OVERRUN", 0x04),
@@ -59,6 +58,20 @@ pub const SCHEDULER_FLAGS: &[(&str, u64)] = &[
 /// ioprio_set(2) classes by name.
 pub const IO_CLASSES: &[(&str, u32)] =
     &[("IOPRIO_CLASS_RT", 1), ("IOPRIO_CLASS_BE", 2), ("IOPRIO_CLASS_IDLE", 3)];
+
+/// The number under a name.
+fn find(table: &[(&str, u32)], name: &str) -> Option<u32> {
+    table.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+}
+
+/// The bits under several; else the name that the table has not.
+fn bits<'a>(table: &[(&str, u32)], names: &[&'a str]) -> core::result::Result<u32, &'a str> {
+    let mut bits = 0;
+    for name in names {
+        bits |= find(table, name).ok_or(*name)?;
+    }
+    Ok(bits)
+}
 
 /// Where execvp(3) looks when PATH is not set: the usual login path.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -91,11 +104,12 @@ pub fn compile(
         return Err(refuse("cwd", "must be an absolute path"));
     }
     let user = &process.user;
-    for (field, id) in [("user.uid", user.uid), ("user.gid", user.gid)]
-        .into_iter()
-        .chain(user.additional_gids.iter().map(|gid| ("user.additionalGids", *gid)))
-    {
-        if id == u32::MAX {
+    for (field, ids) in [
+        ("user.uid", &[user.uid][..]),
+        ("user.gid", &[user.gid]),
+        ("user.additionalGids", &user.additional_gids),
+    ] {
+        if ids.contains(&u32::MAX) {
             // setresuid(-1) means "leave unchanged": the program would stay root (R7).
             return Err(refuse(field, "4294967295 is not an id"));
         }
@@ -113,15 +127,18 @@ pub fn compile(
     let mut env = environment(process, around.env);
     let wants_listen_pid = around.env.iter().any(|entry| entry == LISTEN_PID);
     env.retain(|entry| !wants_listen_pid || *entry != LISTEN_PID);
-    let path = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    let (mut path, mut wants_home) = (DEFAULT_PATH, true);
+    for entry in &env {
+        path = entry.strip_prefix("PATH=").unwrap_or(path);
+        wants_home &= !entry.starts_with("HOME=");
+    }
     let candidates = candidates(program, path);
-    let wants_home = !env.iter().any(|entry| entry.starts_with("HOME="));
 
-    let mut array: CStrArray = env.iter().map(|entry| cstring(entry)).collect();
+    let mut array = cstrings(&env);
     array.reserve(usize::from(wants_home).saturating_add(wants_listen_pid.into()));
     let size = process.console_size.unwrap_or_default();
     Ok(Box::leak(Box::new(Process {
-        args: process.args.iter().map(|arg| cstring(arg)).collect(),
+        args: cstrings(&process.args),
         env: array,
         wants_home,
         wants_listen_pid,
@@ -194,10 +211,7 @@ fn rlimits(process: &config::Process<'_>, place: &str) -> Result<&'static [Rlimi
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
         let refuse = |why: &str| error!("{place}.rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
-        let (_, resource) = *RLIMITS
-            .iter()
-            .find(|(name, _)| *name == &*limit.kind)
-            .ok_or_else(|| refuse("is not a resource limit"))?;
+        let resource = find(RLIMITS, limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
         if limits.iter().any(|other| other.resource == resource) {
             return Err(refuse("is there twice"));
         }
@@ -213,10 +227,8 @@ fn rlimits(process: &config::Process<'_>, place: &str) -> Result<&'static [Rlimi
 fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Scheduler>> {
     let Some(asked) = &process.scheduler else { return Ok(None) };
     let refuse = |field: &str, why: &str| error!("{place}.scheduler.{field}: {why}");
-    let (name, policy) = *SCHEDULERS
-        .iter()
-        .find(|(name, _)| *name == &*asked.policy)
-        .ok_or_else(|| refuse("policy", "is not a scheduling policy"))?;
+    let name = asked.policy;
+    let policy = find(SCHEDULERS, name).ok_or_else(|| refuse("policy", "is not a scheduling policy"))?;
     if !(-20..=19).contains(&asked.nice) {
         return Err(refuse("nice", "must lie between -20 and 19"));
     }
@@ -228,14 +240,9 @@ fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Schedu
     if (asked.runtime, asked.deadline, asked.period) != (0, 0, 0) && name != "SCHED_DEADLINE" {
         return Err(refuse("runtime", "and deadline and period are for SCHED_DEADLINE only"));
     }
-    let mut flags = 0;
-    for flag in &asked.flags {
-        let (_, bit) = SCHEDULER_FLAGS
-            .iter()
-            .find(|(name, _)| *name == *flag)
-            .ok_or_else(|| refuse("flags", &format!("{} is not a scheduler flag", Quoted(flag))))?;
-        flags |= bit;
-    }
+    let flags = bits(SCHEDULER_FLAGS, &asked.flags)
+        .map_err(|flag| refuse("flags", &format!("{} is not a scheduler flag", Quoted(flag))))?;
+    let flags = u64::from(flags);
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
     Ok(Some(Scheduler { policy, flags, nice: asked.nice, priority, runtime, deadline, period }))
 }
@@ -243,10 +250,8 @@ fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Schedu
 fn io_priority(process: &config::Process<'_>, place: &str) -> Result<Option<u32>> {
     let Some(asked) = &process.io_priority else { return Ok(None) };
     let refuse = |field: &str, why: &str| error!("{place}.ioPriority.{field}: {why}");
-    let (_, class) = *IO_CLASSES
-        .iter()
-        .find(|(name, _)| *name == &*asked.class)
-        .ok_or_else(|| refuse("class", "is not an I/O scheduling class"))?;
+    let class =
+        find(IO_CLASSES, asked.class).ok_or_else(|| refuse("class", "is not an I/O scheduling class"))?;
     match u32::try_from(asked.priority) {
         Ok(level @ 0..=7) => Ok(Some((class << 13) | level)),
         _ => Err(refuse("priority", "must lie between 0 and 7")),
@@ -274,10 +279,7 @@ pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
     if !asked.flags.is_empty() {
         return Err(refuse("flags", "none are defined by the specification"));
     }
-    match DOMAINS.iter().find(|(name, _)| *name == &*asked.domain) {
-        Some((_, domain)) => Ok(*domain),
-        None => Err(refuse("domain", "is neither LINUX nor LINUX32")),
-    }
+    find(DOMAINS, asked.domain).ok_or_else(|| refuse("domain", "is neither LINUX nor LINUX32"))
 }
 
 /// Memory policy modes (config-linux.md "Memory policy", set_mempolicy(2)).
@@ -301,29 +303,18 @@ pub const MEMORY_FLAGS: &[(&str, u32)] = &[
 /// `linux.memoryPolicy`.
 pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
     let refuse = |field: &str, what: &str| error!("config.json: linux.memoryPolicy.{field}: {what}");
-    let (_, mut mode) = *MEMORY_MODES
-        .iter()
-        .find(|(name, _)| *name == &*asked.mode)
-        .ok_or_else(|| refuse("mode", &format!("{} is not a memory policy", Quoted(&*asked.mode))))?;
-    for flag in &asked.flags {
-        let (_, bit) = MEMORY_FLAGS
-            .iter()
-            .find(|(name, _)| *name == *flag)
-            .ok_or_else(|| refuse("flags", &format!("{} is not a memory policy flag", Quoted(flag))))?;
-        mode |= bit;
-    }
+    let mode = find(MEMORY_MODES, asked.mode)
+        .ok_or_else(|| refuse("mode", &format!("{} is not a memory policy", Quoted(asked.mode))))?;
+    let flags = bits(MEMORY_FLAGS, &asked.flags)
+        .map_err(|flag| refuse("flags", &format!("{} is not a memory policy flag", Quoted(flag))))?;
     let bytes = match asked.nodes.is_empty() {
         true => &[],
         false => bit_list(asked.nodes).ok_or_else(|| refuse("nodes", "is not a list such as 0-3,7"))?,
     };
-    let word = |chunk: &[u8]| {
-        let mut bytes = [0; size_of::<usize>()];
-        for (to, from) in bytes.iter_mut().zip(chunk) {
-            *to = *from;
-        }
-        usize::from_le_bytes(bytes)
-    };
-    Ok(MemoryPolicy { mode, nodes: bytes.chunks(size_of::<usize>()).map(word).collect::<Vec<_>>().leak() })
+    // A mask is of whole words.
+    let (words, _) = bytes.as_chunks();
+    let nodes = words.iter().map(|word| usize::from_le_bytes(*word)).collect::<Vec<_>>().leak();
+    Ok(MemoryPolicy { mode: mode | flags, nodes })
 }
 
 /// A list of numbers and ranges below 8192 (the kernel's NR_CPUS limit) as a mask of whole 64-bit words.
