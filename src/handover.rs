@@ -4,6 +4,7 @@
 use crate::activation::is_callers;
 use crate::args::text;
 use crate::error::{Error, Result, error};
+use crate::paths;
 use crate::spawn::Child;
 use crate::store;
 use alloc::{format, string::ToString};
@@ -21,7 +22,7 @@ pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
 pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
     let path = text(path, "--pid-file")?;
     let failed = |errno| Error::sys("--pid-file: write", path)(errno);
-    let beside = match path.rsplit_once('/') {
+    let beside = match paths::split_last(path, b'/') {
         Some((directory, name)) => format!("{directory}/.{name}.new"),
         None => format!(".{path}.new"),
     };

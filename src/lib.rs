@@ -20,6 +20,7 @@ pub mod log;
 pub mod nameless;
 pub mod netdev;
 pub mod notify;
+pub mod paths;
 pub mod plan;
 pub mod rdt;
 pub mod readiness;

@@ -35,7 +35,10 @@ const LAYERS: &[(bool, &[&str])] = &[
         ],
     ),
     (false, &["child"]),
-    (true, &["args", "config", "error", "json", "log", "nameless", "plan", "signal", "sync", "time"]),
+    (
+        true,
+        &["args", "config", "error", "json", "log", "nameless", "paths", "plan", "signal", "sync", "time"],
+    ),
 ];
 
 /// Modules that may name these and no others of the crate, whatever their layer allows.

@@ -1,6 +1,7 @@
 //! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
 
 use crate::error::{Error, Result};
+use crate::paths;
 use alloc::{ffi::CString, vec::Vec};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
@@ -196,7 +197,7 @@ fn children(dir: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
 
 /// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.
 pub(super) fn inherit_cpuset(path: &str) -> Result<()> {
-    let Some((parent, _)) = path.rsplit_once('/') else { return Ok(()) };
+    let Some((parent, _)) = paths::split_last(path, b'/') else { return Ok(()) };
     let open = |path| rustix::fs::open(path, DIRECTORY, Mode::empty());
     let failed = |errno| Error::sys("set up the cpuset of", path)(errno);
     let (dir, parent) = (open(path).map_err(failed)?, open(parent).map_err(failed)?);

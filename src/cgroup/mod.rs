@@ -21,6 +21,7 @@ mod watch;
 use crate::compile::cgroup::{Occasion, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
+use crate::paths;
 use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
 use core::ffi::CStr;
@@ -277,7 +278,7 @@ impl Cgroup {
         let own = |path: &str| self.dirs.iter().any(|dir| dir.path == path);
         let made = self.made.iter().rev().copied().filter(|path| !own(path));
         let default = self.dirs.iter().filter(|dir| place::in_default_parent(dir.path));
-        let default = default.filter_map(|dir| Some(dir.path.rsplit_once('/')?.0));
+        let default = default.filter_map(|dir| Some(paths::split_last(dir.path, b'/')?.0));
         for parent in made.chain(default.filter(|path| !self.made.contains(path))) {
             rustix::fs::rmdir(parent).unwrap_or_default();
         }

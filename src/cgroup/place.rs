@@ -11,6 +11,7 @@ use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
+use crate::paths;
 use alloc::{format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
@@ -199,7 +200,7 @@ fn delegated() -> String {
     let text = text.unwrap_or_default();
     let text = core::str::from_utf8(&text).unwrap_or_default();
     let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    own.rfind('/').and_then(|end| own.get(..=end)).unwrap_or_default().into()
+    own.get(..own.len().saturating_sub(paths::name(own).len())).unwrap_or_default().into()
 }
 
 /// linux.cgroupsPath without what could lead out of the mount.
@@ -242,7 +243,7 @@ fn note(places: &[Place]) -> &'static str {
 }
 
 pub(super) fn in_default_parent(path: &str) -> bool {
-    path.rsplit('/').nth(1) == Some(PARENT)
+    paths::split_last(path, b'/').is_some_and(|(above, _)| paths::name(above) == PARENT)
 }
 
 /// The part of `path` below the directory `root`.
@@ -255,7 +256,7 @@ impl Prepared {
     pub fn on_v1(&self) -> Vec<(&'static str, &'static str)> {
         let mut all = Vec::new();
         for place in self.places.iter().take_while(|place| place.v1) {
-            let name = place.path.get(..place.root).and_then(|point| point.rsplit('/').next());
+            let name = place.path.get(..place.root).map(paths::name);
             all.extend(name.map(|name| (name, place.path)));
         }
         all

@@ -4,6 +4,7 @@ use super::container::Container;
 use super::{Context, print};
 use crate::args;
 use crate::error::{Error, Result};
+use crate::paths;
 use crate::store::Status;
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
@@ -43,7 +44,7 @@ fn line(pid: i32) -> Option<String> {
     };
     let stat = read(&format!("/proc/{pid}/stat"))?;
     // proc_pid_stat(5): utime and stime are fields 14 and 15, the 12th and 13th behind the name.
-    let (_, after) = stat.rsplit_once(')')?;
+    let (_, after) = paths::split_last(&stat, b')')?;
     let mut times = after.split_ascii_whitespace().skip(11);
     let tick = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
     let seconds = tick(times.next()).saturating_add(tick(times.next())) / 100;

@@ -5,6 +5,7 @@
 
 use crate::cgroup::host;
 use crate::compile::{capabilities, namespaces};
+use crate::paths;
 use crate::sync::ABSENT;
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
@@ -210,7 +211,7 @@ fn cgroups(machine: &mut Machine) {
     };
     add(machine, "cgroup2", has, detail, "limits only by cgroup v1; no limit at all without both");
     let v1 = host::all().v1;
-    let list: Vec<&str> = v1.iter().map(|(_, path)| path.rsplit('/').next().unwrap_or(path)).collect();
+    let list: Vec<&str> = v1.iter().map(|(_, path)| paths::name(path)).collect();
     add(machine, "cgroup v1", !v1.is_empty(), list.join(" "), "");
     let systemd = rustix::fs::access("/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();
     add(machine, "systemd", systemd, String::new(), "no --systemd-cgroup");
