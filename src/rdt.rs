@@ -141,8 +141,8 @@ fn says(schemata: &str, resource: &str, domain: &str) -> bool {
         let Some((name, domains)) = line.split_once(':') else { continue };
         for domain in domains.split(';') {
             if let Some((other, have)) = domain.split_once('=')
-                && name.trim() == resource.trim()
-                && other.trim() == id.trim()
+                && name.trim_ascii() == resource.trim_ascii()
+                && other.trim_ascii() == id.trim_ascii()
             {
                 return bare(have).eq_ignore_ascii_case(bare(value));
             }
@@ -153,7 +153,7 @@ fn says(schemata: &str, resource: &str, domain: &str) -> bool {
 
 /// A number without what may lead it.
 fn bare(number: &str) -> &str {
-    number.trim().trim_start_matches(['0', 'x'])
+    number.trim_ascii().trim_start_matches(['0', 'x'])
 }
 
 impl Prepared {
@@ -227,7 +227,7 @@ impl Group {
     /// Adds what the kernel says of the last command.
     fn explain(&self, error: Error) -> Error {
         match read(&format!("{}/info/last_cmd_status", self.root)) {
-            Ok(status) => error.between("", &format!(" ({})", status.trim())),
+            Ok(status) => error.between("", &format!(" ({})", status.trim_ascii())),
             Err(_) => error,
         }
     }

@@ -102,12 +102,12 @@ pub(super) fn read_to_end(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
 /// The number behind a key of a flat-keyed file (`populated 1`).
 pub(super) fn key(text: &[u8], name: &str) -> Option<u64> {
     let text = core::str::from_utf8(text).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim_ascii().parse().ok())
 }
 
 /// The single number of a file; `max` is `None`.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
-    core::str::from_utf8(text).ok()?.trim().parse().ok()
+    core::str::from_utf8(text).ok()?.trim_ascii().parse().ok()
 }
 
 /// Adds the processes of a directory and those below it.

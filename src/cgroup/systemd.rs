@@ -351,7 +351,7 @@ fn mask(list: &str) -> Option<Vec<u8>> {
     let mut mask: Vec<u8> = Vec::new();
     for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        let (first, last): (u16, u16) = (first.trim_ascii().parse().ok()?, last.trim_ascii().parse().ok()?);
         for number in first..=last {
             let byte = usize::from(number / 8);
             if mask.len() <= byte {

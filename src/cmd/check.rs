@@ -81,7 +81,7 @@ fn table(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
         let lost = if item.has { "" } else { item.without };
         let between = if item.detail.is_empty() || lost.is_empty() { "" } else { "; " };
         text.push_str(&format!("  {has}  {:<28} {}{between}{lost}", item.name, item.detail));
-        text.truncate(text.trim_end().len());
+        text.truncate(text.trim_ascii_end().len());
         text.push('\n');
     }
     if let Some((path, findings)) = judged {

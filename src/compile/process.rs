@@ -325,7 +325,7 @@ pub fn bit_list(list: &str) -> Option<&'static [u8]> {
         let strict = |text: &str| {
             text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<usize>().ok())?
         };
-        let (first, last) = (strict(first.trim())?, strict(last.trim())?);
+        let (first, last) = (strict(first.trim_ascii())?, strict(last.trim_ascii())?);
         if first > last || last >= 8192 {
             return None;
         }

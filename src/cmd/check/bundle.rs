@@ -247,7 +247,8 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
             ));
         }
     }
-    let now = machine::read(c"/proc/self/oom_score_adj").and_then(|text| text.trim().parse::<i32>().ok());
+    let now =
+        machine::read(c"/proc/self/oom_score_adj").and_then(|text| text.trim_ascii().parse::<i32>().ok());
     if let (Some(wanted), Some(now)) = (plan.process.oom_score_adj, now)
         && wanted < now
     {

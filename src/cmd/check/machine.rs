@@ -115,12 +115,16 @@ fn end_at_once(forked: Result<Fork, Errno>) -> Result<(), Errno> {
 
 /// Looks at everything.
 pub fn probe() -> Machine {
-    let kernel = read(c"/proc/sys/kernel/osrelease").map_or("unknown".into(), |text| text.trim().into());
+    let kernel =
+        read(c"/proc/sys/kernel/osrelease").map_or("unknown".into(), |text| text.trim_ascii().into());
     let root = syscalls::ids::is_root();
     let permitted = caps::get().map(|caps| caps.permitted).unwrap_or(0);
     let filesystems = read(c"/proc/filesystems").unwrap_or_default();
-    let filesystems =
-        filesystems.lines().filter_map(|line| line.split_whitespace().last()).map(String::from).collect();
+    let filesystems = filesystems
+        .lines()
+        .filter_map(|line| line.split_ascii_whitespace().last())
+        .map(String::from)
+        .collect();
     let mut machine = Machine { kernel, items: Vec::new(), filesystems, permitted, root };
     calls(&mut machine);
     spaces(&mut machine);
@@ -184,7 +188,7 @@ fn spaces(machine: &mut Machine) {
         (c"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
     ];
     let restricted =
-        restricted.iter().any(|(path, denies)| read(path).is_some_and(|text| text.trim() == *denies));
+        restricted.iter().any(|(path, denies)| read(path).is_some_and(|text| text.trim_ascii() == *denies));
     add(
         machine,
         "unprivileged user namespaces",
@@ -204,7 +208,11 @@ fn cgroups(machine: &mut Machine) {
                 true,
                 format!(
                     "{path}: {}",
-                    if controllers.trim().is_empty() { "no controllers" } else { controllers.trim() }
+                    if controllers.trim_ascii().is_empty() {
+                        "no controllers"
+                    } else {
+                        controllers.trim_ascii()
+                    }
                 ),
             )
         }

@@ -195,8 +195,8 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
         if list.bytes().any(|byte| !byte.is_ascii_digit() && !b",- \n".contains(&byte)) {
             return Err(refuse(place, "must be a list of numbers and ranges, such as 0-3,7"));
         }
-        if !list.trim().is_empty() {
-            compiler.put(file, place, &list.trim());
+        if !list.trim_ascii().is_empty() {
+            compiler.put(file, place, &list.trim_ascii());
         }
     }
     compiler.v1 = on(Controllers::IO);
@@ -360,12 +360,12 @@ impl Compiler {
         if line.is_some_and(|(_, name)| v1.has(Controllers::of_v1(name))) {
             return Err(refuse(&place, "the controller is on a cgroup v1 hierarchy of this host"));
         }
-        if value.trim().is_empty() {
+        if value.trim_ascii().is_empty() {
             return Err(refuse(&place, "must not be empty"));
         }
         // Nested keys (io.max, rdma.max) take one line a write.
-        for line in value.lines().filter(|line| !line.trim().is_empty()) {
-            self.put(file, &place, &line.trim());
+        for line in value.lines().filter(|line| !line.trim_ascii().is_empty()) {
+            self.put(file, &place, &line.trim_ascii());
         }
         Ok(())
     }
