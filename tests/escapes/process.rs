@@ -427,7 +427,7 @@ fn run_beside_a_tracer(trial: &Trial, own: bool) -> Verdict {
 
     // The control: what a process of that pod really holds of the host is found.
     let watcher = trial.context.id();
-    scanner.args(&["scan-for", "3000", &host]);
+    scanner.args(&["scan-for", "5000", &host, ",", "pause"]);
     let output = trial.context.create(&scanner, &watcher).ok();
     trial.context.start(&watcher).ok();
     output.wait_stdout("ready");
@@ -441,8 +441,10 @@ fn run_beside_a_tracer(trial: &Trial, own: bool) -> Verdict {
     let call = ["run", "--preserve-fds", "1", "--bundle", &holder.path(), &id];
     trial.context.call(&call).through(&["payload", "leak-fd", "3", "/"]).go().ok();
     let found = output.wait_stdout("\"verb\":\"scan-for\"");
-    let found = crate::harness::Seen::parse(&found).out(&format!("scan-for 3000 {host}"))["leaks"].clone();
+    let found = crate::harness::Seen::parse(&found).out(&format!("scan-for 5000 {host}"))["leaks"].clone();
     assert!(found.as_array().unwrap().contains(&json!("fd")), "the scan is blind: {found}");
+
+    trial.context.delete_force(&watcher).ok();
 
     let leaks: Vec<String> =
         leaks.iter().map(|leak| format!("the host's root behind {leak} in {starts} starts")).collect();
