@@ -79,12 +79,12 @@ pub enum CgroupManager {
 #[derive(Debug)]
 #[expect(missing_docs, reason = "a variant is the command of its name")]
 pub enum Command {
-    Create(Create),
+    Create(&'static Create),
     Start {
         id: &'static str,
     },
-    Run(Run),
-    Exec(Exec),
+    Run(&'static Run),
+    Exec(&'static Exec),
     Kill(Kill),
     Delete(Delete),
     State {
@@ -98,11 +98,11 @@ pub enum Command {
     Resume {
         id: &'static str,
     },
-    Update(Update),
+    Update(&'static Update),
     Events(Events),
     Spec(Spec),
     Features,
-    Check(Check),
+    Check(&'static Check),
     Version,
     /// `--help`: the text, for standard output.
     Help(String),

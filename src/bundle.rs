@@ -4,7 +4,7 @@ use crate::args;
 use crate::args::text;
 use crate::error::{Error, Result};
 use crate::store;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
 use syscalls::Errno;
@@ -18,13 +18,13 @@ pub struct Bundle {
 
 impl Bundle {
     /// The bundle that a container is to be made of. An id that cannot be is said first: no bundle would help.
-    pub fn of(args: &args::Create) -> Result<Bundle> {
+    pub fn of(args: &args::Create) -> Result<&'static Bundle> {
         store::check_id(args.id)?;
         Bundle::read(args.bundle, args.config)
     }
 
     /// Reads `config.json` of a bundle, or the file that `--config` names instead.
-    pub fn read(bundle: Option<&'static CStr>, config: Option<&'static CStr>) -> Result<Bundle> {
+    pub fn read(bundle: Option<&'static CStr>, config: Option<&'static CStr>) -> Result<&'static Bundle> {
         let path = absolute(bundle.map_or(Ok(""), |path| text(path, "--bundle"))?)?;
         let file = match config {
             Some(file) => text(file, "--config")?,
@@ -40,7 +40,7 @@ impl Bundle {
             })?;
         let json = store::read_all(&opened).map_err(Error::sys("config.json: read", file))?;
         core::mem::forget(opened); // exit closes it, with all else
-        Ok(Bundle { path, json: json.leak() })
+        Ok(Box::leak(Box::new(Bundle { path, json: json.leak() })))
     }
 }
 

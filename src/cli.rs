@@ -183,17 +183,13 @@ impl Given {
     fn command(&self) -> Command {
         let Some(command) = self.command else { return Command::Version };
         match command.verb {
-            Verb::Create => Command::Create(self.create()),
+            Verb::Create => {
+                let create: &mut args::Create = Box::leak(Box::default());
+                self.fill(create);
+                Command::Create(create)
+            }
             Verb::Start => Command::Start { id: self.only_id() },
-            Verb::Run => Command::Run(args::Run {
-                create: self.create(),
-                detach: self.switch(Flag::Detach),
-                tty: self.switch(Flag::Tty),
-                keep: self.switch(Flag::Keep),
-                no_subreaper: self.switch(Flag::NoSubreaper),
-                exit_file: self.path(Flag::ExitFile),
-                ready_fd: self.count(Flag::ReadyFd),
-            }),
+            Verb::Run => Command::Run(self.run()),
             Verb::Exec => Command::Exec(self.exec()),
             Verb::Kill => {
                 self.at_most(2);
@@ -247,22 +243,34 @@ impl Given {
         }
     }
 
+    /// What `create` and `run` take. Here as in the other large commands the fields are written where they stay: as one value each
+    /// would be moved twice.
     #[inline(never)]
-    fn create(&self) -> args::Create {
-        args::Create {
-            bundle: self.path(Flag::Bundle),
-            config: self.path(Flag::Config),
-            console_socket: self.path(Flag::ConsoleSocket),
-            pidfd_socket: self.path(Flag::PidfdSocket),
-            pid_file: self.path(Flag::PidFile),
-            preserve_fds: self.count(Flag::PreserveFds).unwrap_or(0),
-            no_pivot: self.switch(Flag::NoPivot),
-            no_new_keyring: self.switch(Flag::NoNewKeyring),
-            id: self.only_id(),
-        }
+    fn fill(&self, create: &mut args::Create) {
+        create.bundle = self.path(Flag::Bundle);
+        create.config = self.path(Flag::Config);
+        create.console_socket = self.path(Flag::ConsoleSocket);
+        create.pidfd_socket = self.path(Flag::PidfdSocket);
+        create.pid_file = self.path(Flag::PidFile);
+        create.preserve_fds = self.count(Flag::PreserveFds).unwrap_or(0);
+        create.no_pivot = self.switch(Flag::NoPivot);
+        create.no_new_keyring = self.switch(Flag::NoNewKeyring);
+        create.id = self.only_id();
     }
 
-    fn exec(&self) -> args::Exec {
+    fn run(&self) -> &'static args::Run {
+        let run: &mut args::Run = Box::leak(Box::default());
+        self.fill(&mut run.create);
+        run.detach = self.switch(Flag::Detach);
+        run.tty = self.switch(Flag::Tty);
+        run.keep = self.switch(Flag::Keep);
+        run.no_subreaper = self.switch(Flag::NoSubreaper);
+        run.exit_file = self.path(Flag::ExitFile);
+        run.ready_fd = self.count(Flag::ReadyFd);
+        run
+    }
+
+    fn exec(&self) -> &'static args::Exec {
         let process = self.path(Flag::Process);
         let program = self.after_id();
         match (process, program.is_empty()) {
@@ -274,27 +282,27 @@ impl Given {
             }
             _ => {}
         }
-        args::Exec {
-            tty: self.switch(Flag::Tty),
-            detach: self.switch(Flag::Detach),
-            env: self.all(Flag::Env),
-            user: self.text(Flag::User).and_then(values::user),
-            additional_gids: self.ids(Flag::AdditionalGids),
-            cwd: self.path(Flag::Cwd),
-            process,
-            pid_file: self.path(Flag::PidFile),
-            console_socket: self.path(Flag::ConsoleSocket),
-            pidfd_socket: self.path(Flag::PidfdSocket),
-            caps: self.all(Flag::Cap),
-            no_new_privs: self.switch(Flag::NoNewPrivs),
-            apparmor: self.text(Flag::Apparmor),
-            process_label: self.text(Flag::ProcessLabel),
-            preserve_fds: self.count(Flag::PreserveFds).unwrap_or(0),
-            cgroup: self.all(Flag::Cgroup),
-            ignore_paused: self.switch(Flag::IgnorePaused),
-            id: self.id(),
-            program,
-        }
+        let exec: &mut args::Exec = Box::leak(Box::default());
+        exec.tty = self.switch(Flag::Tty);
+        exec.detach = self.switch(Flag::Detach);
+        exec.env = self.all(Flag::Env);
+        exec.user = self.text(Flag::User).and_then(values::user);
+        exec.additional_gids = self.ids(Flag::AdditionalGids);
+        exec.cwd = self.path(Flag::Cwd);
+        exec.process = process;
+        exec.pid_file = self.path(Flag::PidFile);
+        exec.console_socket = self.path(Flag::ConsoleSocket);
+        exec.pidfd_socket = self.path(Flag::PidfdSocket);
+        exec.caps = self.all(Flag::Cap);
+        exec.no_new_privs = self.switch(Flag::NoNewPrivs);
+        exec.apparmor = self.text(Flag::Apparmor);
+        exec.process_label = self.text(Flag::ProcessLabel);
+        exec.preserve_fds = self.count(Flag::PreserveFds).unwrap_or(0);
+        exec.cgroup = self.all(Flag::Cgroup);
+        exec.ignore_paused = self.switch(Flag::IgnorePaused);
+        exec.id = self.id();
+        exec.program = program;
+        exec
     }
 
     /// What stands after the ID.
@@ -338,44 +346,44 @@ impl Given {
         args::Ps { format, id: self.id(), options: options.leak() }
     }
 
-    fn update(&self) -> args::Update {
-        args::Update {
-            resources: self.path(Flag::Resources),
-            blkio_weight: self.number(Flag::BlkioWeight).and_then(|weight| u16::try_from(weight).ok()),
-            cpu_period: self.natural(Flag::CpuPeriod),
-            cpu_quota: self.number(Flag::CpuQuota),
-            cpu_burst: self.natural(Flag::CpuBurst),
-            cpu_share: self.natural(Flag::CpuShare),
-            cpu_rt_period: self.natural(Flag::CpuRtPeriod),
-            cpu_rt_runtime: self.number(Flag::CpuRtRuntime),
-            cpu_idle: self.number(Flag::CpuIdle),
-            cpuset_cpus: self.text(Flag::CpusetCpus),
-            cpuset_mems: self.text(Flag::CpusetMems),
-            memory: self.number(Flag::Memory),
-            memory_reservation: self.number(Flag::MemoryReservation),
-            memory_swap: self.number(Flag::MemorySwap),
-            pids_limit: self.number(Flag::PidsLimit),
-            l3_cache_schema: self.text(Flag::L3CacheSchema),
-            mem_bw_schema: self.text(Flag::MemBwSchema),
-            id: self.only_id(),
-        }
+    fn update(&self) -> &'static args::Update {
+        let update: &mut args::Update = Box::leak(Box::default());
+        update.resources = self.path(Flag::Resources);
+        update.blkio_weight = self.number(Flag::BlkioWeight).and_then(|weight| u16::try_from(weight).ok());
+        update.cpu_period = self.natural(Flag::CpuPeriod);
+        update.cpu_quota = self.number(Flag::CpuQuota);
+        update.cpu_burst = self.natural(Flag::CpuBurst);
+        update.cpu_share = self.natural(Flag::CpuShare);
+        update.cpu_rt_period = self.natural(Flag::CpuRtPeriod);
+        update.cpu_rt_runtime = self.number(Flag::CpuRtRuntime);
+        update.cpu_idle = self.number(Flag::CpuIdle);
+        update.cpuset_cpus = self.text(Flag::CpusetCpus);
+        update.cpuset_mems = self.text(Flag::CpusetMems);
+        update.memory = self.number(Flag::Memory);
+        update.memory_reservation = self.number(Flag::MemoryReservation);
+        update.memory_swap = self.number(Flag::MemorySwap);
+        update.pids_limit = self.number(Flag::PidsLimit);
+        update.l3_cache_schema = self.text(Flag::L3CacheSchema);
+        update.mem_bw_schema = self.text(Flag::MemBwSchema);
+        update.id = self.only_id();
+        update
     }
 
-    fn check(&self) -> args::Check {
+    fn check(&self) -> &'static args::Check {
         self.at_most(1);
         let bundle = self.operands.first().copied();
         if bundle.is_some_and(CStr::is_empty) {
             self.wrong(usage(&["check: BUNDLE is empty"]));
         }
         let calls = self.all(Flag::Arg).iter().filter_map(|text| values::call_argument(text.to_str().ok()?));
-        args::Check {
-            bundle,
-            format: self.format(),
-            plan: self.switch(Flag::Plan),
-            seccomp: self.path(Flag::Seccomp),
-            syscall: self.text(Flag::Syscall),
-            args: calls.collect(),
-        }
+        let check: &mut args::Check = Box::leak(Box::default());
+        check.bundle = bundle;
+        check.format = self.format();
+        check.plan = self.switch(Flag::Plan);
+        check.seccomp = self.path(Flag::Seccomp);
+        check.syscall = self.text(Flag::Syscall);
+        check.args = calls.collect();
+        check
     }
 }
 

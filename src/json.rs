@@ -112,6 +112,11 @@ impl Writer {
         self.end_array();
     }
 
+    /// An array of words, given with a space between.
+    pub fn words(&mut self, name: &str, words: &str) {
+        self.strings(name, &mut words.split(' '));
+    }
+
     /// The document, with a newline at its end.
     pub fn finish(mut self) -> String {
         self.text.push('\n');

@@ -33,7 +33,8 @@ fn program(args: syscalls::Args) -> i32 {
         Err(error) => (Log::default(), Err(error)),
     };
     // What is wrong with the command line matters more than a log that cannot be opened.
-    let context = Context { global: &global, log: &log, env: args };
+    let (global, log) = (&*Box::leak(Box::new(global)), &*Box::leak(Box::new(log)));
+    let context = Context { global, log, env: args };
     match command.and_then(|command| opened.and_then(|()| run(&context, command))) {
         Ok(status) => {
             log.flush();
@@ -47,33 +48,33 @@ fn program(args: syscalls::Args) -> i32 {
 }
 
 /// The exit status, which only `run` and `exec` choose.
-fn run(context: &Context<'_>, command: Command) -> Result<i32> {
+fn run(context: &Context<'static>, command: Command) -> Result<i32> {
     let is_exec = matches!(command, Command::Exec(_));
     // Why it failed is logged as for every command; the status tells callers that the program never ran.
     perform(context, command).map_err(|error| if is_exec { error.status(cmd::exec::FAILED) } else { error })
 }
 
-fn perform(context: &Context<'_>, command: Command) -> Result<i32> {
+fn perform(context: &Context<'static>, command: Command) -> Result<i32> {
     if matches!(command, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
         runlet::seal::seal(context.env, context.log)?;
         // A caller that ignores it would leave no child to be waited for (waitid(2)), nor a program that can.
         signal::set_action(signal::SIGCHLD, signal::Action::Default).map_err(Error::os("SIGCHLD"))?;
     }
     match command {
-        Command::Create(args) => cmd::create::create(context, &args),
+        Command::Create(args) => cmd::create::create(context, args),
         Command::Start { id } => cmd::start::start(context, id),
-        Command::Run(args) => return cmd::run::run(context, &args),
-        Command::Exec(args) => return cmd::exec::exec(context, &args),
+        Command::Run(args) => return cmd::run::run(context, args),
+        Command::Exec(args) => return cmd::exec::exec(context, args),
         Command::Kill(args) => cmd::kill::kill(context, &args),
         Command::Delete(args) => cmd::delete::delete(context, &args),
         Command::State { id } => cmd::state::state(context, id),
         Command::List(args) => cmd::list::list(context, &args),
-        Command::Check(args) => return cmd::check::check(context, &args),
+        Command::Check(args) => return cmd::check::check(context, args),
         Command::Features => cmd::features::run(),
         Command::Ps(args) => cmd::ps::ps(context, &args),
         Command::Pause { id } => cmd::pause::pause(context, id),
         Command::Resume { id } => cmd::pause::resume(context, id),
-        Command::Update(args) => cmd::update::update(context, &args),
+        Command::Update(args) => cmd::update::update(context, args),
         Command::Events(args) => cmd::events::events(context, &args),
         Command::Spec(args) => cmd::spec::run(&args),
         Command::Version => cmd::print(&cmd::version::text()),

@@ -244,7 +244,7 @@ impl Cgroup {
 
     /// Ends every process in the cgroup and removes it with the cgroups that the container made in it, waiting for processes that are
     /// on their way out, and the default parent when it was the last one in it. One that is gone already is success.
-    pub fn remove(self) -> Result<()> {
+    pub fn remove(&self) -> Result<()> {
         // An empty one is gone in one call.
         let gone = match &*self.dirs {
             [dir] => matches!(rustix::fs::rmdir(dir.path), Ok(()) | Err(Errno::NOENT)),
@@ -282,7 +282,7 @@ impl Cgroup {
         for parent in made.chain(default.filter(|path| !self.made.contains(path))) {
             rustix::fs::rmdir(parent).unwrap_or_default();
         }
-        core::mem::forget(self.dirs); // exit closes them, with all else
+        drop(self.placeholder.take());
         Ok(())
     }
 }

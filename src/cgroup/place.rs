@@ -12,7 +12,7 @@ use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -80,7 +80,8 @@ pub struct Wanted<'a> {
 }
 
 /// Finds the place, compiles the limits for it and refuses what cannot be had. Only reads.
-pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared> {
+pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static mut Prepared> {
+    let prepared: &mut Prepared = Box::leak(Box::default());
     let mut host = match wanted.manager {
         CgroupManager::Disabled => Host::default(),
         _ => host::cgroup2(),
@@ -94,7 +95,8 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         host.v2 = v2;
         compiled = compile(resources, host.useful_v1_controllers(), Occasion::Create);
     }
-    let mut plan = compiled?;
+    prepared.plan = compiled?;
+    let plan = &mut prepared.plan;
 
     let nowhere = host.v2.is_none() && host.v1.is_empty();
     let limit = |write: &Write| Some((String::from(write.controller()?), write.place.clone()));
@@ -105,7 +107,6 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         };
         return Err(error!("linux.resources.{place}: no {name} controller").hint(hint));
     }
-    let mut warning = None;
     if host.v2.is_none() && plan.devices.take().is_some() {
         let asked =
             crate::compile::device::grants(&resources.devices) && wanted.manager != CgroupManager::Disabled;
@@ -113,10 +114,10 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
             return Err(Error::new("linux.resources.devices: no cgroup to enforce the rules in")
                 .hint("mount cgroup2, take CAP_MKNOD away, or pass --cgroup-manager disabled"));
         }
-        warning = Some("without a cgroup the device rules are not enforced");
+        prepared.warning = Some("without a cgroup the device rules are not enforced");
     }
     if nowhere && wanted.manager != CgroupManager::Systemd {
-        return Ok(Prepared { plan, warning, ..Prepared::default() });
+        return Ok(prepared);
     }
 
     let by_systemd = match wanted.manager {
@@ -125,32 +126,37 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<Prepared
         _ => false,
     };
     if by_systemd {
-        return in_scope(plan, host.v2, wanted);
+        in_scope(prepared, host.v2, wanted)?;
+        return Ok(prepared);
     }
     let relative = match wanted.cgroups_path.is_empty() {
         true => format!("{PARENT}/{}", wanted.id),
         false => relative(wanted.cgroups_path)?,
     };
-    let mut is_callers = !wanted.cgroups_path.is_empty();
-    let mut places = Vec::new();
+    prepared.is_callers = !wanted.cgroups_path.is_empty();
     if let Some(root) = host.v2 {
         let above = match wanted.cgroups_path.is_empty() && host.is_denied {
             true => delegated(),
             false => String::new(),
         };
-        is_callers |= !above.is_empty();
+        prepared.is_callers |= !above.is_empty();
         let path = format!("{root}/{above}{relative}").leak();
         let root = root.len().saturating_add(above.len());
-        places.push(Place { v1: false, path, root });
+        prepared.places.push(Place { v1: false, path, root });
     }
     // On a hybrid host only the hierarchies with a limit are used; without a cgroup2 all of them, for freezing and counting.
-    let needed = on_v1(&plan.writes);
+    let needed = on_v1(&prepared.plan.writes);
     for (controllers, root) in &host.v1 {
         if host.v2.is_none() || controllers.0 & needed.0 != 0 {
-            places.push(Place { v1: true, path: format!("{root}/{relative}").leak(), root: root.len() });
+            prepared.places.push(Place {
+                v1: true,
+                path: format!("{root}/{relative}").leak(),
+                root: root.len(),
+            });
         }
     }
-    Ok(Prepared { plan, warning, note: note(&places), places, is_callers, ..Prepared::default() })
+    prepared.note = note(&prepared.places);
+    Ok(prepared)
 }
 
 /// The controllers of all writes to cgroup v1.
@@ -160,24 +166,26 @@ fn on_v1(writes: &[Write]) -> Controllers {
 }
 
 /// The same for a scope of systemd's.
-fn in_scope(mut plan: CgroupPlan, root: Option<&'static str>, wanted: Wanted<'_>) -> Result<Prepared> {
+fn in_scope(prepared: &mut Prepared, root: Option<&'static str>, wanted: Wanted<'_>) -> Result<()> {
     let Some(root) = root else {
         return Err(Error::new("--systemd-cgroup: needs cgroup2")
             .hint("--cgroup-manager cgroupfs does without systemd"));
     };
+    let plan = &mut prepared.plan;
     refuse_v1(&plan.writes)?;
     let scope = Scope::of(wanted.cgroups_path, wanted.id, !syscalls::ids::is_root())?;
     let path = &*format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default()).leak();
-    let note = format!("{path}\n{}", scope.note()).leak();
-    let places = alloc::vec![Place { v1: false, path, root: root.len() }];
-    let scope = Some((scope, wanted.id.into()));
+    prepared.note = format!("{path}\n{}", scope.note()).leak();
+    prepared.places.push(Place { v1: false, path, root: root.len() });
+    prepared.scope = Some((scope, wanted.id.into()));
+    prepared.holds = wanted.holds;
     for write in plan.writes.iter_mut().filter(|write| wanted.holds && write.file == c"pids.max") {
         // The process that holds it counts.
         if let Some(limit) = number(&write.value) {
             write.value = format!("{}", limit.saturating_add(1)).into();
         }
     }
-    Ok(Prepared { plan, note, places, scope, holds: wanted.holds, ..Prepared::default() })
+    Ok(())
 }
 
 /// systemd's scope is a cgroup2 alone.
@@ -264,7 +272,7 @@ impl Prepared {
 
     /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
     /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
-    pub fn create(&self) -> Result<Option<Cgroup>> {
+    pub fn create(&self) -> Result<Option<&'static Cgroup>> {
         let pids_is_1 = |write: &Write| write.file == c"pids.max" && write.value == b"1";
         let late_pids: Option<&[u8]> = match self.plan.no_forks {
             true => Some(b"0"),
@@ -289,7 +297,7 @@ impl Prepared {
         });
         match done {
             Ok(()) if cgroup.dirs.is_empty() => Ok(None),
-            Ok(()) => Ok(Some(cgroup)),
+            Ok(()) => Ok(Some(Box::leak(Box::new(cgroup)))),
             Err(error) => {
                 cgroup.undo();
                 let denied = matches!(error.cause(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));

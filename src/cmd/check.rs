@@ -40,7 +40,7 @@ pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
         None => None,
         Some(path) => {
             let bundle = Bundle::read(Some(path), None)?;
-            let findings = bundle::judge(context, &bundle, &machine);
+            let findings = bundle::judge(context, bundle, &machine);
             Some((bundle.path, findings))
         }
     };
@@ -57,11 +57,11 @@ fn plan(args: &args::Check) -> Result<()> {
     let bundle = Bundle::read(args.bundle, None)?;
     let config: &mut Config<'_> = config::parse("config.json", bundle.json)?;
     validate(config)?;
-    super::print(&plan::text(compile::compile(config, request(&bundle))?))
+    super::print(&plan::text(compile::compile(config, request(bundle))?))
 }
 
 /// What `create` would ask for with no flag.
-fn request(bundle: &Bundle) -> Request<'_> {
+fn request(bundle: &'static Bundle) -> Request<'static> {
     Request {
         bundle: bundle.path,
         id: ID,

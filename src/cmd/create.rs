@@ -20,10 +20,12 @@ use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Store};
 use crate::time::Time;
 use crate::validate::validate;
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
     vec::Vec,
 };
+use core::mem;
 use rustix::fs::{Mode, OFlags};
 use syscalls::{AsFd, OwnedFd, ns};
 
@@ -31,18 +33,18 @@ use syscalls::{AsFd, OwnedFd, ns};
 const MKNOD: u64 = 1 << linux_raw_sys::general::CAP_MKNOD;
 
 /// A container that has been made: its process waits to be started, or runs as its program already.
-pub struct Made<'a> {
+pub struct Made {
     pub store: Store,
     pub entry: Entry,
-    pub record: Record<'a>,
+    pub record: &'static Record<'static>,
     pub child: Child,
-    pub cgroup: Option<Cgroup>,
+    pub cgroup: Option<&'static Cgroup>,
     /// Where the child has sent the terminal's master.
     pub terminal: OtherSide,
     /// Where the program says that it is ready, if this process passes that on.
-    pub notify: Option<Proxy<'a>>,
+    pub notify: Option<Proxy<'static>>,
     /// The config, for the hooks that come later.
-    pub config: &'a Config<'a>,
+    pub config: &'static Config<'static>,
     /// Whether it waits to be started.
     pub barrier: bool,
 }
@@ -63,35 +65,38 @@ pub struct Running {
 }
 
 /// `create`.
-pub fn create(context: &Context<'_>, args: &args::Create) -> Result<()> {
+pub fn create(context: &Context<'static>, args: &args::Create) -> Result<()> {
     let bundle = Bundle::of(args)?;
     // From here on the container exists, whatever becomes of this process.
-    make(context, args, &bundle, &Running::default()).map(core::mem::forget)
+    make(context, args, bundle, &Running::default()).map(drop)
 }
 
 /// Makes a container, all of it or nothing.
-pub fn make<'b>(
-    context: &Context<'b>,
+pub fn make(
+    context: &Context<'static>,
     args: &args::Create,
-    bundle: &'b Bundle,
+    bundle: &'static Bundle,
     running: &Running,
-) -> Result<Made<'b>> {
-    let mut design = think(context, args, bundle, running)?;
+) -> Result<&'static mut Made> {
+    let design = think(context, args, bundle, running)?;
     // Side effects start here.
     let store = context.store()?;
     let entry = store.create(args.id)?;
     let mut draft =
         Draft { store, entry, notify: None, cgroup: None, child: None, moves: None, record: None };
     let done = draft
-        .listen(context, running, &mut design)
-        .and_then(|()| draft.place(context, &design))
-        .and_then(|()| draft.spawn(context, args, bundle, running, &mut design))
-        .and_then(|state| draft.converse(context, &design, state))
-        .and_then(|()| draft.commit(args, &design));
+        .listen(context, running, design)
+        .and_then(|()| draft.place(context, design))
+        .and_then(|()| draft.spawn(context, args, bundle, running, design))
+        .and_then(|state| draft.converse(context, design, state))
+        .and_then(|()| draft.commit(args, design));
     match (done, draft) {
         (Ok(()), Draft { store, entry, notify, cgroup, child: Some(child), record: Some(record), .. }) => {
-            let Design { config, terminal, barrier, .. } = design;
-            Ok(Made { store, entry, record, child, cgroup, terminal, notify, config, barrier })
+            design.joins.clear();
+            let terminal = mem::replace(&mut design.terminal, OtherSide::None);
+            let Design { config, barrier, .. } = *design;
+            let made = Made { store, entry, record, child, cgroup, terminal, notify, config, barrier };
+            Ok(Box::leak(Box::new(made)))
         }
         (done, draft) => {
             draft.undo(context, design.config);
@@ -101,10 +106,10 @@ pub fn make<'b>(
 }
 
 /// Everything that is decided, checked and opened before the first side effect.
-struct Design<'b> {
-    config: &'b Config<'b>,
+struct Design {
+    config: &'static Config<'static>,
     plan: &'static mut Plan,
-    cgroup: cgroup::Prepared,
+    cgroup: &'static cgroup::Prepared,
     rdt: Option<rdt::Prepared>,
     joins: Vec<OwnedFd>,
     terminal: OtherSide,
@@ -115,13 +120,13 @@ struct Design<'b> {
     barrier: bool,
 }
 
-fn think<'b>(
+fn think(
     context: &Context<'_>,
     args: &args::Create,
-    bundle: &'b Bundle,
+    bundle: &'static Bundle,
     running: &Running,
-) -> Result<Design<'b>> {
-    let config: &mut Config<'b> = config::parse("config.json", bundle.json)?;
+) -> Result<&'static mut Design> {
+    let config: &'static mut Config<'static> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     if let Some(process) = &mut config.process {
         process.terminal |= running.terminal;
@@ -165,7 +170,7 @@ fn think<'b>(
     // The program that guards the devices is there before the nodes are made.
     let node = |device: &Device| Some((device.is_block()?, device.major, device.minor));
     config.linux.resources.nodes = plan.devices.iter().filter_map(node).collect();
-    let config: &Config<'b> = config;
+    let config: &'static Config<'static> = config;
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
     let rdt = rdt::prepare(config, args.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
@@ -173,23 +178,24 @@ fn think<'b>(
     let socket = args.console_socket;
     let terminal = OtherSide::of(plan.process.terminal.as_mut(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
-    Ok(Design { config, plan, cgroup, rdt, joins, terminal, manager, barrier })
+    let design = Design { config, plan, cgroup, rdt, joins, terminal, manager, barrier };
+    Ok(Box::leak(Box::new(design)))
 }
 
 /// What has been made so far, to be taken back when the rest fails.
-struct Draft<'b> {
+struct Draft {
     store: Store,
     entry: Entry,
-    notify: Option<Proxy<'b>>,
-    cgroup: Option<Cgroup>,
+    notify: Option<Proxy<'static>>,
+    cgroup: Option<&'static Cgroup>,
     child: Option<Child>,
     moves: Option<Moves>,
-    record: Option<Record<'b>>,
+    record: Option<&'static Record<'static>>,
 }
 
-impl<'b> Draft<'b> {
+impl Draft {
     /// Makes the socket on which the program says that it is ready. `create` leaves listening to `start`.
-    fn listen(&mut self, context: &Context<'b>, running: &Running, design: &mut Design<'_>) -> Result<()> {
+    fn listen(&mut self, context: &Context<'static>, running: &Running, design: &mut Design) -> Result<()> {
         let Some(manager) = design.manager.take() else { return Ok(()) };
         readiness::make_directory(&self.entry)?;
         if running.at_once {
@@ -202,8 +208,8 @@ impl<'b> Draft<'b> {
     }
 
     /// Makes the cgroup, with its limits, its device rules and its owner, and the resctrl group.
-    fn place(&mut self, context: &Context<'_>, design: &Design<'_>) -> Result<()> {
-        let prepared = &design.cgroup;
+    fn place(&mut self, context: &Context<'_>, design: &Design) -> Result<()> {
+        let prepared = design.cgroup;
         if !prepared.note.is_empty() {
             self.entry.note_cgroup(prepared.note)?;
         }
@@ -214,7 +220,7 @@ impl<'b> Draft<'b> {
         if let Some(rdt) = &design.rdt {
             rdt.make(&self.entry)?;
         }
-        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+        let Some(cgroup) = self.cgroup else { return Ok(()) };
         if let Some(owner) = cgroup_owner(design.config, design.plan) {
             cgroup.delegate(owner)?;
         }
@@ -222,13 +228,13 @@ impl<'b> Draft<'b> {
     }
 
     /// Puts the device rules into force. Loading the program takes the kernel as long as the mounts take the process.
-    fn rule(&self, context: &Context<'_>, design: &Design<'_>) -> Result<()> {
+    fn rule(&self, context: &Context<'_>, design: &Design) -> Result<()> {
         if let Some(program) = &design.cgroup.plan.devices {
-            let loaded = self.cgroup.as_ref().map(|cgroup| Ok((cgroup, cgroup::device::load(program)?)));
+            let loaded = self.cgroup.map(|cgroup| Ok((cgroup, cgroup::device::load(program)?)));
             match loaded.transpose()? {
                 Some((cgroup, Some(program))) => {
                     cgroup.attach(&program)?;
-                    core::mem::forget(program); // exit closes it, with all else
+                    mem::forget(program); // exit closes it, with all else
                 }
                 // Every configuration denies all; who names devices wants more than their permissions.
                 _ if compile::device::grants(&design.config.linux.resources.devices) => {
@@ -249,13 +255,13 @@ impl<'b> Draft<'b> {
         &mut self,
         context: &Context<'_>,
         args: &args::Create,
-        bundle: &'b Bundle,
+        bundle: &'static Bundle,
         running: &Running,
-        design: &mut Design<'b>,
+        design: &mut Design,
     ) -> Result<Option<OwnedFd>> {
         let rules = design.cgroup.plan.devices.is_some();
         let Design { config, plan, rdt, joins, terminal, barrier, .. } = design;
-        let cgroup = self.cgroup.as_ref();
+        let cgroup = self.cgroup;
         if cgroup.is_some() {
             compile::mounts::cgroups_v1(&mut plan.mounts, &design.cgroup.on_v1());
         }
@@ -292,21 +298,22 @@ impl<'b> Draft<'b> {
         let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
         let pid = self.child.insert(child).pid;
         self.rule(context, design)?;
-        let record = record(args, bundle, design.config, design.plan, pid, self.cgroup.as_ref());
-        self.entry.write(self.record.insert(record), bundle.json)?;
+        let record = record(args, bundle, design.config, design.plan, pid, cgroup);
+        self.record = Some(record);
+        self.entry.write(record, bundle.json)?;
         Ok(state)
     }
 
     /// Answers the process until the container is there.
-    fn converse(&mut self, context: &Context<'_>, design: &Design<'b>, state: Option<OwnedFd>) -> Result<()> {
-        let (Some(child), Some(record)) = (&mut self.child, &self.record) else { return Ok(()) };
+    fn converse(&mut self, context: &Context<'_>, design: &Design, state: Option<OwnedFd>) -> Result<()> {
+        let (Some(child), Some(record)) = (&mut self.child, self.record) else { return Ok(()) };
         let mut parent = Conversation {
             log: context.log,
             config: design.config,
             record,
             plan: Some(design.plan),
             process: design.plan.process,
-            cgroup: self.cgroup.as_ref(),
+            cgroup: self.cgroup,
             moves: &mut self.moves,
             rdt: design.rdt.as_ref().map(|rdt| &rdt.group),
             privileged: !context.is_rootless(),
@@ -314,11 +321,11 @@ impl<'b> Draft<'b> {
             barrier: design.barrier,
         };
         parent.hold(child)?;
-        self.cgroup.as_ref().map_or(Ok(()), Cgroup::is_born)
+        self.cgroup.map_or(Ok(()), Cgroup::is_born)
     }
 
     /// Tells the caller, and lets `start` and `delete` have the container.
-    fn commit(&self, args: &args::Create, design: &Design<'_>) -> Result<()> {
+    fn commit(&self, args: &args::Create, design: &Design) -> Result<()> {
         let Some(child) = &self.child else { return Ok(()) };
         if let Some(path) = &args.pidfd_socket {
             handover::send_pidfd(path, child)?;
@@ -342,7 +349,7 @@ impl<'b> Draft<'b> {
         if let Some(child) = self.child {
             child.kill();
         }
-        let left = self.record.as_ref().map(|record| (config, record));
+        let left = self.record.map(|record| (config, record));
         let away = super::delete::take_away(context, &self.store, &self.entry, self.cgroup, left);
         for error in [back.err(), away.err()].into_iter().flatten() {
             context.log.warn(&format!("while cleaning up: {error}"));
@@ -383,20 +390,20 @@ fn make_fifo(entry: &Entry) -> Result<OwnedFd> {
     .map_err(Error::os("exec.fifo: open"))
 }
 
-fn record<'b>(
+fn record(
     args: &args::Create,
-    bundle: &'b Bundle,
-    config: &Config<'b>,
+    bundle: &'static Bundle,
+    config: &Config<'static>,
     plan: &Plan,
     pid: i32,
     cgroup: Option<&Cgroup>,
-) -> Record<'b> {
+) -> &'static Record<'static> {
     // As `list` shows the owner: root, or else a number, since other names are for the C library to know.
     let owner = match syscalls::ids::start().real_uid {
         0 => String::from("root"),
         uid => uid.to_string(),
     };
-    Record {
+    Box::leak(Box::new(Record {
         oci_version: config::SPEC,
         id: args.id,
         pid,
@@ -406,6 +413,6 @@ fn record<'b>(
         owner: owner.leak(),
         annotations: config.annotations.clone(),
         start_time: store::start_time(pid),
-        cgroup_path: String::from(cgroup.map(Cgroup::path).unwrap_or_default()).leak(),
-    }
+        cgroup_path: cgroup.map(Cgroup::path).unwrap_or_default(),
+    }))
 }

@@ -61,7 +61,7 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
     // Processes that outlived the first one (a shared pid namespace), or a half-made container's, are in its cgroup.
     let kept: Option<&mut Kept<'_>> = json.as_ref().and_then(|json| config::parse("state.json", json).ok());
     let left = kept.as_ref().map(|kept| &kept.config).zip(record);
-    take_away(context, store, entry, cgroup, left)
+    take_away(context, store, entry, cgroup.as_ref(), left)
 }
 
 /// Takes away what a container whose first process is gone has left: everything that create made, then its poststop hooks run, and
@@ -71,7 +71,7 @@ pub fn take_away(
     context: &Context<'_>,
     store: &Store,
     entry: &Entry,
-    cgroup: Option<Cgroup>,
+    cgroup: Option<&Cgroup>,
     left: Option<(&Config<'_>, &Record<'_>)>,
 ) -> Result<()> {
     if let Some(cgroup) = cgroup {

@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use syscalls::process::WaitStatus;
 
 /// `run`. The result is the exit status: the program's own, 128 + signal for one that was killed.
-pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
+pub fn run(context: &Context<'static>, args: &args::Run) -> Result<i32> {
     let bundle = Bundle::of(&args.create)?;
     let ready = args.ready_fd.map(|number| handover::take(number, "--ready-fd")).transpose()?;
     let foreground = !args.detach;
@@ -29,14 +29,14 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     let adopts = foreground && !args.no_subreaper;
     let counts = foreground && args.exit_file.is_some();
     let running = Running { at_once: true, terminal: args.tty, foreground, adopts, counts };
-    let mut made = make(context, &args.create, &bundle, &running)?;
+    let made = make(context, &args.create, bundle, &running)?;
     let mut terminal = None;
     let started = mem::replace(&mut made.terminal, OtherSide::None).arrive().and_then(|arrived| {
         terminal = arrived;
         if made.barrier {
             super::start::release(&made.entry, made.config).flatten()?;
         }
-        hooks::run("poststart", &made.config.hooks.poststart, &made.record, Status::Running)
+        hooks::run("poststart", &made.config.hooks.poststart, made.record, Status::Running)
     });
     if let Err(error) = started {
         made.child.kill();
@@ -54,8 +54,8 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
     }
     let status = supervise::supervise(made.child.pid, terminal, made.notify.as_ref())?;
     if let Some(path) = &args.exit_file {
-        let kills = made.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
-        made.cgroup.iter().for_each(Cgroup::let_go);
+        let kills = made.cgroup.map_or(0, Cgroup::oom_kills);
+        made.cgroup.iter().for_each(|cgroup| cgroup.let_go());
         exit_file(path, status, kills)?;
     }
     if !args.keep {
@@ -65,13 +65,11 @@ pub fn run(context: &Context<'_>, args: &args::Run) -> Result<i32> {
 }
 
 /// Removes what was made, after the container has ended; a `delete` may have been faster, or be at it.
-fn clean_up(context: &Context<'_>, made: Made<'_>) -> Result<()> {
-    let Made { store, entry, cgroup, config, record, child, .. } = made;
-    if entry.lock_again()? {
-        take_away(context, &store, &entry, cgroup, Some((config, &record)))?;
+fn clean_up(context: &Context<'_>, made: &Made) -> Result<()> {
+    match made.entry.lock_again()? {
+        true => take_away(context, &made.store, &made.entry, made.cgroup, Some((made.config, made.record))),
+        false => Ok(()),
     }
-    mem::forget((entry, child)); // exit closes all at once
-    Ok(())
 }
 
 /// `--exit-file`: how the container ended, for an init script.

@@ -49,67 +49,37 @@ fn shown(path: &CStr) -> Cow<'_, str> {
 }
 
 /// The capabilities that Docker, containerd and Podman have given a container by default for years.
-const CAPABILITIES: &[&str] = &[
-    "CAP_AUDIT_WRITE",
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_MKNOD",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_RAW",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_CHROOT",
-];
+const CAPABILITIES: &str = "CAP_AUDIT_WRITE CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_MKNOD \
+    CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT";
 
 /// What leaks about the host or is a way to it, of the files in proc and sysfs; a kernel that lacks one is fine.
-const MASKED: &[&str] = &[
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-];
+const MASKED: &str = "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug \
+    /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware";
 
 /// Files in proc through which the host could be changed.
-const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READONLY: &str = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger";
 
-/// Destination, type, source, options. Those of a user namespace without root's help differ: it has no group 5, and
+/// Destination, type, source, options with a space between. Those of a user namespace without root's help differ: it has no group 5, and
 /// may mount a new sysfs only in a network namespace of its own.
-type Mount = (&'static str, &'static str, &'static str, &'static [&'static str]);
+type Mount = (&'static str, &'static str, &'static str, &'static str);
 
-const DEVPTS: Mount = (
-    "/dev/pts",
-    "devpts",
-    "devpts",
-    &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-);
+const DEVPTS: Mount =
+    ("/dev/pts", "devpts", "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5");
 const DEVPTS_ROOTLESS: Mount =
-    ("/dev/pts", "devpts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]);
-const SYS: Mount = ("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]);
-const SYS_ROOTLESS: Mount = ("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "rro"]);
+    ("/dev/pts", "devpts", "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620");
+const SYS: Mount = ("/sys", "sysfs", "sysfs", "nosuid noexec nodev ro");
+const SYS_ROOTLESS: Mount = ("/sys", "none", "/sys", "rbind nosuid noexec nodev rro");
 /// Before Linux 5.12 what is mounted below cannot be made read-only along with it.
-const SYS_ROOTLESS_OLD: Mount = ("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]);
+const SYS_ROOTLESS_OLD: Mount = ("/sys", "none", "/sys", "rbind nosuid noexec nodev ro");
 
 /// All mounts, in order.
 fn mounts(rootless: bool) -> [Mount; 7] {
     [
-        ("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
-        ("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        ("/proc", "proc", "proc", "nosuid noexec nodev"),
+        ("/dev", "tmpfs", "tmpfs", "nosuid strictatime mode=755 size=65536k"),
         if rootless { DEVPTS_ROOTLESS } else { DEVPTS },
-        ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
-        ("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        ("/dev/shm", "tmpfs", "shm", "nosuid noexec nodev mode=1777 size=65536k"),
+        ("/dev/mqueue", "mqueue", "mqueue", "nosuid noexec nodev"),
         match rootless {
             false => SYS,
             true => match super::check::machine::mount_setattr() {
@@ -117,7 +87,7 @@ fn mounts(rootless: bool) -> [Mount; 7] {
                 _ => SYS_ROOTLESS,
             },
         },
-        ("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+        ("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid noexec nodev relatime ro"),
     ]
 }
 
@@ -138,7 +108,7 @@ pub fn text(rootless: Option<(u32, u32)>) -> String {
         out.string("destination", destination);
         out.string("type", kind);
         out.string("source", source);
-        out.strings("options", &mut options.iter().copied());
+        out.words("options", options);
         out.end_object();
     }
     out.end_array();
@@ -154,15 +124,12 @@ fn process(out: &mut Writer) {
     out.number("uid", 0);
     out.number("gid", 0);
     out.end_object();
-    out.strings("args", &mut ["sh"].into_iter());
-    out.strings(
-        "env",
-        &mut ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"].into_iter(),
-    );
+    out.words("args", "sh");
+    out.words("env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=xterm");
     out.string("cwd", "/");
     out.object("capabilities");
     for set in ["bounding", "effective", "permitted"] {
-        out.strings(set, &mut CAPABILITIES.iter().copied());
+        out.words(set, CAPABILITIES);
     }
     out.end_object();
     out.array("rlimits");
@@ -212,8 +179,8 @@ fn linux(out: &mut Writer, rootless: Option<(u32, u32)>) {
         out.end_object();
     }
     out.end_array();
-    out.strings("maskedPaths", &mut MASKED.iter().copied());
-    out.strings("readonlyPaths", &mut READONLY.iter().copied());
+    out.words("maskedPaths", MASKED);
+    out.words("readonlyPaths", READONLY);
     out.end_object();
 }
 

@@ -46,7 +46,7 @@ impl Findings {
 }
 
 /// Judges a bundle.
-pub fn judge(context: &Context<'_>, bundle: &Bundle, machine: &Machine) -> Findings {
+pub fn judge(context: &Context<'_>, bundle: &'static Bundle, machine: &Machine) -> Findings {
     let mut found = Findings::default();
     if let Err(error) = refusals(context, bundle, machine, &mut found) {
         found.fail(error.to_string());
@@ -55,7 +55,12 @@ pub fn judge(context: &Context<'_>, bundle: &Bundle, machine: &Machine) -> Findi
 }
 
 /// Goes as far as `create` would, and on from there.
-fn refusals(context: &Context<'_>, bundle: &Bundle, machine: &Machine, found: &mut Findings) -> Result<()> {
+fn refusals(
+    context: &Context<'_>,
+    bundle: &'static Bundle,
+    machine: &Machine,
+    found: &mut Findings,
+) -> Result<()> {
     let config: &mut Config<'_> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     let plan = compile::compile(config, super::request(bundle))?;
