@@ -35,23 +35,22 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
         return Ok(());
     }
 
-    let ends: Vec<usize> = dir.path.match_indices('/').map(|(at, _)| at).skip(1).collect();
-    for end in ends {
+    for (end, _) in dir.path.match_indices('/').skip(1) {
         let above = dir.path.get(..end).unwrap_or_default();
         let Ok(fd) = rustix::fs::open(above, DIRECTORY, Mode::empty()) else { continue };
         // Above the mount there is no such file.
         let Ok(enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
+        let enable = |name: &str| write_file(&fd, c"cgroup.subtree_control", ["+", name].concat().as_bytes());
         if all {
             let there = read_file(&fd, c"cgroup.controllers").unwrap_or_default();
             let there = core::str::from_utf8(&there).unwrap_or_default().split_ascii_whitespace();
             for name in there.filter(|name| !names(&enabled, name)) {
                 // One that is refused is missed only by who asks for a limit of it.
-                write_file(&fd, c"cgroup.subtree_control", format!("+{name}").as_bytes()).unwrap_or_default();
+                enable(name).unwrap_or_default();
             }
         }
         for (name, place) in needed.iter().filter(|(name, _)| !names(&enabled, name)) {
-            write_file(&fd, c"cgroup.subtree_control", format!("+{name}").as_bytes())
-                .map_err(|errno| not_enabled(name, place, above, errno))?;
+            enable(name).map_err(|errno| not_enabled(name, place, above, errno))?;
         }
     }
     Ok(())
@@ -114,20 +113,20 @@ struct Undo<'p> {
 /// are read first and put back when a write fails in the end.
 pub fn apply(cgroup: &Cgroup, writes: &[Write], restore: bool) -> Result<()> {
     let mut undo: Vec<Undo<'_>> = Vec::new();
-    let mut open: Vec<(usize, &Write)> = writes.iter().enumerate().collect();
+    let mut open: Vec<&Write> = writes.iter().collect();
     let result = loop {
         let before = open.len();
-        let mut later: Vec<(usize, &Write)> = Vec::new();
+        let mut later: Vec<&Write> = Vec::new();
         let mut failure = None;
         let mut list = open.into_iter();
-        while let Some((index, write)) = list.next() {
+        while let Some(write) = list.next() {
             match put(cgroup, write, restore, &mut undo) {
                 // The write that follows is the same limit for other kernels.
                 Ok(true) if write.missing == Missing::Next => drop(list.next()),
                 Ok(_) => {}
                 Err(Errno::INVAL) => {
                     failure.get_or_insert((write, Errno::INVAL));
-                    later.push((index, write));
+                    later.push(write);
                     if write.missing == Missing::Next {
                         later.extend(list.next());
                     }
