@@ -97,9 +97,7 @@ impl Expected {
         let mut console = Console {
             master,
             saved: None,
-            pending: [0; BUFFER],
-            from: 0,
-            to: 0,
+            pending: heapless::Vec::new(),
             input: true,
             mid_line: false,
             output: Output::Ready,
@@ -122,9 +120,7 @@ pub struct Console {
     /// The caller's settings, if it has a terminal.
     saved: Option<Termios>,
     /// Input that the container has not taken yet.
-    pending: [u8; BUFFER],
-    from: usize,
-    to: usize,
+    pending: heapless::Vec<u8, BUFFER>,
     /// Whether there may be more input.
     input: bool,
     /// Whether what was typed so far ends within a line.
@@ -162,7 +158,7 @@ impl Console {
     /// Waits until there is something to copy or `other` is readable, and copies. Returns whether `other` is.
     pub fn turn(&mut self, other: BorrowedFd<'_>) -> Result<bool> {
         let (stdin, stdout) = (stdio(0)?, stdio(1)?);
-        let waiting = self.from < self.to;
+        let waiting = !self.pending.is_empty();
         let full = self.output == Output::Full;
         let reads = if full { 0 } else { fd::POLLIN };
         let feeds = if waiting { fd::POLLOUT } else { 0 };
@@ -187,7 +183,7 @@ impl Console {
         if self.input && !waiting && stdin != 0 {
             self.fill();
         }
-        if self.from < self.to {
+        if !self.pending.is_empty() {
             self.feed();
         }
         if master & fd::POLLHUP != 0 && master & fd::POLLIN == 0 {
@@ -248,28 +244,29 @@ impl Console {
 
     /// Takes input from the caller. Its end, when it is no terminal, is typed as the end-of-file character.
     fn fill(&mut self) {
-        match fd::inherited(0).and_then(|stdin| fd::read(stdin, &mut self.pending)) {
+        let mut buffer = [0; BUFFER];
+        let typed = match fd::inherited(0).and_then(|stdin| fd::read(stdin, &mut buffer)) {
             Ok(length @ 1..) => {
-                (self.from, self.to) = (0, length);
-                self.mid_line = self.pending.get(..length).is_some_and(|typed| !typed.ends_with(b"\n"));
+                let typed = buffer.get(..length).unwrap_or_default();
+                self.mid_line = !typed.ends_with(b"\n");
+                typed
             }
-            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(Errno::AGAIN | Errno::INTR) => return,
             Ok(_) | Err(_) => {
                 self.input = false;
-                (self.from, self.to) = (0, if self.mid_line { 2 } else { 1 });
-                for (place, byte) in self.pending.iter_mut().zip(END_OF_INPUT) {
-                    *place = byte;
-                }
+                if self.mid_line { &END_OF_INPUT } else { &END_OF_INPUT[1..] }
             }
-        }
+        };
+        // It is empty now, and as large as the buffer.
+        self.pending.extend_from_slice(typed).ok();
     }
 
     /// Gives input to the container, as much as it takes.
     fn feed(&mut self) {
-        match fd::write(self.master.as_fd(), self.pending.get(self.from..self.to).unwrap_or_default()) {
-            Ok(written) => self.from = self.from.saturating_add(written),
+        match fd::write(self.master.as_fd(), &self.pending) {
+            Ok(written) => drop(self.pending.drain(..written.min(self.pending.len()))),
             Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.from = self.to,
+            Err(_) => self.pending.clear(),
         }
     }
 }
