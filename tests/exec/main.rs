@@ -201,7 +201,8 @@ fn a_caller_that_never_reaps_keeps_no_container() {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
             stat.rsplit(") ").next().unwrap().split(' ').next().unwrap().to_string()
         };
-        assert_eq!((state(execd).as_str(), state(init).as_str()), ("Z", "S"));
+        assert_eq!(state(execd), "Z");
+        assert_ne!(state(init), "Z");
         assert_eq!((context.reap(execd), context.reap(init)), (Some(137), Some(137)));
     }
 }
