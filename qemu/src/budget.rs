@@ -14,11 +14,11 @@ use std::process::{Child, Command, Stdio};
 const SYSTEM_CALLS: &[(&str, u64)] = &[
     ("run", 150),
     ("create", 148),
-    ("start", 22),
-    ("exec", 111),
-    ("state", 27),
-    ("kill", 23),
-    ("delete", 21),
+    ("start", 21),
+    ("exec", 109),
+    ("state", 25),
+    ("kill", 21),
+    ("delete", 22),
 ];
 /// So many containers more must not change what `create` calls, and cost `list` the same for each.
 const CROWD: usize = 150;
