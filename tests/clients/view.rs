@@ -196,12 +196,25 @@ fn first_process(group: &str, rest: &[String]) -> ExitCode {
     }
 }
 
+/// Where the checkout is while something is mounted over its place.
+const KEPT: &str = "/run/checkout";
+
 fn mounts() -> Result<(), String> {
     tool("umount", &["-R", "/sys/fs/cgroup"])?;
     tool("mount", &["-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"])?;
-    // Podman's locks lie in /dev/shm under a name that is the same for all.
+    // Podman's locks lie in /dev/shm under a name that is the same for all. A checkout in /tmp stays in sight.
+    let checkout = env!("CARGO_MANIFEST_DIR");
     for directory in ["/run", "/tmp", "/dev/shm"] {
+        let hides = directory == "/tmp" && Path::new(checkout).starts_with(directory);
+        if hides {
+            fs::create_dir_all(KEPT).map_err(|error| format!("{KEPT}: {error}"))?;
+            tool("mount", &["--bind", checkout, KEPT])?;
+        }
         tool("mount", &["-t", "tmpfs", "-o", "mode=1777", "tmpfs", directory])?;
+        if hides {
+            fs::create_dir_all(checkout).map_err(|error| format!("{checkout}: {error}"))?;
+            tool("mount", &["--move", KEPT, checkout])?;
+        }
     }
     // What callers read and keep below these by default is the machine's own: they get a copy to write on.
     for directory in ["/etc", "/var"] {

@@ -416,10 +416,20 @@ fn a_reused_pid_is_not_taken_for_the_container() {
     let id = context.running(&bundle);
     let pid_file = context.state_dir().join(&id).join("state.json");
     context.wait_status(&id, "stopped");
-    // Another process of the test stands in for the one that got the number.
-    let stranger = context.helper(&["trap"]);
     let record = fs::read_to_string(&pid_file).unwrap();
     let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let started = record["startTime"].as_u64().unwrap();
+    assert_ne!(started, 0, "a container that ends at once has its start time as well");
+    // Another process of the test stands in for the one that got the number: a number comes round after thousands of processes, so
+    // not within the same tick of the kernel's clock (10 ms), in which this test may well have got so far.
+    let stranger = loop {
+        let stranger = context.helper(&["trap"]);
+        let stat = fs::read_to_string(format!("/proc/{}/stat", stranger.pid())).unwrap();
+        let fields = stat.rsplit_once(") ").unwrap().1;
+        if fields.split(' ').nth(19).unwrap().parse() != Ok(started) {
+            break stranger;
+        }
+    };
     record["pid"] = stranger.pid().into();
     fs::write(&pid_file, record.to_string()).unwrap();
     assert_eq!(context.status(&id), "stopped");

@@ -81,8 +81,14 @@ fn at(target: u64, command: &[&str], tree: bool, fault: Fault) -> i32 {
                 match fault {
                     Fault::Kill if execed && count == target => {
                         let _ = call!(nr::KILL, pid, SIGKILL);
-                        // The others of a tree go on untraced when this process exits.
-                        let _ = sys::waitpid(pid, 0x4000_0000);
+                        // Everybody's end is taken meanwhile: the first process of a pid namespace does not end before those in it
+                        // have been reaped, which for a traced one is this process's to do. The others of a tree go on untraced
+                        // when it exits.
+                        while let Ok((ended, status)) = sys::waitpid(-1, 0x4000_0000) {
+                            if ended == pid && (status & 0xff) != 0x7f {
+                                break;
+                            }
+                        }
                         crate::say(&format!("{count}"));
                         return 137;
                     }
