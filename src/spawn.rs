@@ -62,6 +62,8 @@ pub struct Child {
     pub without: u32,
     /// It is not the process yet that becomes the program, and says when that is there.
     in_between: bool,
+    /// Frames that came before the number of the process that sent them, the last first.
+    early: Vec<Frame>,
     socket: OwnedFd,
 }
 
@@ -198,7 +200,9 @@ pub fn spawn(
         Fork::Parent { pid, pidfd } => {
             return_to(&left)?;
             let in_between = setup.late_pid;
-            let mut child = Child { pid, pidfd, in_cgroup, waits_for_rules, without, in_between, socket };
+            let early = Vec::new();
+            let mut child =
+                Child { pid, pidfd, in_cgroup, waits_for_rules, without, in_between, early, socket };
             if through {
                 child.land(task.process())?;
             }
@@ -371,7 +375,10 @@ pub fn open_proc() -> Result<(OwnedFd, bool)> {
 
 impl Child {
     /// Waits for the child's next frame.
-    pub fn next(&self) -> Result<Event> {
+    pub fn listen(&mut self) -> Result<Event> {
+        if let Some(frame) = self.early.pop() {
+            return Ok(Event::Frame(frame));
+        }
         let mut bytes = [0; FRAME];
         loop {
             match fd::read(self.socket.as_fd(), &mut bytes) {
@@ -390,15 +397,27 @@ impl Child {
         }
     }
 
-    /// From the trampoline to the process that it has cloned.
+    /// From the trampoline to the process that it has cloned, which may speak before its number has been told.
     fn land(&mut self, process: &Process) -> Result<()> {
-        let event = self.next();
-        self.wait()?;
-        match event? {
-            Event::Frame(Frame { kind: Kind::Pid, value, .. }) => self.pid = value,
-            Event::Frame(frame) => return Err(render::render(frame, None, process)),
-            Event::Closed => return Err(Error::new("the container's process ended while it was being made")),
+        let landed = self.wait()? == WaitStatus::Exited(0);
+        let mut early = Vec::new();
+        loop {
+            match self.listen()? {
+                Event::Frame(Frame { kind: Kind::Pid, value, .. }) if landed => {
+                    self.pid = value;
+                    break;
+                }
+                Event::Frame(frame) if landed => early.push(frame),
+                Event::Frame(frame) if frame.kind == Kind::Failure => {
+                    return Err(render::render(frame, None, process));
+                }
+                Event::Frame(_) | Event::Closed => {
+                    return Err(Error::new("the container's process ended while it was being made"));
+                }
+            }
         }
+        early.reverse();
+        self.early = early;
         self.pidfd = process::pidfd_open(self.pid, 0).ok();
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::notify;
 use crate::plan::{Plan, Process};
 use crate::rdt;
 use crate::store::{self, Record, Status};
-use crate::sync::Kind;
+use crate::sync::{Frame, Kind};
 use alloc::{format, string::ToString};
 use syscalls::{OwnedFd, ns};
 
@@ -44,7 +44,7 @@ impl Conversation<'_, '_> {
     pub fn hold(&mut self, child: &mut Child) -> Result<()> {
         done_without(self.log, child.without);
         loop {
-            let frame = match child.next()? {
+            let frame = match child.listen()? {
                 Event::Frame(frame) => frame,
                 Event::Closed if self.barrier || child.is_in_between() => {
                     return Err(Error::new("the container's process ended while it was being made")
@@ -66,6 +66,13 @@ impl Conversation<'_, '_> {
                     child.go()?;
                 }
                 (Kind::Listener, plan) => {
+                    if child.is_in_between() && self.process.no_new_privileges {
+                        // Of the process that the one in between has made, and is about to tell of.
+                        match child.listen()? {
+                            Event::Frame(Frame { kind: Kind::Pid, value, .. }) => child.replaced_by(value)?,
+                            _ => return Err(Error::new("the container's process speaks nonsense")),
+                        }
+                    }
                     let status = if plan.is_some() { Status::Creating } else { Status::Running };
                     notify::hand_over(self.config, self.record, status, child, frame.value)?;
                     child.go()?;
