@@ -20,7 +20,7 @@ pub struct Sample {
     pub resident: u64,
 }
 
-/// A place to measure in: the meter's programs, bundles and a state directory below target/bench.
+/// A place to measure in: the meter's programs and bundles below target/bench, and a state directory.
 pub struct Gauge {
     /// target/bench.
     pub directory: PathBuf,
@@ -82,15 +82,16 @@ impl Gauge {
         if Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists() {
             host::run(Command::new("mount").args(["--bind", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"]))?;
         }
+        // Where state lies on any machine. In /tmp, where a checkout may be, a directory is judged by two calls rather than one.
+        host::run(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"]))?;
         let state = gauge.state();
         std::fs::create_dir_all(&state).context(|| format!("make {}", state.display()))?;
-        host::run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&state))?;
         Ok(gauge)
     }
 
-    /// The state directories' parent, a tmpfs.
+    /// The state directories' parent, on a tmpfs.
     pub fn state(&self) -> PathBuf {
-        self.directory.join("state")
+        PathBuf::from("/run/bench")
     }
 
     /// Three bundles in the one root file system that all share: a plain `true`, one with `profile`, and one that waits.
