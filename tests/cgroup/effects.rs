@@ -88,7 +88,9 @@ fn swap_is_what_is_left_of_memory_and_swap() {
         bundle.set("/linux/resources", json!({ "memory": { "limit": 33554432, "swap": swap } }));
         context.run(&bundle)
     };
-    with(33554432 + 33554432).ok();
+    // Where the disk is slow the kernel may lose patience with the swap and kill all the same; without any it always does.
+    let lived = (0..3).any(|_| with(33554432 + 33554432).code == 0);
+    assert!(lived, "killed three times although there is swap");
     with(33554432).status(137);
     context.assert_clean();
 }
