@@ -301,6 +301,7 @@ mod tests {
 
     impl Drop for Stand {
         fn drop(&mut self) {
+            // A test may have removed them itself, and what failed before must stay the failure that is seen.
             let _ = self.store.remove(&self.entry);
             let _ = fs::remove_dir_all(&self.base);
         }

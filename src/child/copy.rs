@@ -82,8 +82,8 @@ fn attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
         let name = CStr::from_bytes_until_nul(name).map_err(|_| Errno::INVAL)?;
         let length = xattr::get(from, name, &mut value)?;
         match xattr::set(to, name, value.get(..length).unwrap_or_default()) {
-            // The file system there has no such class; this user namespace may not set it.
-            Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+            // The file system there has no such class; this user namespace, or the machine's policy, lets nobody set it.
+            Err(Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => {}
             other => other?,
         }
     }
