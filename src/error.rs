@@ -4,6 +4,7 @@
 //! but a hint. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
 
 use crate::json::quote;
+use crate::{texts, texts::Texts};
 use alloc::{boxed::Box, fmt::format, string::String};
 use core::fmt;
 use rustix::io::Errno;
@@ -141,58 +142,64 @@ pub struct Text(pub Errno);
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.0.raw_os_error();
-        let row = ERRNOS.iter().find(|(errno, _)| errno.raw_os_error() == number);
-        match row.and_then(|(_, row)| row.split_once(' ')) {
+        let place = ERRNOS.iter().position(|errno| *errno == self.0);
+        match place.and_then(|place| WORDS.get(place).split_once(' ')) {
             Some((name, words)) => write!(f, "{name} ({words})"),
-            None => write!(f, "errno {number}"),
+            None => write!(f, "errno {}", self.0.raw_os_error()),
         }
     }
 }
 
-/// The errnos a runtime meets, with strerror's words in lower case (errno(3)).
-const ERRNOS: &[(Errno, &str)] = &[
-    (Errno::PERM, "EPERM operation not permitted"),
-    (Errno::NOENT, "ENOENT no such file or directory"),
-    (Errno::SRCH, "ESRCH no such process"),
-    (Errno::INTR, "EINTR interrupted"),
-    (Errno::IO, "EIO input/output error"),
-    (Errno::NXIO, "ENXIO no such device or address"),
-    (Errno::TOOBIG, "E2BIG argument list too long"),
-    (Errno::NOEXEC, "ENOEXEC exec format error"),
-    (Errno::BADF, "EBADF bad file descriptor"),
-    (Errno::CHILD, "ECHILD no child processes"),
-    (Errno::AGAIN, "EAGAIN resource temporarily unavailable"),
-    (Errno::NOMEM, "ENOMEM cannot allocate memory"),
-    (Errno::ACCESS, "EACCES permission denied"),
-    (Errno::FAULT, "EFAULT bad address"),
-    (Errno::NOTBLK, "ENOTBLK block device required"),
-    (Errno::BUSY, "EBUSY device or resource busy"),
-    (Errno::EXIST, "EEXIST file exists"),
-    (Errno::XDEV, "EXDEV crosses a mount point"),
-    (Errno::NODEV, "ENODEV no such device"),
-    (Errno::NOTDIR, "ENOTDIR not a directory"),
-    (Errno::ISDIR, "EISDIR is a directory"),
-    (Errno::INVAL, "EINVAL invalid argument"),
-    (Errno::NFILE, "ENFILE too many open files in system"),
-    (Errno::MFILE, "EMFILE too many open files"),
-    (Errno::NOTTY, "ENOTTY not a terminal"),
-    (Errno::TXTBSY, "ETXTBSY text file busy"),
-    (Errno::NOSPC, "ENOSPC no space left on device"),
-    (Errno::ROFS, "EROFS read-only file system"),
-    (Errno::MLINK, "EMLINK too many links"),
-    (Errno::PIPE, "EPIPE broken pipe"),
-    (Errno::RANGE, "ERANGE out of range"),
-    (Errno::DEADLK, "EDEADLK would deadlock"),
-    (Errno::NAMETOOLONG, "ENAMETOOLONG file name too long"),
-    (Errno::NOSYS, "ENOSYS not implemented by this kernel"),
-    (Errno::NOTEMPTY, "ENOTEMPTY directory not empty"),
-    (Errno::LOOP, "ELOOP symbolic link where none is allowed"),
-    (Errno::OVERFLOW, "EOVERFLOW value too large"),
-    (Errno::USERS, "EUSERS too many users"),
-    (Errno::OPNOTSUPP, "EOPNOTSUPP operation not supported"),
-    (Errno::CONNREFUSED, "ECONNREFUSED connection refused"),
-    (Errno::TIMEDOUT, "ETIMEDOUT timed out"),
-    (Errno::ALREADY, "EALREADY already in progress"),
-    (Errno::DQUOT, "EDQUOT quota exceeded"),
-];
+macro_rules! errnos {
+    ($($errno:ident $row:literal)*) => {
+        const ERRNOS: &[Errno] = &[$(Errno::$errno),*];
+        const WORDS: Texts = texts![$($row),*];
+    };
+}
+
+// The errnos a runtime meets, with strerror's words in lower case (errno(3)).
+errnos! {
+    PERM "EPERM operation not permitted"
+    NOENT "ENOENT no such file or directory"
+    SRCH "ESRCH no such process"
+    INTR "EINTR interrupted"
+    IO "EIO input/output error"
+    NXIO "ENXIO no such device or address"
+    TOOBIG "E2BIG argument list too long"
+    NOEXEC "ENOEXEC exec format error"
+    BADF "EBADF bad file descriptor"
+    CHILD "ECHILD no child processes"
+    AGAIN "EAGAIN resource temporarily unavailable"
+    NOMEM "ENOMEM cannot allocate memory"
+    ACCESS "EACCES permission denied"
+    FAULT "EFAULT bad address"
+    NOTBLK "ENOTBLK block device required"
+    BUSY "EBUSY device or resource busy"
+    EXIST "EEXIST file exists"
+    XDEV "EXDEV crosses a mount point"
+    NODEV "ENODEV no such device"
+    NOTDIR "ENOTDIR not a directory"
+    ISDIR "EISDIR is a directory"
+    INVAL "EINVAL invalid argument"
+    NFILE "ENFILE too many open files in system"
+    MFILE "EMFILE too many open files"
+    NOTTY "ENOTTY not a terminal"
+    TXTBSY "ETXTBSY text file busy"
+    NOSPC "ENOSPC no space left on device"
+    ROFS "EROFS read-only file system"
+    MLINK "EMLINK too many links"
+    PIPE "EPIPE broken pipe"
+    RANGE "ERANGE out of range"
+    DEADLK "EDEADLK would deadlock"
+    NAMETOOLONG "ENAMETOOLONG file name too long"
+    NOSYS "ENOSYS not implemented by this kernel"
+    NOTEMPTY "ENOTEMPTY directory not empty"
+    LOOP "ELOOP symbolic link where none is allowed"
+    OVERFLOW "EOVERFLOW value too large"
+    USERS "EUSERS too many users"
+    OPNOTSUPP "EOPNOTSUPP operation not supported"
+    CONNREFUSED "ECONNREFUSED connection refused"
+    TIMEDOUT "ETIMEDOUT timed out"
+    ALREADY "EALREADY already in progress"
+    DQUOT "EDQUOT quota exceeded"
+}

@@ -30,5 +30,6 @@ pub mod spawn;
 pub mod store;
 pub mod supervise;
 pub mod sync;
+pub mod texts;
 pub mod time;
 pub mod validate;

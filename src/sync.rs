@@ -30,6 +30,7 @@
 //!    |<-- a failure frame -------------------------    failed, and why
 //! ```
 
+use crate::{texts, texts::Texts};
 use syscalls::Errno;
 
 /// Size of a frame on the wire.
@@ -129,7 +130,8 @@ macro_rules! steps {
 
             /// The operation in words, as it stands in an error message.
             pub fn words(self) -> &'static str {
-                match self { $(Step::$name => $text,)* }
+                const WORDS: Texts = texts![$($text),*];
+                WORDS.get(self as usize)
             }
         }
     };

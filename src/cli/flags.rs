@@ -3,6 +3,8 @@
 //! The parser, the help text and the hint for a misspelt flag are all made from these. A flag is a variant of [`Flag`], so that a
 //! command's list and the code that reads its value name the same thing and a wrong name does not compile.
 
+use runlet::{texts, texts::Texts};
+
 /// What a flag takes; `values::number` says what each looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -57,7 +59,7 @@ macro_rules! flags {
         pub enum Flag { $($name),* }
 
         const SHAPES: &[Shape] = &[$(Shape::$shape),*];
-        const ROWS: &[&str] = &[$($row),*];
+        const ROWS: Texts = texts![$($row),*];
     };
 }
 
@@ -142,7 +144,7 @@ impl Flag {
     /// The words of its row.
     #[inline(never)]
     pub fn row(self) -> Row {
-        let row = ROWS.get(self as usize).copied().unwrap_or_default();
+        let row = ROWS.get(self as usize);
         let (names, row) = row.split_once(' ').unwrap_or_default();
         let (value, help) = row.split_once(' ').unwrap_or_default();
         let (short, long) = names.split_once(',').unwrap_or(("", names));
