@@ -37,19 +37,22 @@ const LAYERS: &[(bool, &[&str])] = &[
     (false, &["child"]),
     (
         true,
-        &["args", "config", "error", "json", "log", "nameless", "paths", "plan", "signal", "sync", "time"],
+        &[
+            "args", "config", "error", "json", "log", "nameless", "paths", "plan", "signal", "sync", "texts",
+            "time",
+        ],
     ),
 ];
 
 /// Modules that may name these and no others of the crate, whatever their layer allows.
 const STRICT: &[(&str, &[&str])] = &[
     ("child", &["plan", "sync"]),
-    ("compile", &["activation", "config", "error", "plan", "readiness"]),
+    ("compile", &["activation", "config", "error", "plan", "readiness", "texts"]),
     ("validate", &["config", "error"]),
     ("plan", &[]),
-    ("sync", &[]),
+    ("sync", &["texts"]),
     ("config", &["error"]),
-    ("error", &["json"]),
+    ("error", &["json", "texts"]),
 ];
 
 /// Where std may be named: it comes in with lexopt, at argv (DESIGN.md).
