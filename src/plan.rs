@@ -20,6 +20,8 @@ pub struct Plan {
     pub dev_is_bound: bool,
     pub net_devices: &'static [NetDevice],
     pub masked: &'static [&'static CStr],
+    /// Data of the empty tmpfs that hides a directory. It starts with `context=` where linux.mountLabel is given.
+    pub mask_data: &'static CStr,
     pub readonly: &'static [&'static CStr],
     pub sysctls: &'static [Sysctl],
     /// UTS names, without a NUL.
@@ -98,6 +100,8 @@ pub struct Mount {
     pub propagation: u32,
     /// The maps of an id-mapped bind.
     pub idmap: Option<IdMap>,
+    /// An SELinux label for its top that cannot be data; empty for none.
+    pub label: &'static CStr,
     /// A tmpfs that starts as a copy of what it covers.
     pub copy_up: bool,
     /// A tmpfs whose data ends with [`MODE_BELOW`].

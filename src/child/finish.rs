@@ -87,6 +87,11 @@ fn wait_for_start(hooks: &[Hook], fds: Fds<'_>) -> Done<()> {
 /// What applies to the process itself; last the privileges, because all else may need them.
 fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()> {
     if process.new_keyring {
+        if let Some(label) = &process.selinux {
+            // Keys have the label of who makes them, which the program may not be allowed to use. Exec ends it.
+            write_proc(fds, b"thread-self/attr/", c"keycreate", label.to_bytes())
+                .map_err(nth(Step::Label, 1))?;
+        }
         // Without a name: one that another container of this user has made beforehand would be joined.
         match sched::keyctl_join_session_keyring(None) {
             // A kernel without keys has no keyring to share either; a full quota is no reason not to start (runc, crun).

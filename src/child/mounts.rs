@@ -12,7 +12,7 @@ use crate::sync::{Absent, Step, is_absent};
 use core::ffi::CStr;
 use syscalls::fs;
 use syscalls::mount::{self, MountAttr};
-use syscalls::{AsFd, BorrowedFd, CWD, Errno, leak, ns, stat};
+use syscalls::{AsFd, BorrowedFd, CWD, Errno, leak, ns, stat, xattr};
 
 /// A tmpfs of this container, just mounted: no name is in it but those that are put there here, so none needs a second look.
 #[derive(Clone, Copy)]
@@ -54,6 +54,7 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
         let plain = mount.kind == MountKind::Filesystem
             && !mount.copy_up
             && !mount.mode_below
+            && mount.label.is_empty()
             && mount.propagation == 0
             && mount.tree_attr.is_empty();
         if let (true, Some(own)) = (plain, own)
@@ -70,6 +71,13 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
         match mount.kind {
             MountKind::Filesystem => {
                 filesystem(mount, index, jail)?;
+                // The host's queues keep the label that they have there.
+                if !mount.label.is_empty() && plan.namespaces.has(ns::CLONE_NEWIPC) {
+                    let top = existing(mount, index, jail)?;
+                    fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)
+                        .and_then(|top| xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes()))
+                        .map_err(nth(Step::Label, 2))?;
+                }
                 if plain && mount.fstype.to_bytes() == b"tmpfs" && is_used(plan, index, mount) {
                     own = Own::open(mount, jail);
                 }

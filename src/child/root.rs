@@ -253,12 +253,12 @@ fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>
         }
     };
     for (index, path) in plan.masked.iter().enumerate() {
-        mask(path, jail, proc, null).map_err(nth(Step::Masked, index))?;
+        mask(path, plan.mask_data, jail, proc, null).map_err(nth(Step::Masked, index))?;
     }
     Ok(())
 }
 
-fn mask(path: &CStr, jail: &Jail, proc: Option<&Procfs>, null: At<'_>) -> syscalls::Result<()> {
+fn mask(path: &CStr, data: &CStr, jail: &Jail, proc: Option<&Procfs>, null: At<'_>) -> syscalls::Result<()> {
     let target = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
         Place::Nowhere => return Ok(()),
         Place::File(at) => return bind_at(null, at, jail),
@@ -270,8 +270,7 @@ fn mask(path: &CStr, jail: &Jail, proc: Option<&Procfs>, null: At<'_>) -> syscal
     };
     // An empty tmpfs that nobody can write to.
     let flags = MS_RDONLY | mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
-    let empty = Some(c"nr_blocks=1,nr_inodes=1");
-    match jail.mount(Some(c"tmpfs"), target, Some(c"tmpfs"), flags, empty) {
+    match jail.mount(Some(c"tmpfs"), target, Some(c"tmpfs"), flags, Some(data)) {
         Err(Errno::NOTDIR) => bind_at(null, target, jail),
         other => other,
     }

@@ -263,7 +263,7 @@ impl Draft {
         let Design { config, plan, rdt, joins, terminal, barrier, .. } = design;
         let cgroup = self.cgroup;
         if cgroup.is_some() {
-            compile::mounts::cgroups_v1(&mut plan.mounts, &design.cgroup.on_v1());
+            compile::mounts::cgroups_v1(&mut plan.mounts, config.linux.mount_label, &design.cgroup.on_v1());
         }
         let sources = sources::open(plan)?;
         let fifo = if *barrier { Some(make_fifo(&self.entry)?) } else { None };

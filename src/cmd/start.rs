@@ -66,8 +66,10 @@ pub fn release(entry: &Entry, config: &Config<'_>) -> Result<Result<()>> {
         let path = config.hooks.start_container.get(index).map(|hook| hook.path).unwrap_or_default();
         return Ok(Err(hooks::failed("startContainer", index, path, errno)));
     }
-    let program = config.process.as_ref().and_then(|process| process.args.first());
-    Err(render::program_error(program.copied().unwrap_or_default(), errno))
+    let process = config.process.as_ref();
+    let program = process.and_then(|process| process.args.first());
+    let labelled = process.is_some_and(|process| !process.selinux_label.is_empty());
+    Err(render::program_error(program.copied().unwrap_or_default(), errno, labelled))
 }
 
 /// The frame that the process left in the fifo, if it failed. Its bytes stay there as long as the writing end is open.

@@ -90,6 +90,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
         dev_is_bound,
         net_devices: netdev::net_devices(config, &namespaces)?,
         masked: paths(&linux.masked_paths, "maskedPaths")?,
+        mask_data: mounts::labelled(linux.mount_label, "nr_blocks=1,nr_inodes=1"),
         readonly: paths(&linux.readonly_paths, "readonlyPaths")?,
         sysctls: sysctl::sysctls(config, &namespaces)?,
         hostname: name(config.hostname, "hostname")?,

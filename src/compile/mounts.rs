@@ -135,7 +135,7 @@ pub fn read_only_cgroups(mounts: &mut [Mount]) {
 
 /// Cgroup mounts of a container whose cgroup is on version 1 hierarchies alone, given by the names of their mount points and its
 /// directories: a tmpfs with each of them bound, and for a name that says several controllers a link for each.
-pub fn cgroups_v1(mounts: &mut Vec<Mount>, own: &[(&str, &str)]) {
+pub fn cgroups_v1(mounts: &mut Vec<Mount>, mount_label: &str, own: &[(&str, &str)]) {
     if own.is_empty() {
         return;
     }
@@ -154,6 +154,7 @@ pub fn cgroups_v1(mounts: &mut Vec<Mount>, own: &[(&str, &str)]) {
             tree_attr: top.tree_attr,
             propagation: top.propagation,
             idmap: None,
+            label: c"",
             copy_up: false,
             mode_below: false,
             late_readonly: false,
@@ -170,7 +171,7 @@ pub fn cgroups_v1(mounts: &mut Vec<Mount>, own: &[(&str, &str)]) {
         }
         top.kind = MountKind::Filesystem;
         top.fstype = cstring("tmpfs");
-        top.data = cstring("mode=755");
+        top.data = labelled(mount_label, "mode=755");
         top.late_readonly = top.flags & MS_RDONLY != 0;
         top.flags &= !MS_RDONLY;
         mounts.append(&mut below);
@@ -260,12 +261,12 @@ fn compile(
     }
 
     let idmap = idmap(mount, &seen, binds, user_namespace).map_err(refuse)?;
-    if !config.linux.mount_label.is_empty()
-        && kind == MountKind::Filesystem
-        && !matches!(fstype, "proc" | "sysfs")
-    {
-        seen.add_data(&format!("context=\"{}\"", config.linux.mount_label));
-    }
+    // The kernel labels the files of procfs and sysfs one by one. The queues of an ipc namespace have their context already.
+    let label = match kind {
+        MountKind::Filesystem if !matches!(fstype, "proc" | "sysfs") => config.linux.mount_label,
+        _ => "",
+    };
+    let (context, label) = if fstype == "mqueue" { ("", label) } else { (label, "") };
 
     // A tmpfs takes the place of a directory, and so its mode, which the child puts in.
     let mode_below = tmpfs && !seen.data.split(',').any(|option| option.starts_with("mode="));
@@ -287,11 +288,12 @@ fn compile(
         target,
         fstype: cstring(if kind == MountKind::Cgroup { "cgroup2" } else { fstype }),
         flags: seen.flags | seen.superblock,
-        data: cstring(&seen.data),
+        data: labelled(context, &seen.data),
         attr: seen.attr,
         tree_attr: seen.tree_attr,
         propagation: seen.propagation,
         idmap,
+        label: cstring(label),
         copy_up: seen.copy_up,
         mode_below,
         late_readonly: false,
@@ -300,6 +302,15 @@ fn compile(
         target_nofollow: seen.target_nofollow,
         index,
     })
+}
+
+/// Data of a file system whose files all have this label, if there is one; in quotes for the commas of its level.
+pub fn labelled(label: &str, data: &str) -> &'static CStr {
+    let comma = if data.is_empty() { "" } else { "," };
+    match label {
+        "" => cstring(data),
+        _ => cstring(&["context=\"", label, "\"", comma, data].concat()),
+    }
 }
 
 /// `uidMappings` and `gidMappings` of a mount.

@@ -17,7 +17,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     let words = frame.step.words();
     let program = || process.args.iter().next().map(text).unwrap_or_default();
     if matches!(frame.step, Step::Lookup | Step::Exec) {
-        return program_error(&program(), errno);
+        return program_error(&program(), errno, process.selinux.is_some());
     }
     if let (Step::CreateContainer, Some(plan)) = (frame.step, plan) {
         let path = plan.create_container.get(index).map(|hook| text(hook.path)).unwrap_or_default();
@@ -81,7 +81,8 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         (Step::Gid, _) => Some(format!("process.user.gid {}", process.gid)),
         (Step::Groups, _) => Some("process.user.additionalGids".into()),
         (Step::Label, _) if index == 0 => Some("process.apparmorProfile".into()),
-        (Step::Label, _) => Some("process.selinuxLabel".into()),
+        (Step::Label, _) if index == 1 => Some("process.selinuxLabel".into()),
+        (Step::Label, _) => Some("linux.mountLabel".into()),
         (Step::Bounding | Step::Ambient, _) => {
             crate::compile::capabilities::NAMES.get(index).map(|name| format!("process.capabilities {name}"))
         }
@@ -101,6 +102,12 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     };
     let hint = match (frame.step, errno) {
         (Step::Console, Errno::NOENT) => "a terminal needs a devpts mounted on /dev/pts",
+        (Step::Label, Errno::INVAL) => "the kernel has no such module, or that does not know the label",
+        (Step::Mount | Step::Masked, Errno::INVAL)
+            if plan.is_some_and(|plan| plan.mask_data.to_bytes().starts_with(b"context=")) =>
+        {
+            "perhaps for linux.mountLabel, which SELinux must know"
+        }
         (Step::Mount, Errno::NODEV) => "this kernel does not have that file system",
         (Step::MountCreate, Errno::ROFS) => "make it in the image, or mount a tmpfs above it",
         (Step::MountTarget, Errno::LOOP) => "a symbolic link stands where none may",
@@ -128,8 +135,8 @@ pub fn done_without(log: &Log, bits: u32) {
     }
 }
 
-/// What callers look for when a program cannot be executed (CLI.md "Error words").
-pub fn program_error(program: &str, errno: Errno) -> Error {
+/// What callers look for when a program cannot be executed (CLI.md "Error words"). With an SELinux label it is exec that asks the policy.
+pub fn program_error(program: &str, errno: Errno, labelled: bool) -> Error {
     match errno {
         Errno::NOENT if !program.contains('/') => {
             error!("process.args[0] {}: executable file not found in $PATH", Quoted(program))
@@ -137,6 +144,9 @@ pub fn program_error(program: &str, errno: Errno) -> Error {
         errno => error!("process.args[0] {}: exec", Quoted(program)).errno(errno).hint(match errno {
             Errno::NOEXEC => "not a program for this machine, or a script without #!",
             Errno::NOENT => "the program, or the interpreter it names, is not in the container",
+            Errno::ACCESS | Errno::PERM if labelled => {
+                "perhaps for process.selinuxLabel, which the policy must allow"
+            }
             _ => "",
         }),
     }

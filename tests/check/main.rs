@@ -99,9 +99,14 @@ fn a_security_module_that_is_not_there_is_told() {
         let items = machine["machine"].as_array().unwrap();
         items.iter().find(|item| item["name"] == name).unwrap_or_else(|| panic!("no {name}"))["has"] == true
     };
-    for (module, property) in [("AppArmor", "apparmorProfile"), ("SELinux", "selinuxLabel")] {
+    for (module, property) in [
+        ("AppArmor", "/process/apparmorProfile"),
+        ("SELinux", "/process/selinuxLabel"),
+        ("SELinux", "/linux/mountLabel"),
+    ] {
         let mut bundle = context.bundle(&["true"]);
-        bundle.set(&format!("/process/{property}"), "nonesuch");
+        bundle.set(property, "nonesuch");
+        let property = property.rsplit('/').next().unwrap();
         let (starts, fails) = verdict(&context, &bundle);
         assert!(
             !starts && fails.iter().any(|line| line.contains(property)),

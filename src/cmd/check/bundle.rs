@@ -20,7 +20,7 @@ use alloc::{
 };
 use core::ffi::CStr;
 use rustix::fs::{Access, Mode, OFlags};
-use syscalls::{AsFd, Errno, OwnedFd, fs, net, ns, process as call, stat};
+use syscalls::{AsFd, CWD, Errno, OwnedFd, fd, fs, net, ns, process as call, stat};
 
 /// Capabilities by number (linux/capability.h).
 const CAP_SYS_RESOURCE: u32 = 24;
@@ -88,7 +88,7 @@ fn refusals(
     net_devices(plan, found);
     root(plan, found);
     process(plan, machine, user_namespace, found);
-    security(plan, machine, found);
+    security(plan, config.linux.mount_label, machine, found);
     for sysctl in plan.sysctls {
         let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
         if rustix::fs::access(&*path, Access::EXISTS).is_err() {
@@ -263,7 +263,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
     }
 }
 
-fn security(plan: &Plan, machine: &Machine, found: &mut Findings) {
+fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findings) {
     let process = &plan.process;
     if let Some(profile) = &process.apparmor {
         let profile = profile.to_string_lossy();
@@ -282,8 +282,13 @@ fn security(plan: &Plan, machine: &Machine, found: &mut Findings) {
             found.fail(format!("process.apparmorProfile {}: is not loaded", Quoted(&profile)));
         }
     }
-    if process.selinux.is_some() && !machine.has("SELinux") {
-        found.fail("process.selinuxLabel: this kernel has no SELinux".into());
+    let process_label = process.selinux.map(CStr::to_bytes).unwrap_or_default();
+    for (property, label) in
+        [("process.selinuxLabel", process_label), ("linux.mountLabel", mount_label.as_bytes())]
+    {
+        if !label.is_empty() && !is_known(label) {
+            found.fail([property, ": this kernel has no SELinux, or that no such label"].concat());
+        }
     }
     if let Some(filter) = &process.seccomp {
         if !machine.has("seccomp") {
@@ -297,6 +302,12 @@ fn security(plan: &Plan, machine: &Machine, found: &mut Findings) {
     {
         found.fail("linux.memoryPolicy: this kernel has no NUMA".into());
     }
+}
+
+/// Whether SELinux takes this label. It may also tell this caller nothing.
+fn is_known(label: &[u8]) -> bool {
+    let file = fs::openat(CWD, c"/sys/fs/selinux/context", fs::O_WRONLY, 0);
+    matches!(file.and_then(|file| fd::write(file.as_fd(), label)), Ok(_) | Err(Errno::ACCESS))
 }
 
 /// Programs of the host that the runtime would run.

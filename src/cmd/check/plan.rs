@@ -43,6 +43,7 @@ pub fn text(plan: &Plan) -> String {
         paths.iter().for_each(|path| out.bytes("", path.to_bytes()));
         out.end_array();
     }
+    out.bytes("maskData", plan.mask_data.to_bytes());
     out.objects("sysctls", plan.sysctls, &|out, sysctl| {
         out.bytes("path", sysctl.path.to_bytes());
         out.bytes("value", sysctl.value);
@@ -77,6 +78,7 @@ fn mount(out: &mut Writer, mount: &Mount) {
         ("target", &mount.target),
         ("fstype", &mount.fstype),
         ("data", &mount.data),
+        ("label", &mount.label),
     ] {
         out.bytes(name, text.to_bytes());
     }
