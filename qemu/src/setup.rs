@@ -81,6 +81,10 @@ pub const SQUASHFS: Need =
 pub const EXT4: Need =
     Need { packages: &["e2fsprogs"], proof: "mke2fs", purpose: "a guest whose root is ext4" };
 
+/// Compiles the SELinux policy of a test guest.
+pub const SECILC: Need =
+    Need { packages: &["secilc"], proof: "secilc", purpose: "a guest under an SELinux policy" };
+
 /// The callers' programs, for their tests here and in a guest.
 pub const CALLERS: &[Need] = &[IPROUTE, CONTAINERD, DOCKER, PODMAN, BUILDAH, RUNC, BUSYBOX];
 

@@ -169,6 +169,12 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "trace-getpriority" => trace_getpriority(),
         "getpriority" => plain(call!(nr::GETPRIORITY, 0, 0)),
         "add-key" => plain(call!(nr::KEYCTL, 1, cstr(at(a, 0)).as_ptr())),
+        // The session keyring's label (KEYCTL_GET_SECURITY), without its NUL.
+        "key-label" => {
+            let mut label = [0u8; 512];
+            let length = call!(nr::KEYCTL, 17, -3, label.as_mut_ptr(), label.len())?;
+            Ok(json::string(&String::from_utf8_lossy(&label[..length as usize - 1])))
+        }
         "socket" => plain(call!(nr::SOCKET, int(at(a, 0)), int(at(a, 1)), int(at(a, 2)))),
         "syscall" => {
             let number: Vec<i64> =

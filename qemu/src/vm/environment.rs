@@ -147,6 +147,12 @@ const CLOSED: (&str, &[&str]) = (
     &["/bin/sh", "-c", "exec /bin/runlet run --bundle /bundles/proof closed <&- >&- 2>&-"],
 );
 
+/// The environment whose kernel has SELinux in place of AppArmor, enforcing the policy of tests/data/selinux.
+pub const SELINUX: &str = "selinux";
+
+/// What makes it so: the two exclude each other, and AppArmor is Debian's choice.
+pub const SELINUX_COMMAND_LINE: &str = "security=selinux enforcing=1";
+
 /// The suite about limits with every new container in a scope of systemd's.
 const SCOPES: (&str, &[&str]) = (
     "cgroup-by-systemd",
@@ -271,6 +277,23 @@ pub const ENVIRONMENTS: &[Environment] = &[
         tests: &["guest", "cgroup"],
         suites: &[],
         programs: &[PROOF],
+        init: &[],
+        packages: &[],
+        roots: FIRST,
+    },
+    Environment {
+        name: SELINUX,
+        about: "SELinux enforces a policy",
+        without: &[],
+        cgroups: Cgroups::Two,
+        tests: &["guest"],
+        suites: &[],
+        programs: &[
+            PROOF,
+            ("labels", &["/tests/container", "--show-output", "label"]),
+            ("exec-labels", &["/tests/exec", "--show-output", "label"]),
+            ("check-labels", &["/tests/check", "--show-output", "security_module"]),
+        ],
         init: &[],
         packages: &[],
         roots: FIRST,

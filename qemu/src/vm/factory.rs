@@ -75,6 +75,12 @@ impl Factory {
         Ok(Some(disk))
     }
 
+    /// The SELinux policy as an archive. Made alone: its compiler may have to be installed first.
+    fn policy(&self) -> Result<Vec<u8>> {
+        let _alone = self.disks.lock().map_err(|_| Error::new("a boot that made a disk failed"))?;
+        tree::policy()
+    }
+
     /// Makes the boot's own initramfs and hands the machine to `use_it`.
     pub fn with_machine<T>(
         &self,
@@ -91,6 +97,11 @@ impl Factory {
             bytes.extend_from_slice(&debian::layer(cell.environment.packages)?);
         }
         let (root, environment) = (cell.root.name, cell.environment.name);
+        let mut command_line = format!("{} vm_root={root} vm_env={environment}", cell.root.command_line);
+        if environment == environment::SELINUX {
+            bytes.extend_from_slice(&self.policy()?);
+            command_line = format!("{command_line} {}", environment::SELINUX_COMMAND_LINE);
+        }
         let name = format!(
             "initramfs.{}.{}-{root}-{environment}-{}",
             std::process::id(),
@@ -99,7 +110,6 @@ impl Factory {
         );
         let initramfs = boot::artifact(&name, &bytes)?;
         drop(bytes);
-        let command_line = format!("{} vm_root={root} vm_env={environment}", cell.root.command_line);
         let machine = Machine {
             kernel: &image.file,
             initramfs: &initramfs,

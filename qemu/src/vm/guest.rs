@@ -25,6 +25,9 @@ pub const MARK: &str = "@@vm ";
 /// Where the host's half put the list of programs: one a line, `seconds TAB name TAB program TAB argument…`.
 pub const PLAN: &str = "/vm/plan";
 
+/// The SELinux policy of a guest that has one.
+pub const POLICY: &str = "/vm/selinux";
+
 /// Descriptors that a process of the guest may have.
 const OPEN_FILES: u64 = 4096;
 
@@ -184,7 +187,18 @@ fn prepare(root: &Root, environment: &Environment) -> Result<()> {
     if !absent("/sys") {
         cgroups(environment.cgroups)?;
     }
+    if environment.name == environment::SELINUX {
+        load_policy()?;
+    }
     rustix::system::sethostname(b"guest").context(|| "set the hostname".to_owned())
+}
+
+/// This process and all that come of it are in the domain of the policy's initial SID "kernel" from then on.
+fn load_policy() -> Result<()> {
+    attach("selinuxfs", "/sys/fs/selinux", "selinuxfs", MountFlags::empty(), "")?;
+    let policy = std::fs::read(POLICY).context(|| format!("read {POLICY}"))?;
+    // The kernel wants the whole of it in one write, as this is.
+    std::fs::write("/sys/fs/selinux/load", policy).context(|| "load the SELinux policy".to_owned())
 }
 
 const CGROUP: &str = "/sys/fs/cgroup";

@@ -282,6 +282,20 @@ pub fn additions(kernel: &Image, plan: &str) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
+/// The tests' SELinux policy, compiled, as an archive.
+pub fn policy() -> Result<Vec<u8>> {
+    setup::ensure(&[setup::SECILC])?;
+    let compiled = super::boot::artifact(&format!("selinux.{}", std::process::id()), b"")?;
+    let mut command = Command::new("secilc");
+    // Version 30 is older than every kernel here; file contexts there are none.
+    command.args(["-c", "30", "-f", "/dev/null", "-o"]).arg(&compiled);
+    host::output(command.arg(host::workspace().join("tests/data/selinux/runlet-test.cil")))?;
+    let mut archive = Archive::new();
+    archive.host_file(super::guest::POLICY.trim_start_matches('/'), &compiled)?;
+    std::fs::remove_file(&compiled).context(|| format!("remove {}", compiled.display()))?;
+    Ok(archive.finish())
+}
+
 struct Built {
     kind: String,
     name: String,
