@@ -7,12 +7,14 @@ pub struct Kernel {
     pub name: &'static str,
     /// Debian meta packages to ask, the first that depends on an image of this line wins: the names differ between Debian releases.
     pub packages: &'static [&'static str],
+    /// Whether it is Debian's flavour for virtual machines, which lacks what only hardware has, soft RDMA devices among that.
+    pub cloud: bool,
 }
 
-/// The kernels of the matrix.
+/// The kernels of the matrix: of either flavour one.
 pub const KERNELS: &[Kernel] = &[
-    Kernel { name: "6.1", packages: &["linux-image-cloud-amd64"] },
-    Kernel { name: "6.12", packages: &["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"] },
+    Kernel { name: "6.1", packages: &["linux-image-cloud-amd64"], cloud: true },
+    Kernel { name: "6.12", packages: &["linux-image-6.12-amd64", "linux-image-amd64"], cloud: false },
 ];
 
 /// What `/` is in the guest.

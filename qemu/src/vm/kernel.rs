@@ -8,12 +8,25 @@ use crate::host::{Context, Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Modules that roots and tests want: virtio disks, the read-only root's file system, overlay mounts, loop devices, a network link.
-const WANTED: &[&str] =
-    &["virtio_blk", "virtio_pci", "squashfs", "overlay", "loop", "dummy", "veth", "ip_tables", "bridge"];
+/// Modules that roots and tests want: virtio disks, the disk roots' file systems with the checksum that ext4 asks for by its name, overlay
+/// mounts, loop devices, a network link.
+const WANTED: &[&str] = &[
+    "virtio_blk",
+    "virtio_pci",
+    "crc32c_generic",
+    "ext4",
+    "squashfs",
+    "overlay",
+    "loop",
+    "dummy",
+    "veth",
+    "ip_tables",
+    "bridge",
+];
 
-/// Modules that a test loads itself, from /vm/later: what is there changes where a weight goes.
-const LATER: &[&str] = &["bfq"];
+/// Modules that a test loads itself, from /vm/later (tests/cgroup/modules.rs): a scheduler whose presence changes where a weight goes, a disk
+/// of any speed, a soft RDMA device with the checksum that it asks for by its name.
+const LATER: &[&str] = &["bfq", "null_blk", "crc32_generic", "rdma_rxe"];
 
 /// An unpacked kernel.
 pub struct Image {
@@ -33,12 +46,13 @@ pub struct Module {
 /// Fetches `kernel`, or says why it is not to be had on this machine.
 pub fn fetch(kernel: &Kernel) -> Result<Image> {
     let prefix = format!("linux-image-{}.", kernel.name);
+    let is_flavour = |name: &str| name.contains("-cloud-") == kernel.cloud;
     let mut cached = std::fs::read_dir(package::cache())
         .into_iter()
         .flatten()
         .filter_map(std::result::Result::ok)
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with(&prefix))
+        .filter(|name| name.starts_with(&prefix) && is_flavour(name))
         .collect::<Vec<_>>();
     cached.sort();
     let name = match cached.pop() {
