@@ -14,13 +14,16 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod contention;
 mod control;
 mod devices;
 mod disk;
 mod effects;
 mod limits;
 mod managers;
+mod modules;
 mod place;
+mod rdma;
 mod update;
 
 use harness::{Context, by_systemd};

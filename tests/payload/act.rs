@@ -291,6 +291,7 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             Ok(json::null())
         }
         "link-add" | "link-set" | "link-get" | "address-add" | "addresses" => crate::net::perform(verb, a),
+        "rdma-link-add" | "rdma-contexts" | "rdma-objects" => crate::rdma::perform(verb, a),
         "check-then-open" => check_then_open(at(a, 0)),
         "watch-exe" => watch_exe(int(at(a, 0))),
         "scan" => scan(int(at(a, 0))),

@@ -1,4 +1,4 @@
-//! Verbs that use up what a limit bounds: huge pages, a disk's bandwidth, processor time, a device's permission.
+//! Verbs that use up what a limit bounds: huge pages, the page cache, a disk's bandwidth, processor time, a device's permission.
 
 use crate::json::{self, Json};
 use crate::sys::{self, Errno, call, nr};
@@ -11,6 +11,7 @@ pub fn perform(verb: &str, a: &[&str]) -> Option<Result<Json, Errno>> {
     Some(match verb {
         "hugepages" => hugepages(number(0) << 21),
         "read-direct" => read_direct(a.first().copied().unwrap_or(""), number(1)),
+        "read-cached" => read_cached(a.first().copied().unwrap_or(""), number(1), number(2)),
         "burst" => Ok(burst(number(0), number(1), number(2))),
         "keep-opening" => Ok(keep_opening(a)),
         "affinity" => Ok(crate::report::affinity()),
@@ -43,6 +44,18 @@ fn read_direct(path: &str, bytes: u64) -> Result<Json, Errno> {
         }
     }
     Ok(json::number(started.elapsed().as_millis() as i64))
+}
+
+/// Reads so many MiB from a place on, through the page cache, and keeps the file open: a disk's pages go when nobody has it open.
+fn read_cached(path: &str, place: u64, mebibytes: u64) -> Result<Json, Errno> {
+    let fd = sys::open(path, 0, 0)?;
+    let mut chunk = vec![0u8; 1 << 20];
+    for number in place..place + mebibytes {
+        if call!(nr::PREAD64, fd, chunk.as_mut_ptr(), chunk.len(), number << 20)? as usize != chunk.len() {
+            return Err(5);
+        }
+    }
+    Ok(json::number(mebibytes))
 }
 
 /// `count` times: idle for `pause` milliseconds, then busy for `busy` milliseconds of the clock.

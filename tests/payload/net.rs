@@ -13,12 +13,13 @@ use std::net::IpAddr;
 type Outcome = Result<Json, Errno>;
 
 const KINDS: [&str; 4] = ["dummy", "veth", "ifb", "bridge"];
+const NETLINK_ROUTE: i32 = 0;
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 /// NLM_F_*; the last are CREATE and EXCL.
-const REQUEST: u16 = 1;
-const ACK: u16 = 4;
+pub const REQUEST: u16 = 1;
+pub const ACK: u16 = 4;
 const DUMP: u16 = 0x300;
 const NEW: u16 = 0x600;
 /// IFA_*: address, local, label, broadcast, cacheinfo, rt_priority.
@@ -91,7 +92,7 @@ fn add(kind: &str, name: &str) -> Result<(), Errno> {
     let mut info = Vec::new();
     put(&mut info, 1, kind.as_bytes());
     put(&mut message, 18, &info);
-    ask(message, &mut |_, _| {})
+    ask(NETLINK_ROUTE, message, &mut |_, _| {})
 }
 
 fn octets(text: &str) -> Vec<u8> {
@@ -124,14 +125,14 @@ fn address_add(a: &[&str]) -> Outcome {
     }
     let times = [seconds("preferred"), seconds("valid"), 0, 0];
     put(&mut message, CACHEINFO, &times.map(u32::to_ne_bytes).concat());
-    ask(message, &mut |_, _| {}).map(|()| json::null())
+    ask(NETLINK_ROUTE, message, &mut |_, _| {}).map(|()| json::null())
 }
 
 fn addresses(index: u32) -> Outcome {
     let mut found = Vec::new();
     let mut message = head(RTM_GETADDR, REQUEST | DUMP);
     message.extend([0; 8]);
-    ask(message, &mut |kind, body| {
+    ask(NETLINK_ROUTE, message, &mut |kind, body| {
         let (family, prefix, scope) = (body[0], body[1], body[3]);
         if kind != RTM_NEWADDR || body[4..8] != index.to_ne_bytes() || (family, scope) == (10, 253) {
             return;
@@ -167,7 +168,7 @@ fn addresses(index: u32) -> Outcome {
 }
 
 /// struct nlmsghdr; the length comes last.
-fn head(kind: u16, flags: u16) -> Vec<u8> {
+pub fn head(kind: u16, flags: u16) -> Vec<u8> {
     let mut message = vec![0; 4];
     message.extend(kind.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
@@ -175,17 +176,18 @@ fn head(kind: u16, flags: u16) -> Vec<u8> {
     message
 }
 
-fn put(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub fn put(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
     message.extend((value.len() as u16 + 4).to_ne_bytes());
     message.extend(kind.to_ne_bytes());
     message.extend(value);
     message.resize(message.len().next_multiple_of(4), 0);
 }
 
-fn ask(mut message: Vec<u8>, each: &mut dyn FnMut(u16, &[u8])) -> Result<(), Errno> {
+/// Sends a request to a part of the kernel that netlink(7) reaches, and gives what it answers to `each`.
+pub fn ask(protocol: i32, mut message: Vec<u8>, each: &mut dyn FnMut(u16, &[u8])) -> Result<(), Errno> {
     let length = (message.len() as u32).to_ne_bytes();
     message[..4].copy_from_slice(&length);
-    let socket = call!(nr::SOCKET, 16, 3, 0)? as i32;
+    let socket = call!(nr::SOCKET, 16, 3, protocol)? as i32;
     sys::write_fd(socket, &message)?;
     loop {
         let mut buffer = [0u8; 16384];

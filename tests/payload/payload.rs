@@ -12,6 +12,7 @@ mod load;
 mod net;
 mod outside;
 mod pty;
+mod rdma;
 mod report;
 mod resctrl;
 mod sys;

@@ -39,7 +39,7 @@ pub fn cstr(text: &str) -> CString {
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 pub mod nr {
-    pub const OPENAT: i32 = 257; pub const MKDIRAT: i32 = 258; pub const UNLINKAT: i32 = 263; pub const RECVMSG: i32 = 47; pub const PIPE2: i32 = 293; pub const FCNTL: i32 = 72; pub const CLOSE: i32 = 3; pub const READ: i32 = 0; pub const WRITE: i32 = 1;
+    pub const OPENAT: i32 = 257; pub const MKDIRAT: i32 = 258; pub const UNLINKAT: i32 = 263; pub const RECVMSG: i32 = 47; pub const PIPE2: i32 = 293; pub const FCNTL: i32 = 72; pub const CLOSE: i32 = 3; pub const READ: i32 = 0; pub const PREAD64: i32 = 17; pub const WRITE: i32 = 1;
     pub const IOCTL: i32 = 16; pub const MKNODAT: i32 = 259; pub const MOUNT: i32 = 165; pub const UMOUNT2: i32 = 166;
     pub const PIVOT_ROOT: i32 = 155; pub const CHROOT: i32 = 161; pub const UNSHARE: i32 = 272; pub const SETNS: i32 = 308;
     pub const KILL: i32 = 62; pub const PTRACE: i32 = 101; pub const WAIT4: i32 = 61; pub const STATFS: i32 = 137;
@@ -57,7 +57,7 @@ pub mod nr {
 #[cfg(not(target_arch = "x86_64"))]
 #[rustfmt::skip]
 pub mod nr {
-    pub const OPENAT: i32 = 56; pub const MKDIRAT: i32 = 34; pub const UNLINKAT: i32 = 35; pub const RECVMSG: i32 = 212; pub const PIPE2: i32 = 59; pub const FCNTL: i32 = 25; pub const CLOSE: i32 = 57; pub const READ: i32 = 63; pub const WRITE: i32 = 64;
+    pub const OPENAT: i32 = 56; pub const MKDIRAT: i32 = 34; pub const UNLINKAT: i32 = 35; pub const RECVMSG: i32 = 212; pub const PIPE2: i32 = 59; pub const FCNTL: i32 = 25; pub const CLOSE: i32 = 57; pub const READ: i32 = 63; pub const PREAD64: i32 = 67; pub const WRITE: i32 = 64;
     pub const IOCTL: i32 = 29; pub const MKNODAT: i32 = 33; pub const MOUNT: i32 = 40; pub const UMOUNT2: i32 = 39;
     pub const PIVOT_ROOT: i32 = 41; pub const CHROOT: i32 = 51; pub const UNSHARE: i32 = 97; pub const SETNS: i32 = 268;
     pub const KILL: i32 = 129; pub const PTRACE: i32 = 117; pub const WAIT4: i32 = 260; pub const STATFS: i32 = 43;
