@@ -4,7 +4,7 @@
 //! all types, instead of the one for each type that derived code has, makes the runtime 200 KB smaller.
 
 use crate::error::{Quoted, Result, error};
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{boxed::Box, fmt::format, format, string::String, vec::Vec};
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
@@ -262,13 +262,33 @@ impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
     }
 }
 
+/// What is read, and what was first found wrong in it. The visitors never fail, but for the syntax: serde_json would make an error
+/// of theirs in 2 KB.
+#[derive(Default)]
+struct Reader {
+    /// How many strings, numbers and words, beginnings of arrays and of objects there were.
+    tokens: usize,
+    /// In words, with the number of the token.
+    refusal: Option<(String, usize)>,
+}
+
+impl Reader {
+    fn refuse(&mut self, words: fmt::Arguments<'_>) {
+        let at = self.tokens;
+        self.refusal.get_or_insert_with(|| (format(words), at));
+    }
+}
+
 /// Puts the next value into a slot; without one it is ignored.
-struct Into<'s, 'a>(Option<&'s mut dyn Slot<'a>>);
+struct Into<'s, 'a> {
+    slot: Option<&'s mut dyn Slot<'a>>,
+    reader: &'s mut Reader,
+}
 
 /// Puts the next value into the place that an array has for its next element: made only when there is one.
 struct Element<'e, 's, 'a>(&'e mut Into<'s, 'a>);
 
-/// Reads a property's name.
+/// Reads a property's name; None for one with a NUL.
 struct Name;
 
 /// A number that is no integer of 64 bits comes as an object with this name: serde_json's `arbitrary_precision`, which is 2 KB
@@ -285,18 +305,20 @@ impl<'a> DeserializeSeed<'a> for Into<'_, 'a> {
 impl<'a> DeserializeSeed<'a> for Element<'_, '_, 'a> {
     type Value = ();
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> core::result::Result<(), D::Error> {
-        let slot = match self.0.0.as_mut().map(|array| array.next("")) {
+        let slot = match self.0.slot.as_mut().map(|array| array.next("")) {
             Some(Next::New(slot)) => Some(slot),
             _ => None,
         };
-        deserializer.deserialize_any(Into(slot))
+        deserializer.deserialize_any(Into { slot, reader: self.0.reader })
     }
 }
 
 impl<'a> Into<'_, 'a> {
-    fn put<E: de::Error>(&mut self, value: Value<'a>) -> core::result::Result<(), E> {
-        let put = self.0.as_mut().map_or(Ok(()), |slot| slot.put(value));
-        put.map_err(|expected| E::custom(format_args!("expected {expected}, found {value}")))
+    fn put(&mut self, value: Value<'a>) {
+        self.reader.tokens = self.reader.tokens.saturating_add(1);
+        if let Some(Err(expected)) = self.slot.as_mut().map(|slot| slot.put(value)) {
+            self.reader.refuse(format_args!("expected {expected}, found {value}"));
+        }
     }
 }
 
@@ -305,84 +327,110 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
-    fn visit_unit<E: de::Error>(self) -> core::result::Result<(), E> {
-        Ok(())
+    fn visit_unit<E: de::Error>(mut self) -> core::result::Result<(), E> {
+        self.slot = None;
+        self.visit_bool(false)
     }
     fn visit_bool<E: de::Error>(mut self, value: bool) -> core::result::Result<(), E> {
-        self.put(Value::Boolean(value))
+        self.put(Value::Boolean(value));
+        Ok(())
     }
     fn visit_u64<E: de::Error>(mut self, value: u64) -> core::result::Result<(), E> {
-        self.put(Value::Unsigned(value))
+        self.put(Value::Unsigned(value));
+        Ok(())
     }
     fn visit_i64<E: de::Error>(mut self, value: i64) -> core::result::Result<(), E> {
-        self.put(Value::Signed(value))
+        self.put(Value::Signed(value));
+        Ok(())
     }
     /// Not called ([`NUMBER`]); serde's own would bring the words for a float, 13 KB.
     fn visit_f64<E: de::Error>(mut self, _value: f64) -> core::result::Result<(), E> {
-        self.put(Value::Other)
+        self.put(Value::Other);
+        Ok(())
     }
     fn visit_borrowed_str<E: de::Error>(mut self, value: &'a str) -> core::result::Result<(), E> {
-        self.put(Value::Text(value)) // a raw NUL is no JSON: one comes by an escape only, below
+        self.put(Value::Text(value)); // a raw NUL is no JSON: one comes by an escape only, below
+        Ok(())
     }
     fn visit_str<E: de::Error>(mut self, value: &str) -> core::result::Result<(), E> {
-        match self.0 {
-            None => Ok(()),
-            Some(_) => Name.visit_str(value).and_then(|text| self.put(Value::Text(text))),
+        self.put(Value::Text(match self.slot {
+            None => "",
+            Some(_) => String::from(value).leak(),
+        }));
+        if value.as_bytes().contains(&0) {
+            self.reader.refuse(NUL);
         }
+        Ok(())
     }
     fn visit_seq<A: SeqAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
-        self.put(Value::Array)?;
+        self.put(Value::Array);
         while access.next_element_seed(Element(&mut self))?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
         let mut next = access.next_key_seed(Name)?;
-        self.put(if next == Some(NUMBER) { Value::Other } else { Value::Object })?;
+        let number = next == Some(Some(NUMBER));
+        self.put(if number { Value::Other } else { Value::Object });
+        let begin = self.reader.tokens;
         let mut seen = 0u64;
         while let Some(name) = next {
+            self.reader.tokens = self.reader.tokens.saturating_add(1);
+            let name = name.unwrap_or_else(|| {
+                self.reader.refuse(NUL);
+                ""
+            });
             let mut again = false;
-            match self.0.as_mut().map_or(Next::Unknown, |object| object.next(name)) {
-                Next::Unknown => access.next_value_seed(Into(None))?,
-                Next::New(slot) => access.next_value_seed(Into(Some(slot)))?,
-                Next::Duplicate => again = true,
+            let mut slot = match self.slot.as_mut().map_or(Next::Unknown, |object| object.next(name)) {
+                Next::Unknown => None,
+                Next::New(slot) => Some(slot),
+                Next::Duplicate => {
+                    again = true;
+                    None
+                }
                 Next::Property(number, slot) => {
                     let bit = 1u64.checked_shl(number).unwrap_or(0);
                     again = seen & bit != 0;
                     seen |= bit;
-                    if !again {
-                        access.next_value_seed(Into(Some(slot)))?;
-                    }
+                    Some(slot)
                 }
-            }
+            };
             if again {
-                return Err(de::Error::custom(format_args!("duplicate name {}", Quoted(name))));
+                self.reader.refuse(format_args!("duplicate name {}", Quoted(name)));
+                slot = None;
             }
+            access.next_value_seed(Into { slot, reader: self.reader })?;
             next = access.next_key_seed(Name)?;
+        }
+        if number {
+            self.reader.tokens = begin;
         }
         Ok(())
     }
 }
 
+/// What a string must not hold, or it would be no C string.
+const NUL: fmt::Arguments<'static> = format_args!("a string must not hold a NUL character");
+
 impl<'a> DeserializeSeed<'a> for Name {
-    type Value = &'a str;
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> core::result::Result<&'a str, D::Error> {
+    type Value = Option<&'a str>;
+    fn deserialize<D: Deserializer<'a>>(
+        self,
+        deserializer: D,
+    ) -> core::result::Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl<'a> Visitor<'a> for Name {
-    type Value = &'a str;
+    type Value = Option<&'a str>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
-    fn visit_borrowed_str<E: de::Error>(self, value: &'a str) -> core::result::Result<&'a str, E> {
-        Ok(value)
+    fn visit_borrowed_str<E: de::Error>(self, value: &'a str) -> core::result::Result<Self::Value, E> {
+        Ok(Some(value))
     }
-    fn visit_str<E: de::Error>(self, value: &str) -> core::result::Result<&'a str, E> {
-        match value.as_bytes().contains(&0) {
-            true => Err(E::custom("a string must not hold a NUL character")),
-            false => Ok(String::from(value).leak()),
-        }
+    fn visit_str<E: de::Error>(self, value: &str) -> core::result::Result<Self::Value, E> {
+        Ok((!value.as_bytes().contains(&0)).then(|| &*String::from(value).leak()))
     }
 }
 
@@ -397,28 +445,64 @@ pub fn parse<'a, T: Slot<'a> + Default>(file: &str, json: &'a [u8]) -> Result<&'
 /// The same into a place that the caller has.
 pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<()> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let read = Into(Some(slot)).deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    read.map_err(|error| {
-        let place = path_at(json, error.line(), error.column());
-        let (text, at) = (format!("{error}"), format!("line {} column {}", error.line(), error.column()));
-        let words = text.strip_suffix(&*at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(&text);
-        match place.is_empty() {
-            true => error!("{file}: {words} ({at})"),
-            false => error!("{file}: {place}: {words} ({at})"),
+    let mut reader = Reader::default();
+    let into = Into { slot: Some(slot), reader: &mut reader };
+    let read = into.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let (words, end) = match (reader.refusal, read) {
+        (Some((words, token)), _) => (words, end_of_token(json, token)),
+        (None, Ok(())) => return Ok(()),
+        (None, Err(error)) => {
+            let mut words = format!("{error}");
+            words.truncate(
+                words
+                    .len()
+                    .saturating_sub(format!(" at line {} column {}", error.line(), error.column()).len()),
+            );
+            let lines = json.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+            (words, lines.map(<[u8]>::len).sum::<usize>().saturating_add(error.column()))
         }
-    })
+    };
+    let text = json.get(..end).unwrap_or(json);
+    let line = text.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
+    let column = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().len();
+    let place = path(text);
+    let colon = if place.is_empty() { "" } else { ": " };
+    Err(error!("{file}: {place}{colon}{words} (line {line} column {column})"))
 }
 
-/// The JSON path (`linux.namespaces[3].type`) of the value that holds or ends at a place in the text. A lenient scan: what
-/// stands after the place is not looked at, and broken text gives the path as far as it could be told.
-fn path_at(json: &[u8], line: usize, column: usize) -> String {
-    let mut end = 0usize;
-    for _ in 1..line {
-        let rest = json.get(end..).unwrap_or_default();
-        end = end.saturating_add(rest.iter().position(|byte| *byte == b'\n').unwrap_or(0)).saturating_add(1);
+/// How far a string reaches that begins before `at`: to its closing quote.
+fn end_of_string(text: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = text.get(at).filter(|byte| **byte != b'"') {
+        at = at.saturating_add(if *byte == b'\\' { 2 } else { 1 });
     }
-    let text = json.get(..end.saturating_add(column).min(json.len())).unwrap_or_default();
+    at
+}
 
+/// Where a token ends, by its number ([`Reader::tokens`]) in a text that is JSON so far.
+fn end_of_token(json: &[u8], number: usize) -> usize {
+    let mut at = 0usize;
+    let mut tokens = 0usize;
+    let mut within = false;
+    while let Some(byte) = json.get(at) {
+        at = at.saturating_add(1);
+        let before =
+            core::mem::replace(&mut within, !byte.is_ascii_whitespace() && !b"{}[]:,\"".contains(byte));
+        if tokens == number && !(before && within) {
+            return at.saturating_sub(1);
+        }
+        if b"{[\"".contains(byte) || (within && !before) {
+            tokens = tokens.saturating_add(1);
+        }
+        if *byte == b'"' {
+            at = end_of_string(json, at).saturating_add(1);
+        }
+    }
+    at
+}
+
+/// The JSON path (`linux.namespaces[3].type`) of the value that holds or ends at the end of the text. A lenient scan: broken text
+/// gives the path as far as it could be told.
+fn path(text: &[u8]) -> String {
     /// An open object with the name last seen in it, or an open array with the index of the current element.
     enum Open<'a> {
         Object(&'a [u8]),
@@ -433,9 +517,7 @@ fn path_at(json: &[u8], line: usize, column: usize) -> String {
         match byte {
             b'"' => {
                 let start = at;
-                while let Some(byte) = text.get(at).filter(|byte| **byte != b'"') {
-                    at = at.saturating_add(if *byte == b'\\' { 2 } else { 1 });
-                }
+                at = end_of_string(text, at);
                 string = text.get(start..at).unwrap_or_default();
                 at = at.saturating_add(1);
             }
