@@ -292,7 +292,7 @@ struct Element<'e, 's, 'a>(&'e mut Into<'s, 'a>);
 struct Name;
 
 /// A number that is no integer of 64 bits comes as an object with this name: serde_json's `arbitrary_precision`, which is 2 KB
-/// smaller than to make a float of it.
+/// smaller than to make a float of it. One that has the name in the text is no JSON to us, as to serde_json.
 const NUMBER: &str = "$serde_json::private::Number";
 
 impl<'a> DeserializeSeed<'a> for Into<'_, 'a> {
@@ -369,9 +369,11 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
     }
     fn visit_map<A: MapAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
         let mut next = access.next_key_seed(Name)?;
-        let number = next == Some(Some(NUMBER));
-        self.put(if number { Value::Other } else { Value::Object });
-        let begin = self.reader.tokens;
+        if next == Some(Some(NUMBER)) {
+            self.put(Value::Other);
+            return Ok(());
+        }
+        self.put(Value::Object);
         let mut seen = 0u64;
         while let Some(name) = next {
             self.reader.tokens = self.reader.tokens.saturating_add(1);
@@ -400,9 +402,6 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
             }
             access.next_value_seed(Into { slot, reader: self.reader })?;
             next = access.next_key_seed(Name)?;
-        }
-        if number {
-            self.reader.tokens = begin;
         }
         Ok(())
     }
@@ -448,61 +447,72 @@ pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<(
     let mut reader = Reader::default();
     let into = Into { slot: Some(slot), reader: &mut reader };
     let read = into.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    let (words, end) = match (reader.refusal, read) {
-        (Some((words, token)), _) => (words, end_of_token(json, token)),
-        (None, Ok(())) => return Ok(()),
-        (None, Err(error)) => {
-            let mut words = format!("{error}");
-            words.truncate(
-                words
-                    .len()
-                    .saturating_sub(format!(" at line {} column {}", error.line(), error.column()).len()),
-            );
-            let lines = json.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
-            (words, lines.map(<[u8]>::len).sum::<usize>().saturating_add(error.column()))
+    let (words, line, column) = match (reader.refusal, read) {
+        (Some((words, token)), _) => {
+            let (line, column) = end_of_token(json, token);
+            (words, line, column)
         }
+        (None, Ok(())) => return Ok(()),
+        (None, Err(error)) => (format!("{error}"), error.line(), error.column()),
     };
-    let text = json.get(..end).unwrap_or(json);
-    let line = text.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
-    let column = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().len();
-    let place = path(text);
+    let at = format!("line {line} column {column}");
+    let words = words.strip_suffix(&*at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(&words);
+    let place = path_at(json, line, column);
     let colon = if place.is_empty() { "" } else { ": " };
-    Err(error!("{file}: {place}{colon}{words} (line {line} column {column})"))
+    Err(error!("{file}: {place}{colon}{words} ({at})"))
 }
 
-/// How far a string reaches that begins before `at`: to its closing quote.
-fn end_of_string(text: &[u8], mut at: usize) -> usize {
-    while let Some(byte) = text.get(at).filter(|byte| **byte != b'"') {
-        at = at.saturating_add(if *byte == b'\\' { 2 } else { 1 });
-    }
-    at
+/// The length of a string up to its closing quote.
+fn string_length(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let is_end = |byte: &u8| {
+        let plain = !escaped;
+        escaped = *byte == b'\\' && plain;
+        *byte == b'"' && plain
+    };
+    text.iter().position(is_end).unwrap_or(text.len())
 }
 
-/// Where a token ends, by its number ([`Reader::tokens`]) in a text that is JSON so far.
-fn end_of_token(json: &[u8], number: usize) -> usize {
-    let mut at = 0usize;
+/// Line and column in which a token ends, by its number ([`Reader::tokens`]), as serde_json counts them: what it has read.
+fn end_of_token(json: &[u8], number: usize) -> (usize, usize) {
+    let (mut line, mut column) = (1usize, 0usize);
     let mut tokens = 0usize;
     let mut within = false;
-    while let Some(byte) = json.get(at) {
-        at = at.saturating_add(1);
-        let before =
-            core::mem::replace(&mut within, !byte.is_ascii_whitespace() && !b"{}[]:,\"".contains(byte));
-        if tokens == number && !(before && within) {
-            return at.saturating_sub(1);
+    let mut rest = json;
+    while let [byte, after @ ..] = rest {
+        let word = !byte.is_ascii_whitespace() && !b"{}[]:,\"".contains(byte);
+        let begins = matches!(byte, b'{' | b'[' | b'"') || word && !within;
+        if tokens == number && !(word && within) {
+            break;
         }
-        if b"{[\"".contains(byte) || (within && !before) {
+        within = word;
+        rest = after;
+        let mut length = 1usize;
+        if begins {
             tokens = tokens.saturating_add(1);
         }
         if *byte == b'"' {
-            at = end_of_string(json, at).saturating_add(1);
+            length = string_length(rest).saturating_add(2);
+            rest = rest.get(length.saturating_sub(1)..).unwrap_or_default();
+        }
+        column = column.saturating_add(length);
+        if *byte == b'\n' {
+            (line, column) = (line.saturating_add(1), 0);
         }
     }
-    at
+    (line, column)
 }
 
-/// The JSON path (`linux.namespaces[3].type`) of the value that holds or ends at the end of the text. A lenient scan: broken text
-/// gives the path as far as it could be told.
-fn path(text: &[u8]) -> String {
+/// The JSON path (`linux.namespaces[3].type`) of the value that holds or ends at a place in the text. A lenient scan: what
+/// stands after the place is not looked at, and broken text gives the path as far as it could be told.
+fn path_at(json: &[u8], line: usize, column: usize) -> String {
+    let mut end = 0usize;
+    for _ in 1..line {
+        let rest = json.get(end..).unwrap_or_default();
+        end = end.saturating_add(rest.iter().position(|byte| *byte == b'\n').unwrap_or(0)).saturating_add(1);
+    }
+    let text = json.get(..end.saturating_add(column).min(json.len())).unwrap_or_default();
+
     /// An open object with the name last seen in it, or an open array with the index of the current element.
     enum Open<'a> {
         Object(&'a [u8]),
@@ -517,7 +527,7 @@ fn path(text: &[u8]) -> String {
         match byte {
             b'"' => {
                 let start = at;
-                at = end_of_string(text, at);
+                at = at.saturating_add(string_length(text.get(at..).unwrap_or_default()));
                 string = text.get(start..at).unwrap_or_default();
                 at = at.saturating_add(1);
             }
