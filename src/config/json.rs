@@ -369,7 +369,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
     }
     fn visit_map<A: MapAccess<'a>>(mut self, mut access: A) -> core::result::Result<(), A::Error> {
         let mut next = access.next_key_seed(Name)?;
-        if next == Some(Some(NUMBER)) {
+        if let Some(Some(NUMBER)) = next {
             self.put(Value::Other);
             return Ok(());
         }
