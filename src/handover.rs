@@ -3,6 +3,7 @@
 
 use crate::activation::is_callers;
 use crate::args::text;
+use crate::compile::cstring;
 use crate::error::{Error, Result, error};
 use crate::paths;
 use crate::spawn::Child;
@@ -20,22 +21,23 @@ pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
 /// Writes a pid beside the file and renames it: whoever sees the file sees all of it, and a name that somebody else may have put
 /// there is not written through.
 pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
+    let name = path;
     let path = text(path, "--pid-file")?;
     let failed = |errno| Error::sys("--pid-file: write", path)(errno);
-    let beside = match paths::split_last(path, b'/') {
+    let beside = cstring(&match paths::split_last(path, b'/') {
         Some((directory, name)) => format!("{directory}/.{name}.new"),
         None => format!(".{path}.new"),
-    };
+    });
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let open = || rustix::fs::open(&*beside, flags, Mode::from_raw_mode(0o644));
+    let open = || rustix::fs::open(beside, flags, Mode::from_raw_mode(0o644));
     let file = match open() {
         // Left by a call that was killed.
-        Err(Errno::EXIST) => rustix::fs::unlink(&*beside).and_then(|()| open()),
+        Err(Errno::EXIST) => rustix::fs::unlink(beside).and_then(|()| open()),
         other => other,
     };
     let file = file.map_err(failed)?;
     store::write_all(&file, pid.to_string().as_bytes()).map_err(failed)?;
-    rustix::fs::rename(&*beside, path).map_err(failed)
+    rustix::fs::rename(beside, name).map_err(failed)
 }
 
 /// Hands a pidfd of the child to `--pidfd-socket`.

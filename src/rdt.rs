@@ -5,12 +5,13 @@
 //! been made is noted in the state directory before it is, as the cgroup is, so that a killed create can be undone.
 
 use crate::cgroup::host;
+use crate::compile::cstring;
 use crate::config::{Config, IntelRdt};
 use crate::error::{Error, Quoted, Result, error};
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use alloc::{format, string::String, vec::Vec};
-use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
 /// A container's group: where its processes and its schemata go.
@@ -86,7 +87,7 @@ fn refuse(field: &str, why: &str) -> Error {
 }
 
 fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
-    let is_new = rustix::fs::access(group.control(), Access::EXISTS).is_err();
+    let is_new = rustix::fs::access(cstring(&group.control()), Access::EXISTS).is_err();
     let is_named = asked.clos_id.is_some();
     let l3 = asked.l3_cache_schema.unwrap_or_default();
     let bandwidth = asked.mem_bw_schema.unwrap_or_default();
@@ -236,7 +237,7 @@ impl Group {
 /// Removes what was noted. One that is gone is no error.
 pub fn remove(entry: &Entry) -> Result<()> {
     let Some(path) = entry.rdt() else { return Ok(()) };
-    match rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR) {
+    match rustix::fs::rmdir(path) {
         Ok(()) | Err(Errno::NOENT) => entry.forget_rdt(),
         Err(errno) => Err(Error::sys("remove the resctrl group", path)(errno)),
     }

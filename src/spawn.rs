@@ -9,7 +9,7 @@ pub mod render;
 pub mod sources;
 
 use crate::child::Fds;
-use crate::compile::namespaces::NAMESPACES;
+use crate::compile::{cstring, namespaces::NAMESPACES};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind};
@@ -336,7 +336,8 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
         };
         let file = NAMESPACES.iter().find(|(_, kind, _)| *kind == join.kind).map_or("", |(.., file)| file);
         let path = format!("/proc/self/ns/{file}");
-        let own = rustix::fs::stat(&*path).map_err(Error::sys("open the runtime's own namespace", &path))?;
+        let own = rustix::fs::stat(cstring(&path))
+            .map_err(Error::sys("open the runtime's own namespace", &path))?;
         let there = rustix::fs::fstat(there)
             .map_err(Error::sys("look at a namespace", &join.path.to_string_lossy()))?;
         if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {

@@ -110,13 +110,17 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     core::str::from_utf8(text).ok()?.trim_ascii().parse().ok()
 }
 
-/// Adds the processes of a directory and those below it.
+/// Adds the processes of a directory and those below it, in order and each once.
 pub(super) fn collect(dir: &OwnedFd, pids: &mut Vec<i32>) -> rustix::io::Result<()> {
     let mut add = |dir: &OwnedFd| match read_file(dir, c"cgroup.procs") {
         Ok(text) => {
             let text = core::str::from_utf8(&text).unwrap_or_default();
             // 0 is a process that the caller's pid namespace does not see.
-            pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
+            for pid in text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0) {
+                if let Err(place) = pids.binary_search(&pid) {
+                    pids.insert(place, pid);
+                }
+            }
             Ok(())
         }
         // A threaded cgroup (EOPNOTSUPP): its processes are listed by the domain above. Removed meanwhile (ENODEV).

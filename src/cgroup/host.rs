@@ -3,7 +3,7 @@
 //! The common places are asked with one access(2) each; /proc/self/mountinfo is read only when they are not there, or when
 //! a limit was asked for that may live on a cgroup v1 hierarchy.
 
-use crate::compile::cgroup::Controllers;
+use crate::compile::{cgroup::Controllers, cstring};
 use alloc::{format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
@@ -25,7 +25,7 @@ pub struct Host {
 
 /// Whether a file system of this type is seen at a path.
 fn is(path: &str, magic: u64) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type as u64 & 0xffff_ffff == magic)
+    rustix::fs::statfs(cstring(path)).is_ok_and(|stat| stat.f_type as u64 & 0xffff_ffff == magic)
 }
 
 /// Finds cgroup2: where systemd and every distribution mount it, where a hybrid host has it, or anywhere.
@@ -40,7 +40,7 @@ pub fn cgroup2() -> Host {
 
 /// Whether a cgroup2 is not this process's to write to; None for one that is none: no other file system has this file.
 fn is_denied(path: &str) -> Option<bool> {
-    match rustix::fs::access(format!("{path}/cgroup.subtree_control"), Access::WRITE_OK) {
+    match rustix::fs::access(cstring(&format!("{path}/cgroup.subtree_control")), Access::WRITE_OK) {
         Ok(()) | Err(Errno::ROFS) => Some(false),
         Err(Errno::ACCESS) => Some(true),
         Err(_) => None,

@@ -19,6 +19,7 @@ pub mod systemd;
 mod watch;
 
 use crate::compile::cgroup::{Occasion, compile};
+use crate::compile::cstring;
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
@@ -116,7 +117,7 @@ impl Cgroup {
     /// below it takes no process itself (cgroups(7) "no internal processes"), and an init that manages cgroups makes its own one.
     pub fn follow(&'static mut self, pid: i32) -> Result<&'static Cgroup> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let text = rustix::fs::open(format!("/proc/{pid}/cgroup"), flags, Mode::empty())
+        let text = rustix::fs::open(&*format!("/proc/{pid}/cgroup"), flags, Mode::empty())
             .and_then(|file| read_to_end(&file))
             .map_err(Error::os("read the cgroup of the container's process"))?;
         let text = core::str::from_utf8(&text).unwrap_or_default();
@@ -202,10 +203,9 @@ impl Cgroup {
             rustix::fs::open("/sys/kernel/cgroup/delegate", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .and_then(|file| read_to_end(&file))
                 .unwrap_or_else(|_| b"cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n".to_vec());
-        for name in
-            listed.split(|byte| *byte == b'\n').filter(|name| !name.is_empty() && !name.contains(&b'/'))
-        {
-            match rustix::fs::chownat(&dir.fd, name, owner, None, AtFlags::SYMLINK_NOFOLLOW) {
+        let listed = core::str::from_utf8(&listed).unwrap_or_default();
+        for name in listed.lines().filter(|name| !name.is_empty() && !name.contains('/')) {
+            match rustix::fs::chownat(&dir.fd, cstring(name), owner, None, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(failed(errno)),
             }
@@ -220,8 +220,6 @@ impl Cgroup {
         if let Some(dir) = self.dirs.first() {
             collect(&dir.fd, &mut pids).map_err(Error::sys("list the processes of", dir.path))?;
         }
-        pids.sort_unstable();
-        pids.dedup();
         Ok(pids)
     }
 

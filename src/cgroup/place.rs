@@ -9,6 +9,7 @@ use super::systemd::{self, Scope};
 use super::{Cgroup, PATIENCE, apply, device};
 use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
+use crate::compile::cstring;
 use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
@@ -243,7 +244,9 @@ fn note(places: &[Place]) -> &'static str {
         line("", place.path);
     }
     for place in places.iter().filter(|place| !place.is_default()) {
-        for parent in place.parents().filter(|path| rustix::fs::access(*path, Access::EXISTS).is_err()) {
+        for parent in
+            place.parents().filter(|path| rustix::fs::access(cstring(path), Access::EXISTS).is_err())
+        {
             line("+", parent);
         }
     }

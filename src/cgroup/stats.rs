@@ -3,6 +3,7 @@
 
 use super::Cgroup;
 use super::dir::{key, number, read_file};
+use crate::compile::process::ranges;
 use crate::json::Writer;
 use alloc::string::String;
 
@@ -138,7 +139,9 @@ impl Cgroup {
                 continue;
             }
             out.array(name);
-            ranges(&text, &mut |number| out.unsigned("", number.into()));
+            ranges(text.trim_ascii(), &mut |first, last| {
+                (first..=last).for_each(|number| out.unsigned("", number));
+            });
             out.end_array();
         }
         out.end_object();
@@ -262,28 +265,9 @@ fn block_entry(device: &str, operation: &str, value: &str, out: &mut Writer) {
     }
 }
 
-/// `0-2,7` as single numbers.
-fn ranges(text: &str, each: &mut dyn FnMut(u16)) {
-    for part in text.trim_ascii().split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
-            (first..=last).for_each(&mut *each);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn processors_are_listed_one_by_one() {
-        let mut numbers = alloc::vec::Vec::new();
-        ranges("0-2,7\n", &mut |number| numbers.push(number));
-        assert_eq!(numbers, [0, 1, 2, 7]);
-        ranges("\n", &mut |number| numbers.push(number));
-        assert_eq!(numbers.len(), 4);
-    }
 
     #[test]
     fn a_device_line_that_is_not_one_is_left_out() {

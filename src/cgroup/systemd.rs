@@ -7,6 +7,7 @@
 
 use super::dbus::{BUS, Body, Connection, Object};
 use crate::compile::cgroup::Write;
+use crate::compile::process::bit_list;
 use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use rustix::fd::OwnedFd;
@@ -38,7 +39,7 @@ pub fn is_form(cgroups_path: &str) -> bool {
 
 /// Whether systemd runs this machine (sd_booted(3)).
 pub fn is_running() -> bool {
-    rustix::fs::access("/run/systemd/system", rustix::fs::Access::EXISTS).is_ok()
+    rustix::fs::access(c"/run/systemd/system", rustix::fs::Access::EXISTS).is_ok()
 }
 
 impl Scope {
@@ -346,21 +347,12 @@ fn properties(writes: &[Write]) -> Vec<(&'static str, Value<'static>)> {
     properties
 }
 
-/// `0-2,7` as bits.
+/// `0-2,7` as bits, without bytes of none at the end. The kernel lets a part of such a list be empty.
 fn mask(list: &str) -> Option<Vec<u8>> {
-    let mut mask: Vec<u8> = Vec::new();
-    for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u16, u16) = (first.trim_ascii().parse().ok()?, last.trim_ascii().parse().ok()?);
-        for number in first..=last {
-            let byte = usize::from(number / 8);
-            if mask.len() <= byte {
-                mask.resize(byte.saturating_add(1), 0);
-            }
-            *mask.get_mut(byte)? |= 1 << (number % 8);
-        }
-    }
-    (!mask.is_empty()).then_some(mask)
+    let parts: Vec<&str> = list.split(',').map(str::trim_ascii).filter(|part| !part.is_empty()).collect();
+    let bits = bit_list(&parts.join(","))?;
+    let end = bits.iter().rposition(|byte| *byte != 0)?;
+    bits.get(..=end).map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]

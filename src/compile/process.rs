@@ -317,20 +317,27 @@ pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
     Ok(MemoryPolicy { mode: mode | flags, nodes })
 }
 
+/// Calls with the first and the last number of every part of a list such as `0-3,7`; None for what is no such list.
+pub fn ranges(list: &str, each: &mut dyn FnMut(u64, u64)) -> Option<()> {
+    let number = |text: &str| {
+        let text = text.trim_ascii();
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    };
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        each(number(first)?, number(last)?);
+    }
+    Some(())
+}
+
 /// A list of numbers and ranges below 8192 (the kernel's NR_CPUS limit) as a mask of whole 64-bit words.
 pub fn bit_list(list: &str) -> Option<&'static [u8]> {
     let mut mask: Vec<u8> = Vec::new();
-    for part in list.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let strict = |text: &str| {
-            text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<usize>().ok())?
-        };
-        let (first, last) = (strict(first.trim_ascii())?, strict(last.trim_ascii())?);
-        if first > last || last >= 8192 {
-            return None;
-        }
-        for number in first..=last {
-            let byte = number >> 3;
+    let mut sound = true;
+    ranges(list, &mut |first, last| {
+        sound &= first <= last && last < 8192;
+        for number in first..=last.min(8191) {
+            let byte = (number >> 3) as usize;
             if byte >= mask.len() {
                 mask.resize((byte | 7).saturating_add(1), 0);
             }
@@ -338,8 +345,8 @@ pub fn bit_list(list: &str) -> Option<&'static [u8]> {
                 *byte |= 1u8 << (number & 7);
             }
         }
-    }
-    Some(mask.leak())
+    })?;
+    sound.then_some(mask.leak())
 }
 
 #[cfg(test)]

@@ -28,8 +28,11 @@ pub fn open(plan: &mut Plan) -> Result<Vec<Option<OwnedFd>>> {
         return Ok(Vec::new());
     }
     let plan = &*plan;
-    let one = |mount| if needed(mount) { detach(plan, mount) } else { Ok(None) };
-    plan.mounts.iter().map(one).collect()
+    let mut sources = Vec::with_capacity(plan.mounts.len());
+    for mount in &plan.mounts {
+        sources.push(if needed(mount) { detach(plan, mount)? } else { None });
+    }
+    Ok(sources)
 }
 
 /// From the path of a link to its text. What is no link is bound.
