@@ -25,7 +25,7 @@ fn text() -> String {
     out.string("ociVersionMin", "1.0.0");
     out.string("ociVersionMax", SPEC);
     out.strings("hooks", &mut HOOKS.into_iter());
-    out.strings("mountOptions", &mut options::OPTIONS.iter().map(|(name, _)| *name));
+    out.strings("mountOptions", &mut options::OPTIONS.names.iter());
     linux(&mut out);
     out.object("annotations");
     // The name under which callers look for it.
@@ -42,7 +42,7 @@ fn text() -> String {
 fn linux(out: &mut Writer) {
     out.object("linux");
     out.strings("namespaces", &mut namespaces::NAMESPACES.iter().map(|(name, ..)| *name));
-    out.strings("capabilities", &mut capabilities::NAMES.into_iter());
+    out.strings("capabilities", &mut capabilities::NAMES.iter());
     out.object("cgroup");
     for name in ["v1", "v2", "systemd", "systemdUser", "rdma"] {
         out.flag(name, true);
@@ -50,11 +50,11 @@ fn linux(out: &mut Writer) {
     out.end_object();
     out.object("seccomp");
     out.flag("enabled", true);
-    out.strings("actions", &mut seccomp::ACTIONS.iter().map(|(name, ..)| *name));
-    out.strings("operators", &mut seccomp::OPERATORS.iter().map(|(name, _)| *name));
-    out.strings("archs", &mut seccomp::table::ARCHITECTURES.iter().copied());
+    out.strings("actions", &mut seccomp::ACTIONS.names.iter());
+    out.strings("operators", &mut seccomp::OPERATORS.names.iter());
+    out.strings("archs", &mut seccomp::table::ARCHITECTURES.iter());
     for list in ["knownFlags", "supportedFlags"] {
-        out.strings(list, &mut seccomp::FLAGS.iter().map(|(name, _)| *name));
+        out.strings(list, &mut seccomp::FLAGS.names.iter());
     }
     out.end_object();
     for name in ["apparmor", "selinux", "netDevices", "intelRdt"] {
@@ -67,8 +67,8 @@ fn linux(out: &mut Writer) {
         out.end_object();
     }
     out.object("memoryPolicy");
-    out.strings("modes", &mut process::MEMORY_MODES.iter().map(|(name, _)| *name));
-    out.strings("flags", &mut process::MEMORY_FLAGS.iter().map(|(name, _)| *name));
+    out.strings("modes", &mut process::MEMORY_MODES.names.iter());
+    out.strings("flags", &mut process::MEMORY_FLAGS.names.iter());
     out.end_object();
     out.object("mountExtensions");
     out.object("idmap");

@@ -1,5 +1,6 @@
 //! `root` and `mounts`: paths made relative to the container's root, options sorted into flags, attributes and data.
 
+use super::names::{Names, names};
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
 use crate::error::{Error, Quoted, Result, error};
@@ -13,7 +14,7 @@ use linux_raw_sys::general::{
 
 /// Files below /proc that lxcfs and its like replace; all other destinations there are refused (CVE-2019-16884: a mount
 /// below /proc can redirect what a runtime writes).
-const PROC_FILES: &[&str] = &[
+static PROC_FILES: Names = names![
     "cpuinfo",
     "diskstats",
     "meminfo",
@@ -253,7 +254,7 @@ fn compile(
 
     let target = inside(mount.destination);
     let target_text = target.to_str().unwrap_or_default();
-    if target_text.strip_prefix("proc/").is_some_and(|file| !PROC_FILES.contains(&file)) {
+    if target_text.strip_prefix("proc/").is_some_and(|file| PROC_FILES.position(file).is_none()) {
         return Err(refuse("no mounts below /proc, except for the files that lxcfs replaces"));
     }
     if matches!(fstype, "proc" | "sysfs") && target_text == "." {

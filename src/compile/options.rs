@@ -1,5 +1,6 @@
 //! Mount options: one table for the compiler, `features` and `check`.
 
+use super::names::{Table, table};
 use linux_raw_sys::general::{
     MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NOEXEC,
     MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_DIRSYNC,
@@ -38,78 +39,77 @@ pub enum Effect {
 use Effect::*;
 
 /// Every option that is not file system data, sorted by name (config.md "mounts", config-linux.md; the last three are crun's).
-pub const OPTIONS: &[(&str, Effect)] = &[
-    ("async", ClearSuper(MS_SYNCHRONOUS)),
-    ("atime", Clear(MS_NOATIME, MOUNT_ATTR_NOATIME)),
-    ("bind", Bind),
-    ("copy-symlink", CopySymlink),
-    ("defaults", None),
-    ("dest-nofollow", TargetNofollow),
-    ("dev", Clear(MS_NODEV, MOUNT_ATTR_NODEV)),
-    ("diratime", Clear(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME)),
-    ("dirsync", SetSuper(MS_DIRSYNC)),
-    ("exec", Clear(MS_NOEXEC, MOUNT_ATTR_NOEXEC)),
-    ("idmap", IdMap),
-    ("iversion", SetSuper(MS_I_VERSION)),
-    ("lazytime", SetSuper(MS_LAZYTIME)),
-    ("loud", ClearSuper(MS_SILENT)),
-    ("mand", SetSuper(MS_MANDLOCK)),
-    ("noatime", Set(MS_NOATIME, MOUNT_ATTR_NOATIME)),
-    ("nodev", Set(MS_NODEV, MOUNT_ATTR_NODEV)),
-    ("nodiratime", Set(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME)),
-    ("noexec", Set(MS_NOEXEC, MOUNT_ATTR_NOEXEC)),
-    ("noiversion", ClearSuper(MS_I_VERSION)),
-    ("nolazytime", ClearSuper(MS_LAZYTIME)),
-    ("nomand", ClearSuper(MS_MANDLOCK)),
-    ("norelatime", Clear(MS_RELATIME, MOUNT_ATTR__ATIME)),
-    ("nostrictatime", Clear(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME)),
-    ("nosuid", Set(MS_NOSUID, MOUNT_ATTR_NOSUID)),
-    ("nosymfollow", Set(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW)),
-    ("private", Propagation(MS_PRIVATE)),
-    ("ratime", ClearTree(MOUNT_ATTR_NOATIME)),
-    ("rbind", TreeBind),
-    ("rdev", ClearTree(MOUNT_ATTR_NODEV)),
-    ("rdiratime", ClearTree(MOUNT_ATTR_NODIRATIME)),
-    ("relatime", Set(MS_RELATIME, 0)), // MOUNT_ATTR_RELATIME is 0: the value of a cleared ATIME field
-    ("remount", Remount),
-    ("rexec", ClearTree(MOUNT_ATTR_NOEXEC)),
-    ("ridmap", TreeIdMap),
-    ("rnoatime", SetTree(MOUNT_ATTR_NOATIME)),
-    ("rnodev", SetTree(MOUNT_ATTR_NODEV)),
-    ("rnodiratime", SetTree(MOUNT_ATTR_NODIRATIME)),
-    ("rnoexec", SetTree(MOUNT_ATTR_NOEXEC)),
-    ("rnorelatime", ClearTree(MOUNT_ATTR__ATIME)),
-    ("rnostrictatime", ClearTree(MOUNT_ATTR_STRICTATIME)),
-    ("rnosuid", SetTree(MOUNT_ATTR_NOSUID)),
-    ("rnosymfollow", SetTree(MOUNT_ATTR_NOSYMFOLLOW)),
-    ("ro", Set(MS_RDONLY, MOUNT_ATTR_RDONLY)),
-    ("rprivate", Propagation(MS_PRIVATE | MS_REC)),
-    ("rrelatime", SetTree(0)),
-    ("rro", SetTree(MOUNT_ATTR_RDONLY)),
-    ("rrw", ClearTree(MOUNT_ATTR_RDONLY)),
-    ("rshared", Propagation(MS_SHARED | MS_REC)),
-    ("rslave", Propagation(MS_SLAVE | MS_REC)),
-    ("rstrictatime", SetTree(MOUNT_ATTR_STRICTATIME)),
-    ("rsuid", ClearTree(MOUNT_ATTR_NOSUID)),
-    ("rsymfollow", ClearTree(MOUNT_ATTR_NOSYMFOLLOW)),
-    ("runbindable", Propagation(MS_UNBINDABLE | MS_REC)),
-    ("rw", Clear(MS_RDONLY, MOUNT_ATTR_RDONLY)),
-    ("shared", Propagation(MS_SHARED)),
-    ("silent", SetSuper(MS_SILENT)),
-    ("slave", Propagation(MS_SLAVE)),
-    ("src-nofollow", SourceNofollow),
-    ("strictatime", Set(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME)),
-    ("suid", Clear(MS_NOSUID, MOUNT_ATTR_NOSUID)),
-    ("symfollow", Clear(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW)),
-    ("sync", SetSuper(MS_SYNCHRONOUS)),
-    ("tmpcopyup", CopyUp),
-    ("unbindable", Propagation(MS_UNBINDABLE)),
-];
+pub static OPTIONS: Table<Effect> = table! {
+    "async" => ClearSuper(MS_SYNCHRONOUS),
+    "atime" => Clear(MS_NOATIME, MOUNT_ATTR_NOATIME),
+    "bind" => Bind,
+    "copy-symlink" => CopySymlink,
+    "defaults" => None,
+    "dest-nofollow" => TargetNofollow,
+    "dev" => Clear(MS_NODEV, MOUNT_ATTR_NODEV),
+    "diratime" => Clear(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME),
+    "dirsync" => SetSuper(MS_DIRSYNC),
+    "exec" => Clear(MS_NOEXEC, MOUNT_ATTR_NOEXEC),
+    "idmap" => IdMap,
+    "iversion" => SetSuper(MS_I_VERSION),
+    "lazytime" => SetSuper(MS_LAZYTIME),
+    "loud" => ClearSuper(MS_SILENT),
+    "mand" => SetSuper(MS_MANDLOCK),
+    "noatime" => Set(MS_NOATIME, MOUNT_ATTR_NOATIME),
+    "nodev" => Set(MS_NODEV, MOUNT_ATTR_NODEV),
+    "nodiratime" => Set(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME),
+    "noexec" => Set(MS_NOEXEC, MOUNT_ATTR_NOEXEC),
+    "noiversion" => ClearSuper(MS_I_VERSION),
+    "nolazytime" => ClearSuper(MS_LAZYTIME),
+    "nomand" => ClearSuper(MS_MANDLOCK),
+    "norelatime" => Clear(MS_RELATIME, MOUNT_ATTR__ATIME),
+    "nostrictatime" => Clear(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME),
+    "nosuid" => Set(MS_NOSUID, MOUNT_ATTR_NOSUID),
+    "nosymfollow" => Set(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW),
+    "private" => Propagation(MS_PRIVATE),
+    "ratime" => ClearTree(MOUNT_ATTR_NOATIME),
+    "rbind" => TreeBind,
+    "rdev" => ClearTree(MOUNT_ATTR_NODEV),
+    "rdiratime" => ClearTree(MOUNT_ATTR_NODIRATIME),
+    "relatime" => Set(MS_RELATIME, 0), // MOUNT_ATTR_RELATIME is 0: the value of a cleared ATIME field
+    "remount" => Remount,
+    "rexec" => ClearTree(MOUNT_ATTR_NOEXEC),
+    "ridmap" => TreeIdMap,
+    "rnoatime" => SetTree(MOUNT_ATTR_NOATIME),
+    "rnodev" => SetTree(MOUNT_ATTR_NODEV),
+    "rnodiratime" => SetTree(MOUNT_ATTR_NODIRATIME),
+    "rnoexec" => SetTree(MOUNT_ATTR_NOEXEC),
+    "rnorelatime" => ClearTree(MOUNT_ATTR__ATIME),
+    "rnostrictatime" => ClearTree(MOUNT_ATTR_STRICTATIME),
+    "rnosuid" => SetTree(MOUNT_ATTR_NOSUID),
+    "rnosymfollow" => SetTree(MOUNT_ATTR_NOSYMFOLLOW),
+    "ro" => Set(MS_RDONLY, MOUNT_ATTR_RDONLY),
+    "rprivate" => Propagation(MS_PRIVATE | MS_REC),
+    "rrelatime" => SetTree(0),
+    "rro" => SetTree(MOUNT_ATTR_RDONLY),
+    "rrw" => ClearTree(MOUNT_ATTR_RDONLY),
+    "rshared" => Propagation(MS_SHARED | MS_REC),
+    "rslave" => Propagation(MS_SLAVE | MS_REC),
+    "rstrictatime" => SetTree(MOUNT_ATTR_STRICTATIME),
+    "rsuid" => ClearTree(MOUNT_ATTR_NOSUID),
+    "rsymfollow" => ClearTree(MOUNT_ATTR_NOSYMFOLLOW),
+    "runbindable" => Propagation(MS_UNBINDABLE | MS_REC),
+    "rw" => Clear(MS_RDONLY, MOUNT_ATTR_RDONLY),
+    "shared" => Propagation(MS_SHARED),
+    "silent" => SetSuper(MS_SILENT),
+    "slave" => Propagation(MS_SLAVE),
+    "src-nofollow" => SourceNofollow,
+    "strictatime" => Set(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME),
+    "suid" => Clear(MS_NOSUID, MOUNT_ATTR_NOSUID),
+    "symfollow" => Clear(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW),
+    "sync" => SetSuper(MS_SYNCHRONOUS),
+    "tmpcopyup" => CopyUp,
+    "unbindable" => Propagation(MS_UNBINDABLE),
+};
 
 /// What an option does; None when it is data for the file system.
 pub fn find(name: &str) -> Option<Effect> {
-    let at = OPTIONS.binary_search_by(|(have, _)| (*have).cmp(name)).ok()?;
-    OPTIONS.get(at).map(|(_, effect)| *effect)
+    OPTIONS.find(name)
 }
 
 /// The propagation types by their `rootfsPropagation` names; the spec's four are recursive by nature.
@@ -125,9 +125,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_so_that_every_option_is_found() {
-        for (name, effect) in OPTIONS {
-            assert_eq!(find(name), Some(*effect), "{name}");
+    fn every_option_is_found_and_data_is_not() {
+        for (name, effect) in OPTIONS.iter() {
+            assert_eq!(find(name), Some(effect), "{name}");
         }
         assert_eq!(find("size=4k"), Option::None);
     }

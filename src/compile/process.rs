@@ -1,5 +1,6 @@
 //! `process`: the part of the Plan that create, run and exec share.
 
+use super::names::{Table, table};
 use super::{capabilities, cstring, cstrings};
 use crate::activation::LISTEN_PID;
 use crate::config;
@@ -14,61 +15,56 @@ use linux_raw_sys::general::{
 };
 
 /// Resource limits by name (getrlimit(2)). The numbers differ between architectures.
-pub const RLIMITS: &[(&str, u32)] = &[
-    ("RLIMIT_AS", RLIMIT_AS),
-    ("RLIMIT_CORE", RLIMIT_CORE),
-    ("RLIMIT_CPU", RLIMIT_CPU),
-    ("RLIMIT_DATA", RLIMIT_DATA),
-    ("RLIMIT_FSIZE", RLIMIT_FSIZE),
-    ("RLIMIT_LOCKS", RLIMIT_LOCKS),
-    ("RLIMIT_MEMLOCK", RLIMIT_MEMLOCK),
-    ("RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE),
-    ("RLIMIT_NICE", RLIMIT_NICE),
-    ("RLIMIT_NOFILE", RLIMIT_NOFILE),
-    ("RLIMIT_NPROC", RLIMIT_NPROC),
-    ("RLIMIT_RSS", RLIMIT_RSS),
-    ("RLIMIT_RTPRIO", RLIMIT_RTPRIO),
-    ("RLIMIT_RTTIME", RLIMIT_RTTIME),
-    ("RLIMIT_SIGPENDING", RLIMIT_SIGPENDING),
-    ("RLIMIT_STACK", RLIMIT_STACK),
-];
+pub static RLIMITS: Table<u32> = table! {
+    "RLIMIT_AS" => RLIMIT_AS,
+    "RLIMIT_CORE" => RLIMIT_CORE,
+    "RLIMIT_CPU" => RLIMIT_CPU,
+    "RLIMIT_DATA" => RLIMIT_DATA,
+    "RLIMIT_FSIZE" => RLIMIT_FSIZE,
+    "RLIMIT_LOCKS" => RLIMIT_LOCKS,
+    "RLIMIT_MEMLOCK" => RLIMIT_MEMLOCK,
+    "RLIMIT_MSGQUEUE" => RLIMIT_MSGQUEUE,
+    "RLIMIT_NICE" => RLIMIT_NICE,
+    "RLIMIT_NOFILE" => RLIMIT_NOFILE,
+    "RLIMIT_NPROC" => RLIMIT_NPROC,
+    "RLIMIT_RSS" => RLIMIT_RSS,
+    "RLIMIT_RTPRIO" => RLIMIT_RTPRIO,
+    "RLIMIT_RTTIME" => RLIMIT_RTTIME,
+    "RLIMIT_SIGPENDING" => RLIMIT_SIGPENDING,
+    "RLIMIT_STACK" => RLIMIT_STACK,
+};
 
 /// sched_setattr(2) policies by name.
-pub const SCHEDULERS: &[(&str, u32)] = &[
-    ("SCHED_OTHER", 0),
-    ("SCHED_FIFO", 1),
-    ("SCHED_RR", 2),
-    ("SCHED_BATCH", 3),
-    ("SCHED_ISO", 4),
-    ("SCHED_IDLE", 5),
-    ("SCHED_DEADLINE", 6),
-];
+pub static SCHEDULERS: Table<u32> = table! {
+    "SCHED_OTHER" => 0,
+    "SCHED_FIFO" => 1,
+    "SCHED_RR" => 2,
+    "SCHED_BATCH" => 3,
+    "SCHED_ISO" => 4,
+    "SCHED_IDLE" => 5,
+    "SCHED_DEADLINE" => 6,
+};
 
 /// sched_setattr(2) flags by name.
-pub const SCHEDULER_FLAGS: &[(&str, u32)] = &[
-    ("SCHED_FLAG_RESET_ON_FORK", 0x01),
-    ("SCHED_FLAG_RECLAIM", 0x02),
-    ("SCHED_FLAG_DL_OVERRUN", 0x04),
-    ("SCHED_FLAG_KEEP_POLICY", 0x08),
-    ("SCHED_FLAG_KEEP_PARAMS", 0x10),
-    ("SCHED_FLAG_UTIL_CLAMP_MIN", 0x20),
-    ("SCHED_FLAG_UTIL_CLAMP_MAX", 0x40),
-];
+pub static SCHEDULER_FLAGS: Table<u32> = table! {
+    "SCHED_FLAG_RESET_ON_FORK" => 0x01,
+    "SCHED_FLAG_RECLAIM" => 0x02,
+    "SCHED_FLAG_DL_OVERRUN" => 0x04,
+    "SCHED_FLAG_KEEP_POLICY" => 0x08,
+    "SCHED_FLAG_KEEP_PARAMS" => 0x10,
+    "SCHED_FLAG_UTIL_CLAMP_MIN" => 0x20,
+    "SCHED_FLAG_UTIL_CLAMP_MAX" => 0x40,
+};
 
 /// ioprio_set(2) classes by name.
-pub const IO_CLASSES: &[(&str, u32)] =
-    &[("IOPRIO_CLASS_RT", 1), ("IOPRIO_CLASS_BE", 2), ("IOPRIO_CLASS_IDLE", 3)];
-
-/// The number under a name.
-fn find(table: &[(&str, u32)], name: &str) -> Option<u32> {
-    table.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
-}
+pub static IO_CLASSES: Table<u32> =
+    table! {"IOPRIO_CLASS_RT" => 1, "IOPRIO_CLASS_BE" => 2, "IOPRIO_CLASS_IDLE" => 3};
 
 /// The bits under several; else the name that the table has not.
-fn bits<'a>(table: &[(&str, u32)], names: &[&'a str]) -> core::result::Result<u32, &'a str> {
+fn bits<'a>(table: &Table<u32>, names: &[&'a str]) -> core::result::Result<u32, &'a str> {
     let mut bits = 0;
     for name in names {
-        bits |= find(table, name).ok_or(*name)?;
+        bits |= table.find(name).ok_or(*name)?;
     }
     Ok(bits)
 }
@@ -211,7 +207,7 @@ fn rlimits(process: &config::Process<'_>, place: &str) -> Result<&'static [Rlimi
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
         let refuse = |why: &str| error!("{place}.rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
-        let resource = find(RLIMITS, limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
+        let resource = RLIMITS.find(limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
         if limits.iter().any(|other| other.resource == resource) {
             return Err(refuse("is there twice"));
         }
@@ -228,7 +224,7 @@ fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Schedu
     let Some(asked) = &process.scheduler else { return Ok(None) };
     let refuse = |field: &str, why: &str| error!("{place}.scheduler.{field}: {why}");
     let name = asked.policy;
-    let policy = find(SCHEDULERS, name).ok_or_else(|| refuse("policy", "is not a scheduling policy"))?;
+    let policy = SCHEDULERS.find(name).ok_or_else(|| refuse("policy", "is not a scheduling policy"))?;
     if !(-20..=19).contains(&asked.nice) {
         return Err(refuse("nice", "must lie between -20 and 19"));
     }
@@ -240,7 +236,7 @@ fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Schedu
     if (asked.runtime, asked.deadline, asked.period) != (0, 0, 0) && name != "SCHED_DEADLINE" {
         return Err(refuse("runtime", "and deadline and period are for SCHED_DEADLINE only"));
     }
-    let flags = bits(SCHEDULER_FLAGS, &asked.flags)
+    let flags = bits(&SCHEDULER_FLAGS, &asked.flags)
         .map_err(|flag| refuse("flags", &format!("{} is not a scheduler flag", Quoted(flag))))?;
     let flags = u64::from(flags);
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
@@ -251,7 +247,7 @@ fn io_priority(process: &config::Process<'_>, place: &str) -> Result<Option<u32>
     let Some(asked) = &process.io_priority else { return Ok(None) };
     let refuse = |field: &str, why: &str| error!("{place}.ioPriority.{field}: {why}");
     let class =
-        find(IO_CLASSES, asked.class).ok_or_else(|| refuse("class", "is not an I/O scheduling class"))?;
+        IO_CLASSES.find(asked.class).ok_or_else(|| refuse("class", "is not an I/O scheduling class"))?;
     match u32::try_from(asked.priority) {
         Ok(level @ 0..=7) => Ok(Some((class << 13) | level)),
         _ => Err(refuse("priority", "must lie between 0 and 7")),
@@ -271,7 +267,7 @@ fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<&
 }
 
 /// Personality domains and flags (config-linux.md "Personality", personality(2)).
-const DOMAINS: &[(&str, u32)] = &[("LINUX", 0x0000), ("LINUX32", 0x0008)];
+static DOMAINS: Table<u32> = table! {"LINUX" => 0x0000, "LINUX32" => 0x0008};
 
 /// `linux.personality`. The specification has no flags yet.
 pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
@@ -279,33 +275,34 @@ pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
     if !asked.flags.is_empty() {
         return Err(refuse("flags", "none are defined by the specification"));
     }
-    find(DOMAINS, asked.domain).ok_or_else(|| refuse("domain", "is neither LINUX nor LINUX32"))
+    DOMAINS.find(asked.domain).ok_or_else(|| refuse("domain", "is neither LINUX nor LINUX32"))
 }
 
 /// Memory policy modes (config-linux.md "Memory policy", set_mempolicy(2)).
-pub const MEMORY_MODES: &[(&str, u32)] = &[
-    ("MPOL_DEFAULT", 0),
-    ("MPOL_PREFERRED", 1),
-    ("MPOL_BIND", 2),
-    ("MPOL_INTERLEAVE", 3),
-    ("MPOL_LOCAL", 4),
-    ("MPOL_PREFERRED_MANY", 5),
-    ("MPOL_WEIGHTED_INTERLEAVE", 6),
-];
+pub static MEMORY_MODES: Table<u32> = table! {
+    "MPOL_DEFAULT" => 0,
+    "MPOL_PREFERRED" => 1,
+    "MPOL_BIND" => 2,
+    "MPOL_INTERLEAVE" => 3,
+    "MPOL_LOCAL" => 4,
+    "MPOL_PREFERRED_MANY" => 5,
+    "MPOL_WEIGHTED_INTERLEAVE" => 6,
+};
 
 /// Memory policy mode flags.
-pub const MEMORY_FLAGS: &[(&str, u32)] = &[
-    ("MPOL_F_NUMA_BALANCING", 1 << 13),
-    ("MPOL_F_RELATIVE_NODES", 1 << 14),
-    ("MPOL_F_STATIC_NODES", 1 << 15),
-];
+pub static MEMORY_FLAGS: Table<u32> = table! {
+    "MPOL_F_NUMA_BALANCING" => 1 << 13,
+    "MPOL_F_RELATIVE_NODES" => 1 << 14,
+    "MPOL_F_STATIC_NODES" => 1 << 15,
+};
 
 /// `linux.memoryPolicy`.
 pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
     let refuse = |field: &str, what: &str| error!("config.json: linux.memoryPolicy.{field}: {what}");
-    let mode = find(MEMORY_MODES, asked.mode)
+    let mode = MEMORY_MODES
+        .find(asked.mode)
         .ok_or_else(|| refuse("mode", &format!("{} is not a memory policy", Quoted(asked.mode))))?;
-    let flags = bits(MEMORY_FLAGS, &asked.flags)
+    let flags = bits(&MEMORY_FLAGS, &asked.flags)
         .map_err(|flag| refuse("flags", &format!("{} is not a memory policy flag", Quoted(flag))))?;
     let bytes = match asked.nodes.is_empty() {
         true => &[],

@@ -232,7 +232,7 @@ fn executable(root: &OwnedFd, path: &CStr) -> core::result::Result<(), Errno> {
 fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Findings) {
     let sets = &plan.process.capabilities;
     let asked = sets.bounding | sets.permitted | sets.effective | sets.inheritable | sets.ambient;
-    for (number, name) in (0_u32..).zip(capabilities::NAMES) {
+    for (number, name) in (0_u32..).zip(capabilities::NAMES.iter()) {
         let bit = 1_u64.wrapping_shl(number);
         if asked & bit != 0 && !user_namespace && !machine.may(number) {
             found.lose(format!("process.capabilities: {name}: this caller has not got it to give"));

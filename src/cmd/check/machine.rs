@@ -246,7 +246,7 @@ fn rest(machine: &mut Machine) {
         add(machine, "root on initramfs", true, "the root is moved in place of pivot_root".into(), "");
     }
     let missing: Vec<&str> = (0_u32..)
-        .zip(capabilities::NAMES)
+        .zip(capabilities::NAMES.iter())
         .filter(|(number, _)| !machine.may(*number))
         .map(|(_, name)| name.strip_prefix("CAP_").unwrap_or(name))
         .collect();

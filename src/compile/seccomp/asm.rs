@@ -135,8 +135,8 @@ pub fn size(program: &[SockFilter]) -> Size {
 /// An action as a profile names it, without `SCMP_ACT_`: `ERRNO EPERM (operation not permitted)`.
 pub fn action(value: u32) -> String {
     let (action, data) = (value & 0xffff_0000, value & 0xffff);
-    let name = match ACTIONS.iter().rfind(|(_, have, _)| *have == action) {
-        Some((name, _, kind)) => name.strip_prefix("SCMP_ACT_").map(|name| (name, *kind)),
+    let name = match ACTIONS.iter().filter(|(_, (have, _))| *have == action).last() {
+        Some((name, (_, kind))) => name.strip_prefix("SCMP_ACT_").map(|name| (name, kind)),
         None => None,
     };
     match name {

@@ -25,6 +25,7 @@ pub mod table;
 mod tests;
 mod tree;
 
+use super::names::{Table, table};
 use crate::config::seccomp::Seccomp;
 use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
@@ -46,17 +47,17 @@ pub enum Data {
 
 /// Every action of a profile: name, `SECCOMP_RET_*` (include/uapi/linux/seccomp.h), data. The kernel returns no errno over
 /// 4095 (`MAX_ERRNO`).
-pub const ACTIONS: &[(&str, u32, Data)] = &[
-    ("SCMP_ACT_KILL", KILL_THREAD, Data::None),
-    ("SCMP_ACT_KILL_PROCESS", 0x8000_0000, Data::None),
-    ("SCMP_ACT_KILL_THREAD", KILL_THREAD, Data::None),
-    ("SCMP_ACT_TRAP", 0x0003_0000, Data::None),
-    ("SCMP_ACT_ERRNO", ERRNO, Data::Up(4095)),
-    ("SCMP_ACT_TRACE", TRACE, Data::Up(0xffff)),
-    ("SCMP_ACT_ALLOW", ALLOW, Data::None),
-    ("SCMP_ACT_LOG", LOG, Data::None),
-    ("SCMP_ACT_NOTIFY", NOTIFY, Data::None),
-];
+pub static ACTIONS: Table<(u32, Data)> = table! {
+    "SCMP_ACT_KILL" => (KILL_THREAD, Data::None),
+    "SCMP_ACT_KILL_PROCESS" => (0x8000_0000, Data::None),
+    "SCMP_ACT_KILL_THREAD" => (KILL_THREAD, Data::None),
+    "SCMP_ACT_TRAP" => (0x0003_0000, Data::None),
+    "SCMP_ACT_ERRNO" => (ERRNO, Data::Up(4095)),
+    "SCMP_ACT_TRACE" => (TRACE, Data::Up(0xffff)),
+    "SCMP_ACT_ALLOW" => (ALLOW, Data::None),
+    "SCMP_ACT_LOG" => (LOG, Data::None),
+    "SCMP_ACT_NOTIFY" => (NOTIFY, Data::None),
+};
 
 const KILL_THREAD: u32 = 0;
 const ERRNO: u32 = 0x0005_0000;
@@ -66,23 +67,23 @@ const LOG: u32 = 0x7ffc_0000;
 const ALLOW: u32 = 0x7fff_0000;
 
 /// Every operator of a condition.
-pub const OPERATORS: &[(&str, Operator)] = &[
-    ("SCMP_CMP_NE", Operator::NotEqual),
-    ("SCMP_CMP_LT", Operator::Less),
-    ("SCMP_CMP_LE", Operator::AtMost),
-    ("SCMP_CMP_EQ", Operator::Equal),
-    ("SCMP_CMP_GE", Operator::AtLeast),
-    ("SCMP_CMP_GT", Operator::Greater),
-    ("SCMP_CMP_MASKED_EQ", Operator::MaskedEqual),
-];
+pub static OPERATORS: Table<Operator> = table! {
+    "SCMP_CMP_NE" => Operator::NotEqual,
+    "SCMP_CMP_LT" => Operator::Less,
+    "SCMP_CMP_LE" => Operator::AtMost,
+    "SCMP_CMP_EQ" => Operator::Equal,
+    "SCMP_CMP_GE" => Operator::AtLeast,
+    "SCMP_CMP_GT" => Operator::Greater,
+    "SCMP_CMP_MASKED_EQ" => Operator::MaskedEqual,
+};
 
 /// Every flag of a profile.
-pub const FLAGS: &[(&str, u32)] = &[
-    ("SECCOMP_FILTER_FLAG_TSYNC", flag::TSYNC),
-    ("SECCOMP_FILTER_FLAG_LOG", flag::LOG),
-    ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", flag::SPEC_ALLOW),
-    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", flag::WAIT_KILLABLE_RECV),
-];
+pub static FLAGS: Table<u32> = table! {
+    "SECCOMP_FILTER_FLAG_TSYNC" => flag::TSYNC,
+    "SECCOMP_FILTER_FLAG_LOG" => flag::LOG,
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => flag::SPEC_ALLOW,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => flag::WAIT_KILLABLE_RECV,
+};
 
 const EPERM: u32 = 1;
 const ENOSYS: u32 = Errno::NOSYS.raw_os_error().cast_unsigned(); // 38, on MIPS 89
@@ -159,11 +160,11 @@ fn too_large() -> Error {
 
 /// The `SECCOMP_RET_*` value of an action, or what is wrong with it.
 fn action(name: &str, errno: Option<u32>) -> core::result::Result<u32, String> {
-    let Some((_, action, data)) = ACTIONS.iter().find(|(known, _, _)| *known == name) else {
+    let Some((action, data)) = ACTIONS.find(name) else {
         return Err(format!("unknown action {}", Quoted(name)));
     };
-    match (*data, errno) {
-        (Data::None, None) => Ok(*action),
+    match (data, errno) {
+        (Data::None, None) => Ok(action),
         (Data::None, Some(_)) => Err(format!("{name} takes no errno")),
         (Data::Up(most), errno) => match errno.unwrap_or(EPERM) {
             errno if errno <= most => Ok(action | errno),
@@ -179,8 +180,8 @@ fn listener<'a>(profile: &'a Seccomp<'_>, notify: bool) -> Result<(u32, Option<L
         Some(_) => 0,
     };
     for (at, name) in profile.flags.iter().flatten().enumerate() {
-        match FLAGS.iter().find(|(known, _)| *known == &**name) {
-            Some((_, flag)) => flags |= flag,
+        match FLAGS.find(name) {
+            Some(flag) => flags |= flag,
             None => return Err(error!("flags[{at}]: unknown flag {}", Quoted(name))),
         }
     }

@@ -41,7 +41,7 @@ pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> R
     for (at, name) in profile.architectures.iter().enumerate() {
         match machine.abis.iter().position(|abi| *abi.scmp == **name) {
             Some(abi) => named |= 1u32.wrapping_shl(abi as u32),
-            None if table::ARCHITECTURES.contains(&&**name) => {}
+            None if table::ARCHITECTURES.position(name).is_some() => {}
             None => {
                 return Err(error!("architectures[{at}]: unknown architecture {}", Quoted(name)));
             }

@@ -94,7 +94,7 @@ impl Rules {
             let Some(value) = arg.value else {
                 return fail("value: is missing");
             };
-            let Some((_, operator)) = OPERATORS.iter().find(|(name, _)| *name == &*arg.op) else {
+            let Some(operator) = OPERATORS.find(arg.op) else {
                 let name = arg.op;
                 return Err(error!("syscalls[{at}].args[{index}].op: unknown operator {}", Quoted(name)));
             };
@@ -103,7 +103,7 @@ impl Rules {
             seen |= bit;
             let condition = Condition {
                 argument: argument as u8,
-                operator: *operator,
+                operator,
                 value,
                 second: arg.value_two.unwrap_or_default(),
             };

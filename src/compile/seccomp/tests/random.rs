@@ -40,13 +40,13 @@ fn arg(random: &mut Random, arguments: usize) -> Arg<'static> {
         index: Some(random.below(arguments) as u32),
         value: Some(value(random)),
         value_two: if random.one_in(2) { Some(value(random)) } else { None },
-        op: random.pick(OPERATORS).0,
+        op: random.pick(&OPERATORS.names.iter().collect::<Vec<_>>()),
     }
 }
 
 /// An action that may stand in a rule, with or without an errno.
 fn action(random: &mut Random) -> (&'static str, Option<u32>) {
-    let (name, _, data) = random.pick(ACTIONS);
+    let (name, (_, data)) = random.pick(&ACTIONS.iter().collect::<Vec<_>>());
     let errno = match data {
         Data::Up(most) if random.one_in(2) => Some(random.below(most as usize + 1) as u32),
         Data::Up(_) if random.one_in(4) => Some(38),
