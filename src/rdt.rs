@@ -87,7 +87,7 @@ fn refuse(field: &str, why: &str) -> Error {
 }
 
 fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
-    let is_new = rustix::fs::access(cstring(&group.control()), Access::EXISTS).is_err();
+    let is_new = rustix::fs::access(cstring(group.control()), Access::EXISTS).is_err();
     let is_named = asked.clos_id.is_some();
     let l3 = asked.l3_cache_schema.unwrap_or_default();
     let bandwidth = asked.mem_bw_schema.unwrap_or_default();
