@@ -57,9 +57,11 @@ pub fn bit(name: &str) -> Option<u64> {
         Some(prefix) if prefix.eq_ignore_ascii_case("CAP_") => name.get(4..)?,
         _ => name,
     };
-    let number = NAMES
-        .iter()
-        .position(|known| known.get(4..).is_some_and(|known| known.eq_ignore_ascii_case(bare)))?;
+    let number = NAMES.position_where(|known| {
+        known
+            .get(4..)
+            .is_some_and(|known| known.len() == bare.len() && known.eq_ignore_ascii_case(bare.as_bytes()))
+    })?;
     1u64.checked_shl(u32::try_from(number).ok()?)
 }
 

@@ -36,25 +36,40 @@ impl Names {
         Names(packed)
     }
 
-    fn bytes(self) -> impl Iterator<Item = &'static [u8]> {
-        let mut rest = self.0;
-        core::iter::from_fn(move || {
-            let (length, after) = rest.split_first()?;
-            let (name, after) = after.split_at_checked(usize::from(*length))?;
-            rest = after;
-            Some(name)
-        })
-    }
-
     /// All of them, in order.
     pub fn iter(self) -> impl Iterator<Item = &'static str> {
-        self.bytes().filter_map(|name| core::str::from_utf8(name).ok())
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let (name, after) = split(rest)?;
+            rest = after;
+            core::str::from_utf8(name).ok()
+        })
     }
 
     /// Which one a name is.
     pub fn position(self, name: &str) -> Option<usize> {
-        self.bytes().position(|known| known == name.as_bytes())
+        self.position_where(|known| known == name.as_bytes())
     }
+
+    /// The first one for which something holds.
+    #[inline(always)]
+    pub fn position_where(self, is: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        let (mut rest, mut position) = (self.0, 0usize);
+        while let Some((known, after)) = split(rest) {
+            if is(known) {
+                return Some(position);
+            }
+            (rest, position) = (after, position.wrapping_add(1));
+        }
+        None
+    }
+}
+
+/// The first name of a packed list, and the others.
+#[inline(always)]
+fn split(packed: &'static [u8]) -> Option<(&'static [u8], &'static [u8])> {
+    let (length, names) = packed.split_first()?;
+    names.split_at_checked(usize::from(*length))
 }
 
 impl<T: Copy> Table<T> {
