@@ -3,6 +3,7 @@
 //! The numbers are those of the machine's own ABI (MIPS counts differently from all others). Read by the argument
 //! parser for `kill`.
 
+use crate::{texts, texts::Texts};
 use linux_raw_sys::general as raw;
 
 /// The kernel's number of signals (`_NSIG` in the architecture's asm/signal.h): MIPS has twice as many.
@@ -12,23 +13,28 @@ pub const MAX: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) 
 /// themselves and count from 34, as do systemd, Docker and their documents (signal(7)).
 pub const REALTIME: i32 = 34;
 
-/// The standard signals, in the order of signal(7), without SIG.
+macro_rules! signals {
+    ($($name:literal $signal:ident)*) => {
+        /// The standard signals, in the order of signal(7), without SIG.
+        const NAMES: Texts = texts![$($name,)* "STKFLT"];
+        /// Their numbers. MIPS has none for the last one.
+        const NUMBERS: &[u32] = &[
+            $(raw::$signal,)*
+            #[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
+            raw::SIGSTKFLT,
+        ];
+    };
+}
+
 #[rustfmt::skip]
-pub const SIGNALS: &[(&str, i32)] = &[
-    ("HUP", raw::SIGHUP as i32), ("INT", raw::SIGINT as i32), ("QUIT", raw::SIGQUIT as i32),
-    ("ILL", raw::SIGILL as i32), ("TRAP", raw::SIGTRAP as i32), ("ABRT", raw::SIGABRT as i32),
-    ("IOT", raw::SIGABRT as i32), ("BUS", raw::SIGBUS as i32), ("FPE", raw::SIGFPE as i32),
-    ("KILL", raw::SIGKILL as i32), ("USR1", raw::SIGUSR1 as i32), ("SEGV", raw::SIGSEGV as i32),
-    ("USR2", raw::SIGUSR2 as i32), ("PIPE", raw::SIGPIPE as i32), ("ALRM", raw::SIGALRM as i32),
-    ("TERM", raw::SIGTERM as i32), ("CHLD", raw::SIGCHLD as i32), ("CLD", raw::SIGCHLD as i32),
-    ("CONT", raw::SIGCONT as i32), ("STOP", raw::SIGSTOP as i32), ("TSTP", raw::SIGTSTP as i32),
-    ("TTIN", raw::SIGTTIN as i32), ("TTOU", raw::SIGTTOU as i32), ("URG", raw::SIGURG as i32),
-    ("XCPU", raw::SIGXCPU as i32), ("XFSZ", raw::SIGXFSZ as i32), ("VTALRM", raw::SIGVTALRM as i32),
-    ("PROF", raw::SIGPROF as i32), ("WINCH", raw::SIGWINCH as i32), ("IO", raw::SIGIO as i32),
-    ("POLL", raw::SIGIO as i32), ("PWR", raw::SIGPWR as i32), ("SYS", raw::SIGSYS as i32),
-    #[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
-    ("STKFLT", raw::SIGSTKFLT as i32),
-];
+signals! {
+    "HUP" SIGHUP  "INT" SIGINT  "QUIT" SIGQUIT  "ILL" SIGILL  "TRAP" SIGTRAP  "ABRT" SIGABRT
+    "IOT" SIGABRT  "BUS" SIGBUS  "FPE" SIGFPE  "KILL" SIGKILL  "USR1" SIGUSR1  "SEGV" SIGSEGV
+    "USR2" SIGUSR2  "PIPE" SIGPIPE  "ALRM" SIGALRM  "TERM" SIGTERM  "CHLD" SIGCHLD  "CLD" SIGCHLD
+    "CONT" SIGCONT  "STOP" SIGSTOP  "TSTP" SIGTSTP  "TTIN" SIGTTIN  "TTOU" SIGTTOU  "URG" SIGURG
+    "XCPU" SIGXCPU  "XFSZ" SIGXFSZ  "VTALRM" SIGVTALRM  "PROF" SIGPROF  "WINCH" SIGWINCH  "IO" SIGIO
+    "POLL" SIGIO  "PWR" SIGPWR  "SYS" SIGSYS
+}
 
 /// Reads a signal: a number from 0 to [`MAX`], a name with or without SIG in any case, or a real-time signal as
 /// `RTMIN`, `RTMIN+n`, `RTMAX` or `RTMAX-n`. 0 asks only whether the process is there (kill(2)).
@@ -40,8 +46,8 @@ pub fn parse(text: &str) -> Option<i32> {
         Some(prefix) if prefix.eq_ignore_ascii_case("sig") => text.get(3..)?,
         _ => text,
     };
-    if let Some((_, number)) = SIGNALS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-        return Some(*number);
+    if let Some(place) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+        return NUMBERS.get(place).and_then(|number| i32::try_from(*number).ok());
     }
     let base = name.get(..5)?;
     let number =

@@ -23,6 +23,11 @@ impl Texts {
         let start = number.checked_sub(1).and_then(end).unwrap_or(0);
         end(number).and_then(|end| self.rows.get(start..end)).unwrap_or_default()
     }
+
+    /// All rows, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &'static str> {
+        (0..self.ends.len()).map(|number| self.get(number))
+    }
 }
 
 /// Where each row ends when they stand one after the other.
@@ -56,5 +61,6 @@ mod tests {
         const TEXTS: Texts = texts!["one", "", "zwei é", "3"];
         let read: [&str; 6] = core::array::from_fn(|number| TEXTS.get(number));
         assert_eq!(read, ["one", "", "zwei é", "3", "", ""]);
+        assert!(TEXTS.iter().eq(["one", "", "zwei é", "3"]));
     }
 }

@@ -110,7 +110,7 @@ fn json(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
         out.object("");
         out.string("name", item.name);
         out.flag("has", item.has);
-        for (name, text) in [("detail", item.detail.as_str()), ("without", item.without)] {
+        for (name, text) in [("detail", item.detail), ("without", item.without)] {
             if !text.is_empty() {
                 out.string(name, text);
             }

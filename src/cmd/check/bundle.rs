@@ -13,11 +13,7 @@ use crate::plan::{MountKind, Plan};
 use crate::rdt;
 use crate::spawn::{self, maps, render::quoted};
 use crate::validate::validate;
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{fmt, format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::{Access, Mode, OFlags};
 use syscalls::{AsFd, CWD, Errno, OwnedFd, fd, fs, net, ns, process as call, stat};
@@ -36,12 +32,12 @@ pub struct Findings {
 }
 
 impl Findings {
-    fn fail(&mut self, line: String) {
-        self.fails.push(line);
+    fn fail(&mut self, line: fmt::Arguments<'_>) {
+        self.fails.push(fmt::format(line));
     }
 
-    fn lose(&mut self, line: String) {
-        self.losses.push(line);
+    fn lose(&mut self, line: fmt::Arguments<'_>) {
+        self.losses.push(fmt::format(line));
     }
 }
 
@@ -49,7 +45,7 @@ impl Findings {
 pub fn judge(context: &Context<'_>, bundle: &'static Bundle, machine: &Machine) -> Findings {
     let mut found = Findings::default();
     if let Err(error) = refusals(context, bundle, machine, &mut found) {
-        found.fail(error.to_string());
+        found.fail(format_args!("{error}"));
     }
     found
 }
@@ -75,13 +71,13 @@ fn refusals(
     };
     match cgroup::prepare(&config.linux.resources, wanted) {
         Ok(prepared) => found.losses.extend(prepared.warning.map(String::from)),
-        Err(error) => found.fail(error.to_string()),
+        Err(error) => found.fail(format_args!("{error}")),
     }
     if let Err(error) = rdt::prepare(config, super::ID) {
-        found.fail(error.to_string());
+        found.fail(format_args!("{error}"));
     }
     if let Err(error) = spawn::open_joins(&plan.namespaces) {
-        found.fail(error.to_string());
+        found.fail(format_args!("{error}"));
     }
     new_namespaces(plan, machine, found);
     mounts(plan, machine, found);
@@ -92,7 +88,7 @@ fn refusals(
     for sysctl in plan.sysctls {
         let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
         if rustix::fs::access(&*path, Access::EXISTS).is_err() {
-            found.fail(format!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
+            found.fail(format_args!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
         }
     }
     let hooks = &config.hooks;
@@ -114,7 +110,7 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
     for (name, flag, file) in namespaces::NAMESPACES {
         let path = format!("/proc/self/ns/{file}");
         if new & flag != 0 && rustix::fs::access(&*path, Access::EXISTS).is_err() {
-            found.fail(format!("linux.namespaces: {name}: this kernel has none"));
+            found.fail(format_args!("linux.namespaces: {name}: this kernel has none"));
             return;
         }
     }
@@ -124,7 +120,7 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
         } else {
             ""
         };
-        found.fail(format!("linux.namespaces: {}{hint}", Text(errno)));
+        found.fail(format_args!("linux.namespaces: {}{hint}", Text(errno)));
     }
     let asked = &plan.namespaces;
     if !machine.root && new & ns::CLONE_NEWUSER != 0 {
@@ -132,7 +128,7 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
         let group = syscalls::ids::start().gid;
         let own = maps::is_single(asked.uid_map, user) && maps::is_single(asked.gid_map, group);
         if !own && !machine.has("newuidmap, newgidmap") {
-            found.fail("linux.uidMappings: more than the own id needs newuidmap and newgidmap".into());
+            found.fail(format_args!("linux.uidMappings: more than the own id needs newuidmap and newgidmap"));
         }
     }
 }
@@ -144,25 +140,27 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
             MountKind::Filesystem => {
                 let fstype = mount.fstype.to_string_lossy();
                 if !machine.filesystems.iter().any(|have| *have == *fstype) {
-                    found.lose(format!("{place}: {fstype} is not in this kernel, unless a module brings it"));
+                    found.lose(format_args!(
+                        "{place}: {fstype} is not in this kernel, unless a module brings it"
+                    ));
                 }
             }
             MountKind::Bind | MountKind::TreeBind => {
                 if let Err(errno) = rustix::fs::access(mount.source, Access::EXISTS) {
                     let source = mount.source.to_string_lossy();
-                    found.fail(format!("{place}: source {}: {}", Quoted(&source), Text(errno)));
+                    found.fail(format_args!("{place}: source {}: {}", Quoted(&source), Text(errno)));
                 }
             }
             _ => {}
         }
         if mount.idmap.is_some() && !machine.has("mount_setattr") {
-            found.fail(format!("{place}: idmap needs mount_setattr (Linux 5.12)"));
+            found.fail(format_args!("{place}: idmap needs mount_setattr (Linux 5.12)"));
         }
     }
     if !plan.mounts.is_empty() {
         for name in ["openat2", "open_tree", "fsopen"] {
             if let Some(item) = machine.items.iter().find(|item| item.name == name && !item.has) {
-                found.lose(format!("mounts: no {name}: {}", item.without));
+                found.lose(format_args!("mounts: no {name}: {}", item.without));
             }
         }
     }
@@ -175,7 +173,7 @@ fn net_devices(plan: &Plan, found: &mut Findings) {
     let Ok(socket) = net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0) else { return };
     for device in plan.net_devices {
         if let Err(errno) = net::get_interface_index(socket.as_fd(), device.name) {
-            found.fail(format!(
+            found.fail(format_args!(
                 "linux.netDevices {}: {}",
                 Quoted(&device.name.to_string_lossy()),
                 Text(errno)
@@ -190,7 +188,7 @@ fn root(plan: &Plan, found: &mut Findings) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = match rustix::fs::open(plan.root.path, flags, Mode::empty()) {
         Ok(root) => root,
-        Err(errno) => return found.fail(format!("root.path {}: {}", Quoted(&path), Text(errno))),
+        Err(errno) => return found.fail(format_args!("root.path {}: {}", Quoted(&path), Text(errno))),
     };
     let covered = |candidate: &CStr| {
         let candidate = candidate.to_bytes().strip_prefix(b"/").unwrap_or(candidate.to_bytes());
@@ -217,10 +215,12 @@ fn root(plan: &Plan, found: &mut Findings) {
         }
     }
     let name = candidates.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    found.fail(match (why, candidates.len()) {
-        (Errno::NOENT, 2..) => "process.args[0]: executable file not found in $PATH".into(),
-        (errno, _) => format!("process.args[0] {}: {}", Quoted(&name), Text(errno)),
-    });
+    match (why, candidates.len()) {
+        (Errno::NOENT, 2..) => {
+            found.fail(format_args!("process.args[0]: executable file not found in $PATH"));
+        }
+        (errno, _) => found.fail(format_args!("process.args[0] {}: {}", Quoted(&name), Text(errno))),
+    }
 }
 
 fn executable(root: &OwnedFd, path: &CStr) -> core::result::Result<(), Errno> {
@@ -235,7 +235,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
     for (number, name) in (0_u32..).zip(capabilities::NAMES.iter()) {
         let bit = 1_u64.wrapping_shl(number);
         if asked & bit != 0 && !user_namespace && !machine.may(number) {
-            found.lose(format!("process.capabilities: {name}: this caller has not got it to give"));
+            found.lose(format_args!("process.capabilities: {name}: this caller has not got it to give"));
         }
     }
     if machine.may(CAP_SYS_RESOURCE) {
@@ -246,7 +246,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
         if now.is_ok_and(|now| limit.hard > now.maximum) {
             let name = process::RLIMITS.iter().find(|(_, number)| *number == limit.resource);
             let name = name.map_or("", |(name, _)| name);
-            found.fail(format!(
+            found.fail(format_args!(
                 "process.rlimits[{}] {name}: more than this caller may have (CAP_SYS_RESOURCE)",
                 limit.index
             ));
@@ -257,7 +257,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
     if let (Some(wanted), Some(now)) = (plan.process.oom_score_adj, now)
         && wanted < now
     {
-        found.fail(format!(
+        found.fail(format_args!(
             "process.oomScoreAdj: {wanted} is less than the caller's {now} (CAP_SYS_RESOURCE)"
         ));
     }
@@ -269,7 +269,10 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
         let profile = profile.to_string_lossy();
         let loaded = machine::read(c"/sys/kernel/security/apparmor/profiles");
         if !machine.has("AppArmor") {
-            found.fail(format!("process.apparmorProfile {}: this kernel has no AppArmor", Quoted(&profile)));
+            found.fail(format_args!(
+                "process.apparmorProfile {}: this kernel has no AppArmor",
+                Quoted(&profile)
+            ));
         } else if loaded.is_some_and(|loaded| {
             // Each line is a name and, in brackets, its mode.
             let is = |line: &str| {
@@ -279,7 +282,7 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
             !loaded.lines().any(is)
         }) && profile != "unconfined"
         {
-            found.fail(format!("process.apparmorProfile {}: is not loaded", Quoted(&profile)));
+            found.fail(format_args!("process.apparmorProfile {}: is not loaded", Quoted(&profile)));
         }
     }
     let process_label = process.selinux.map(CStr::to_bytes).unwrap_or_default();
@@ -287,20 +290,20 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
         [("process.selinuxLabel", process_label), ("linux.mountLabel", mount_label.as_bytes())]
     {
         if !label.is_empty() && !is_known(label) {
-            found.fail([property, ": this kernel has no SELinux, or that no such label"].concat());
+            found.fail(format_args!("{property}: this kernel has no SELinux, or that no such label"));
         }
     }
     if let Some(filter) = &process.seccomp {
         if !machine.has("seccomp") {
-            found.fail("linux.seccomp: this kernel has no seccomp filters".into());
+            found.fail(format_args!("linux.seccomp: this kernel has no seccomp filters"));
         }
         if filter.flags & syscalls::seccomp::NEW_LISTENER != 0 && !machine.has("seccomp notify") {
-            found.fail("linux.seccomp: SCMP_ACT_NOTIFY is not in this kernel (Linux 5.0)".into());
+            found.fail(format_args!("linux.seccomp: SCMP_ACT_NOTIFY is not in this kernel (Linux 5.0)"));
         }
     }
     if process.memory_policy.is_some() && rustix::fs::access("/proc/self/numa_maps", Access::EXISTS).is_err()
     {
-        found.fail("linux.memoryPolicy: this kernel has no NUMA".into());
+        found.fail(format_args!("linux.memoryPolicy: this kernel has no NUMA"));
     }
 }
 
@@ -314,19 +317,13 @@ fn is_known(label: &[u8]) -> bool {
 fn hook(kind: &str, hooks: &[Hook<'_>], found: &mut Findings) {
     let plans = match compile::hooks(hooks, kind) {
         Ok(plans) => plans,
-        Err(error) => return found.fail(error.to_string()),
+        Err(error) => return found.fail(format_args!("{error}")),
     };
     for (index, hook) in plans.iter().enumerate() {
         if let Err(errno) = rustix::fs::access(hook.path, Access::EXEC_OK) {
-            let line = format!(
-                "hooks.{kind}[{index}].path {}: {}",
-                Quoted(&hook.path.to_string_lossy()),
-                Text(errno)
-            );
-            match kind {
-                "poststop" => found.lose(line),
-                _ => found.fail(line),
-            }
+            let report = if kind == "poststop" { Findings::lose } else { Findings::fail };
+            let path = hook.path.to_string_lossy();
+            report(found, format_args!("hooks.{kind}[{index}].path {}: {}", Quoted(&path), Text(errno)));
         }
     }
 }

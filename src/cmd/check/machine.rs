@@ -18,7 +18,7 @@ use syscalls::{AsFd, CWD, Errno, bpf, caps, fd, fs, mount, ns, seccomp, stat};
 pub struct Item {
     pub name: &'static str,
     pub has: bool,
-    pub detail: String,
+    pub detail: &'static str,
     /// What is lost where it is absent.
     pub without: &'static str,
 }
@@ -133,21 +133,21 @@ pub fn probe() -> Machine {
     machine
 }
 
-fn add(machine: &mut Machine, name: &'static str, has: bool, detail: String, without: &'static str) {
+fn add(machine: &mut Machine, name: &'static str, has: bool, detail: &'static str, without: &'static str) {
     machine.items.push(Item { name, has, detail, without });
 }
 
 fn calls(machine: &mut Machine) {
     let replaced = ABSENT.iter().zip(PROBES).map(|((name, since, cost), call)| (*name, *since, call, *cost));
     for (name, since, call, without) in replaced.chain(ESSENTIAL.iter().copied()) {
-        let (has, detail) = match call() {
-            Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, format!("since Linux {since}")),
+        let (has, detail): (bool, &str) = match call() {
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, format!("since Linux {since}").leak()),
             // A filter's answer, or that this user may not: for root only the former.
             Err(Errno::PERM) => match machine.root {
-                true => (false, "denied".into()),
-                false => (name != "device program", "not for this user alone".into()),
+                true => (false, "denied"),
+                false => (name != "device program", "not for this user alone"),
             },
-            _ => (true, String::new()),
+            _ => (true, ""),
         };
         add(machine, name, has, detail, without);
     }
@@ -156,7 +156,7 @@ fn calls(machine: &mut Machine) {
 /// Each namespace by making one; a user without root's rights makes it within a user namespace.
 fn spaces(machine: &mut Machine) {
     let with = if machine.root { 0 } else { ns::CLONE_NEWUSER };
-    for (name, flag, _) in namespaces::NAMESPACES {
+    for (_, flag, _) in namespaces::NAMESPACES {
         // clone(2) has no room for this one among its flags; it is made by unshare.
         let made = match *flag == ns::CLONE_NEWTIME {
             true => match rustix::fs::access("/proc/self/ns/time", rustix::fs::Access::EXISTS) {
@@ -165,21 +165,21 @@ fn spaces(machine: &mut Machine) {
             },
             false => try_namespaces(*flag | with),
         };
-        let (label, without) = match *name {
-            "user" => ("user namespace", "no rootless containers"),
-            "ipc" => ("ipc namespace", ""),
-            "uts" => ("uts namespace", ""),
-            "network" => ("network namespace", ""),
-            "cgroup" => ("cgroup namespace", ""),
-            "time" => ("time namespace", ""),
-            "mount" => ("mount namespace", "no containers at all"),
+        let (label, without) = match *flag {
+            ns::CLONE_NEWUSER => ("user namespace", "no rootless containers"),
+            ns::CLONE_NEWIPC => ("ipc namespace", ""),
+            ns::CLONE_NEWUTS => ("uts namespace", ""),
+            ns::CLONE_NEWNET => ("network namespace", ""),
+            ns::CLONE_NEWCGROUP => ("cgroup namespace", ""),
+            ns::CLONE_NEWTIME => ("time namespace", ""),
+            ns::CLONE_NEWNS => ("mount namespace", "no containers at all"),
             _ => ("pid namespace", ""),
         };
         let detail = match made {
-            Ok(()) => String::new(),
-            Err(Errno::INVAL) => "not in this kernel".into(),
-            Err(Errno::NOSPC | Errno::USERS) => "the limit in /proc/sys/user is reached".into(),
-            Err(errno) => format!("{}", crate::error::Text(errno)),
+            Ok(()) => "",
+            Err(Errno::INVAL) => "not in this kernel",
+            Err(Errno::NOSPC | Errno::USERS) => "the limit in /proc/sys/user is reached",
+            Err(errno) => format!("{}", crate::error::Text(errno)).leak(),
         };
         add(machine, label, made.is_ok(), detail, without);
     }
@@ -193,7 +193,7 @@ fn spaces(machine: &mut Machine) {
         machine,
         "unprivileged user namespaces",
         !restricted,
-        String::new(),
+        "",
         "no rootless containers but by root's leave",
     );
 }
@@ -201,49 +201,43 @@ fn spaces(machine: &mut Machine) {
 fn cgroups(machine: &mut Machine) {
     let host = host::cgroup2();
     let (has, detail) = match &host.v2 {
-        None => (false, "not mounted".into()),
+        None => (false, "not mounted"),
         Some(path) => {
             let controllers = read_path(&format!("{path}/cgroup.controllers")).unwrap_or_default();
-            (
-                true,
-                format!(
-                    "{path}: {}",
-                    if controllers.trim_ascii().is_empty() {
-                        "no controllers"
-                    } else {
-                        controllers.trim_ascii()
-                    }
-                ),
-            )
+            let controllers = match controllers.trim_ascii() {
+                "" => "no controllers",
+                controllers => controllers,
+            };
+            (true, &*format!("{path}: {controllers}").leak())
         }
     };
     add(machine, "cgroup2", has, detail, "limits only by cgroup v1; no limit at all without both");
     let v1 = host::all().v1;
     let list: Vec<&str> = v1.iter().map(|(_, path)| paths::name(path)).collect();
-    add(machine, "cgroup v1", !v1.is_empty(), list.join(" "), "");
+    add(machine, "cgroup v1", !v1.is_empty(), list.join(" ").leak(), "");
     let systemd = rustix::fs::access("/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "systemd", systemd, String::new(), "no --systemd-cgroup");
+    add(machine, "systemd", systemd, "", "no --systemd-cgroup");
 }
 
 fn rest(machine: &mut Machine) {
     let apparmor = read(c"/sys/module/apparmor/parameters/enabled").is_some_and(|text| text.starts_with('Y'));
-    add(machine, "AppArmor", apparmor, String::new(), "no apparmorProfile");
+    add(machine, "AppArmor", apparmor, "", "no apparmorProfile");
     let selinux = rustix::fs::access("/sys/fs/selinux/enforce", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "SELinux", selinux, String::new(), "no selinuxLabel, no mountLabel");
+    add(machine, "SELinux", selinux, "", "no selinuxLabel, no mountLabel");
     let resctrl = rustix::fs::access("/sys/fs/resctrl/schemata", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "resctrl", resctrl, String::new(), "no intelRdt");
+    add(machine, "resctrl", resctrl, "", "no intelRdt");
     for name in ["overlay", "mqueue", "fuse"] {
         let has = machine.filesystems.iter().any(|have| have == name);
-        add(machine, name, has, String::new(), if has { "" } else { "unless a module brings it" });
+        add(machine, name, has, "", if has { "" } else { "unless a module brings it" });
     }
     let newuidmap = program("newuidmap") && program("newgidmap");
-    add(machine, "newuidmap, newgidmap", newuidmap, String::new(), "one id each for a rootless container");
+    add(machine, "newuidmap, newgidmap", newuidmap, "", "one id each for a rootless container");
     // pivot_root cannot leave a ramfs or tmpfs that the kernel mounted as its first root.
     const RAMFS_MAGIC: u32 = 0x8584_58f6;
     let kind = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .and_then(|root| stat::fstatfs(root.as_fd()));
     if kind.is_ok_and(|stat| stat.kind == RAMFS_MAGIC) {
-        add(machine, "root on initramfs", true, "the root is moved in place of pivot_root".into(), "");
+        add(machine, "root on initramfs", true, "the root is moved in place of pivot_root", "");
     }
     let missing: Vec<&str> = (0_u32..)
         .zip(capabilities::NAMES.iter())
@@ -251,9 +245,9 @@ fn rest(machine: &mut Machine) {
         .map(|(_, name)| name.strip_prefix("CAP_").unwrap_or(name))
         .collect();
     let detail = match (missing.len(), machine.root) {
-        (0, _) => String::new(),
-        (_, true) => format!("lacks {}", missing.join(" ")),
-        (_, false) => "this user has not root's".into(),
+        (0, _) => "",
+        (_, true) => format!("lacks {}", missing.join(" ")).leak(),
+        (_, false) => "this user has not root's",
     };
     add(machine, "all capabilities", missing.is_empty(), detail, "");
 }
