@@ -1,7 +1,8 @@
 //! Tables of texts that cost two bytes a row and no relocation, where a slice of `&str` costs sixteen.
 //!
 //! Owns how such a table is kept: all rows as one text, and where each of them ends. What a row means is its owner's, who numbers
-//! the rows by an enum or keeps a slice of values beside them.
+//! the rows by an enum or keeps a slice of values beside them. Any row is found at once; names that are only walked through lie
+//! a byte closer in `compile::names`.
 
 /// Texts by number. Made by `texts!`.
 #[derive(Debug)]
