@@ -101,18 +101,22 @@ pub fn check(cgroup: &Cgroup, plan: &CgroupPlan) -> Result<()> {
 }
 
 /// What a write has changed.
-struct Undo<'p> {
+pub struct Undo<'p> {
     dir: &'p Dir,
     file: &'p CStr,
     value: &'p [u8],
     before: Vec<u8>,
 }
 
+/// BFQ's weights: one for all devices, then a line for each that has its own. On cgroup v1 the file for all of them shows no such lines
+/// and this one, since Linux 5.4, takes and shows both.
+const BFQ: [&CStr; 2] = [c"io.bfq.weight", c"blkio.bfq.weight_device"];
+
 /// Does all the writes. Where two limits bound each other (a burst and its quota, memory and swap on cgroup v1) one order fails
 /// with EINVAL, which depends on the present values: such a write is tried again after the others. With `restore` the values
 /// are read first and put back when a write fails in the end.
-pub fn apply(cgroup: &Cgroup, writes: &[Write], restore: bool) -> Result<()> {
-    let mut undo: Vec<Undo<'_>> = Vec::new();
+pub fn apply<'p>(cgroup: &'p Cgroup, writes: &'p [Write], restore: bool) -> Result<Vec<Undo<'p>>> {
+    let mut undo: Vec<Undo<'p>> = Vec::new();
     let mut open: Vec<&Write> = writes.iter().collect();
     let result = loop {
         let before = open.len();
@@ -147,11 +151,9 @@ pub fn apply(cgroup: &Cgroup, writes: &[Write], restore: bool) -> Result<()> {
         }
     };
     if result.is_err() {
-        for done in undo.iter().rev() {
-            done.put_back();
-        }
+        undo.iter().rev().for_each(Undo::put_back);
     }
-    result
+    result.map(|()| undo)
 }
 
 /// Does one write. `false` when its file is not there, which its `missing` allows.
@@ -166,19 +168,15 @@ fn put<'p>(
         return Ok(true);
     }
     for dir in cgroup.dirs.iter().filter(|dir| dir.v1 == write.v1) {
-        let before = match restore {
-            true => read_file(&dir.fd, write.file).ok(),
-            false => None,
-        };
+        let first = if write.file == c"blkio.bfq.weight" { BFQ[1] } else { write.file };
+        let mut files = [first, write.file].into_iter().filter(|_| restore);
+        let before = files.find_map(|file| Some((file, read_file(&dir.fd, file).ok()?)));
         match write_file(&dir.fd, write.file, &write.value) {
             Ok(()) => {
-                if let Some(before) = before {
-                    if write.file.to_bytes() == b"io.bfq.weight" && !write.value.contains(&b':') {
-                        // BFQ forgets each device's own with it (block/bfq-cgroup.c, bfq_io_set_weight_legacy).
-                        let lines = before.split(|byte| *byte == b'\n').filter(|line| line.contains(&b':'));
-                        lines.for_each(|line| write_file(&dir.fd, write.file, line).unwrap_or_default());
-                    }
-                    undo.push(Undo { dir, file: write.file, value: &write.value, before });
+                if let Some((file, before)) = before {
+                    let done = Undo { dir, file, value: &write.value, before };
+                    done.keep_devices();
+                    undo.push(done);
                 }
                 return Ok(true);
             }
@@ -210,6 +208,15 @@ fn explain(write: &Write, errno: Errno) -> Error {
 }
 
 impl Undo<'_> {
+    /// Writes BFQ's weights of single devices again, which it forgets when it gets one for all (block/bfq-cgroup.c,
+    /// bfq_io_set_weight_legacy).
+    pub fn keep_devices(&self) {
+        if BFQ.contains(&self.file) && !self.value.contains(&b':') {
+            let lines = self.before.split(|byte| *byte == b'\n').filter(|line| line.contains(&b':'));
+            lines.for_each(|line| write_file(&self.dir.fd, self.file, line).unwrap_or_default());
+        }
+    }
+
     /// Writes the old value. A file with a line for each device gets its old lines, and where the device had none, none.
     fn put_back(&self) {
         let lines = self.before.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

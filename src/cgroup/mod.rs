@@ -169,11 +169,12 @@ impl Cgroup {
         let program = plan.devices.as_deref().map(device::load).transpose()?.flatten();
         self.reach(&host, &plan.writes, keep)?;
         apply::enable(self, &plan.writes, false)?;
-        apply::apply(self, &plan.writes, true)?;
+        let done = apply::apply(self, &plan.writes, true)?;
         if let Some(scope) = &self.scope {
-            // Not before the values are known to be good; it rounds some of them.
+            // Not before the values are known to be good; it rounds some of them, and gives BFQ a weight for all devices.
             scope.update(&plan.writes)?;
-            apply::apply(self, &plan.writes, false)?;
+            done.iter().for_each(apply::Undo::keep_devices);
+            apply::apply(self, &plan.writes, true)?;
         }
         match program {
             Some(program) => self.replace(&program).map(|()| true),

@@ -296,7 +296,7 @@ impl Prepared {
         };
         let done = made.and_then(|()| {
             apply::enable(&cgroup, &self.plan.writes, self.is_callers)?;
-            apply::apply(&cgroup, &self.plan.writes, false)
+            apply::apply(&cgroup, &self.plan.writes, false).map(drop)
         });
         match done {
             Ok(()) if cgroup.dirs.is_empty() => Ok(None),
