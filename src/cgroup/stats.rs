@@ -11,22 +11,31 @@ use alloc::string::String;
 const TICK: u64 = 10_000_000;
 const UNLIMITED: u64 = u64::MAX;
 
-/// Where the operations on block devices are counted: of cgroup v1 the files, of io.stat the fields with runc's words for them.
+/// Where the operations on block devices are counted: of io.stat the fields with runc's words for them; of cgroup v1 the files, of which
+/// the first that names a device counts, as runc has it. BFQ counts what it schedules, the throttle since about Linux 5.16 only what it limits.
 struct Counted {
     name: &'static str,
-    v1: [&'static str; 2],
+    v1: [&'static str; 3],
     fields: [(&'static str, &'static str); 3],
 }
 
 const BLOCK_IO: [Counted; 2] = [
     Counted {
         name: "ioServiceBytesRecursive",
-        v1: ["blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"],
+        v1: [
+            "blkio.bfq.io_service_bytes_recursive",
+            "blkio.throttle.io_service_bytes_recursive",
+            "blkio.throttle.io_service_bytes",
+        ],
         fields: [("rbytes", "Read"), ("wbytes", "Write"), ("dbytes", "Discard")],
     },
     Counted {
         name: "ioServicedRecursive",
-        v1: ["blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced"],
+        v1: [
+            "blkio.bfq.io_serviced_recursive",
+            "blkio.throttle.io_serviced_recursive",
+            "blkio.throttle.io_serviced",
+        ],
         fields: [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")],
     },
 ];
@@ -199,7 +208,7 @@ impl Cgroup {
         let v2 = self.text(None, &["io.stat"]);
         out.object("blkio");
         for counted in &BLOCK_IO {
-            let v1 = counted.v1.iter().map(|file| self.text(None, &[file])).find(|text| !text.is_empty());
+            let v1 = counted.v1.iter().map(|file| self.text(None, &[file])).find(|text| text.contains(':'));
             let v1 = v1.unwrap_or_default();
             if v1.is_empty() && v2.is_empty() {
                 continue;
