@@ -5,12 +5,12 @@
 
 use crate::harness::{Bundle, Context, Value, json, note, wait_for};
 use crate::modules::{self, NullDisk};
-use crate::{cgroup2, cgroups, key, not_by_systemd, on_v2, read, skip_test};
+use crate::{cgroup2, cgroups, has, key, not_by_systemd, on_v2, read, skip_test};
 use std::fs;
 use std::time::Duration;
 
 /// Lets a bundle read the disk, as /dev/null-disk.
-fn give(bundle: &mut Bundle, disk: &NullDisk<'_>, mut resources: Value) {
+pub fn give(bundle: &mut Bundle, disk: &NullDisk<'_>, mut resources: Value) {
     let (major, minor) = (disk.major, disk.minor);
     bundle.push(
         "/linux/devices",
@@ -86,12 +86,15 @@ impl<'a> Rivals<'a> {
         Self { context, disk, running: running.into() }
     }
 
-    /// How much each has read, in operations of 64 KiB.
+    /// How much each has read, in operations of 64 KiB. On cgroup v1 it is BFQ that counts.
     fn read(&self) -> Vec<u64> {
+        let word = if on_v2("io") { "rbytes=" } else { "Read " };
         let of = |(_, cgroup): &(String, String)| {
-            let text = read(cgroup, "io.stat", "-");
-            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{} ", self.disk.numbers())));
-            let bytes = line.and_then(|line| line.split(' ').find_map(|word| word.strip_prefix("rbytes=")));
+            let text = read(cgroup, "io.stat", "blkio.bfq.io_service_bytes");
+            let lines =
+                text.lines().filter_map(|line| line.strip_prefix(&format!("{} ", self.disk.numbers())));
+            let bytes = lines.filter_map(|line| line.split_once(word)).next();
+            let bytes = bytes.and_then(|(_, rest)| rest.split(' ').next());
             bytes.map_or(0, |bytes| bytes.parse::<u64>().unwrap() >> 16)
         };
         self.running.iter().map(of).collect()
@@ -133,14 +136,21 @@ impl<'a> Rivals<'a> {
     /// The weights of the two by `create`, then by `update` none, then for this disk alone and the other way round.
     fn run(self, scheduler: &str) {
         self.expect(&format!("{scheduler}, weights 1000 and 100"), |first, second| first > 2 * second);
+        let stats = self.context.call(&["events", "--stats", &self.running[0].0]).go().ok().json();
+        let counts = stats["data"]["blkio"]["ioServiceBytesRecursive"].as_array().unwrap();
+        let mut counts = counts.iter().filter(|count| count["major"] == self.disk.major);
+        let read = counts.find(|count| count["op"] == "Read").map(|count| count["value"].as_u64().unwrap());
+        assert!(read.is_some_and(|read| read > 1 << 20), "{stats}");
         (0..2).for_each(|number| self.update(number, json!({ "weight": 500 })));
         let even = |first, second| first <= 2 * second && second <= 2 * first;
         self.expect(&format!("{scheduler}, weights 500 and 500"), even);
         for (number, weight) in [(0, 100), (1, 1000)] {
             let device = json!({ "major": self.disk.major, "minor": self.disk.minor, "weight": weight });
             self.update(number, json!({ "weightDevice": [device] }));
+            // Which leaves the disk's own as it is.
+            self.update(number, json!({ "weight": 600 }));
         }
-        let what = format!("{scheduler}, weights 500 and 500, of this disk 100 and 1000");
+        let what = format!("{scheduler}, weights 600 and 600, of this disk 100 and 1000");
         self.expect(&what, |first, second| second > 2 * first);
     }
 }
@@ -155,8 +165,8 @@ impl Drop for Rivals<'_> {
 #[test]
 fn bfq_gives_a_disk_by_weight() {
     let context = cgroups!();
-    if !on_v2("io") {
-        skip_test!("no io controller on cgroup2");
+    if !has("io", "blkio") {
+        skip_test!("no io controller");
     }
     let Some(disk) = NullDisk::make(&context, 1000) else {
         skip_test!("no null_blk module in this guest's root");

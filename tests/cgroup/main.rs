@@ -19,6 +19,7 @@ mod control;
 mod devices;
 mod disk;
 mod effects;
+mod legacy;
 mod limits;
 mod managers;
 mod modules;

@@ -211,7 +211,12 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "memory" => {
             let mut block = vec![0u8; int(at(a, 0)) as usize * 1024 * 1024];
             block.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
-            Ok(json::number(std::hint::black_box(&block).len() as i64))
+            let length = std::hint::black_box(&block).len();
+            // `memory 20 kept`: for as long as the process lives.
+            if at(a, 1) == "kept" {
+                std::mem::forget(block);
+            }
+            Ok(json::number(length as i64))
         }
         "forks" => {
             // Children that stay for ever; how many could be made.
@@ -290,8 +295,11 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             }
             Ok(json::null())
         }
-        "link-add" | "link-set" | "link-get" | "address-add" | "addresses" => crate::net::perform(verb, a),
+        "link-add" | "link-del" | "link-set" | "link-get" | "address-add" | "addresses" => {
+            crate::net::perform(verb, a)
+        }
         "rdma-link-add" | "rdma-contexts" | "rdma-objects" => crate::rdma::perform(verb, a),
+        "bands-add" | "bands" | "datagrams" | "fill-tcp" => crate::traffic::perform(verb, a),
         "check-then-open" => check_then_open(at(a, 0)),
         "watch-exe" => watch_exe(int(at(a, 0))),
         "scan" => scan(int(at(a, 0))),

@@ -1,6 +1,7 @@
 //! Network devices: made, given addresses and looked at, by rtnetlink, in whatever network namespace the process is in.
 //!
 //! - `link-add KIND NAME`: `any` takes the first kind that this kernel has.
+//! - `link-del NAME`.
 //! - `link-set NAME WORD…`: `up`, `mtu=N`.
 //! - `link-get NAME`: flags, MTU, hardware address.
 //! - `address-add NAME IP/PREFIX [KEY=VALUE…]`: `scope`, `valid` and `preferred` (seconds), `label`, `peer`, `broadcast`, `metric`.
@@ -13,15 +14,16 @@ use std::net::IpAddr;
 type Outcome = Result<Json, Errno>;
 
 const KINDS: [&str; 4] = ["dummy", "veth", "ifb", "bridge"];
-const NETLINK_ROUTE: i32 = 0;
+pub const NETLINK_ROUTE: i32 = 0;
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 /// NLM_F_*; the last are CREATE and EXCL.
 pub const REQUEST: u16 = 1;
 pub const ACK: u16 = 4;
-const DUMP: u16 = 0x300;
-const NEW: u16 = 0x600;
+pub const DUMP: u16 = 0x300;
+pub const NEW: u16 = 0x600;
 /// IFA_*: address, local, label, broadcast, cacheinfo, rt_priority.
 const ATTRIBUTES: [(u16, &str); 5] =
     [(1, "address"), (2, "local"), (3, "label"), (4, "broadcast"), (9, "metric")];
@@ -33,6 +35,12 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             let kinds: &[&str] = if a[0] == "any" { &KINDS } else { &a[..1] };
             kinds.iter().map(|kind| add(kind, a[1])).find(|made| *made != Err(95)).unwrap_or(Err(95))?;
             Ok(json::null())
+        }
+        "link-del" => {
+            let mut message = head(RTM_DELLINK, REQUEST | ACK);
+            message.extend([0; 16]);
+            put(&mut message, 3, cstr(a[0]).as_bytes_with_nul());
+            ask(NETLINK_ROUTE, message, &mut |_, _| {}).map(|()| json::null())
         }
         "link-set" => {
             for word in &a[1..] {
@@ -80,7 +88,7 @@ fn flags(name: &str) -> Result<i16, Errno> {
     request(0x8913, name, &[]).map(|value| i16::from_ne_bytes([value[0], value[1]]))
 }
 
-fn index(name: &str) -> Result<u32, Errno> {
+pub fn index(name: &str) -> Result<u32, Errno> {
     request(0x8933, name, &[]).map(|value| u32::from_ne_bytes(value[..4].try_into().unwrap()))
 }
 

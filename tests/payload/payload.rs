@@ -17,6 +17,7 @@ mod report;
 mod resctrl;
 mod sys;
 mod trace;
+mod traffic;
 
 use std::io::Write;
 

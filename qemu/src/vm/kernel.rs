@@ -25,8 +25,8 @@ const WANTED: &[&str] = &[
 ];
 
 /// Modules that a test loads itself, from /vm/later (tests/cgroup/modules.rs): a scheduler whose presence changes where a weight goes, a disk
-/// of any speed, a soft RDMA device with the checksum that it asks for by its name.
-const LATER: &[&str] = &["bfq", "null_blk", "crc32_generic", "rdma_rxe"];
+/// of any speed, a soft RDMA device with the checksum that it asks for by its name, a queue of packets with its classifier.
+const LATER: &[&str] = &["bfq", "null_blk", "crc32_generic", "rdma_rxe", "sch_prio", "cls_cgroup"];
 
 /// An unpacked kernel.
 pub struct Image {
