@@ -242,7 +242,7 @@ pub struct Hook {
 }
 
 /// The process: what `create` ends with and the whole of what `exec` does.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Process {
     pub args: CStrArray,
     pub env: CStrArray,

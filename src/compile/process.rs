@@ -128,44 +128,36 @@ pub fn compile(
         path = entry.strip_prefix("PATH=").unwrap_or(path);
         wants_home &= !entry.starts_with("HOME=");
     }
-    let candidates = candidates(program, path);
-
-    let mut array = cstrings(&env);
-    array.reserve(usize::from(wants_home).saturating_add(wants_listen_pid.into()));
-    let size = process.console_size.unwrap_or_default();
-    Ok(Box::leak(Box::new(Process {
-        args: cstrings(&process.args),
-        env: array,
-        wants_home,
-        wants_listen_pid,
-        candidates,
-        cwd: cstring(process.cwd),
-        uid: user.uid,
-        gid: user.gid,
-        groups: user.additional_gids.to_vec().leak(),
-        groups_denied: false,
-        umask: user.umask.unwrap_or(0o022),
-        capabilities: capabilities::compile(process.capabilities.as_ref(), warnings),
-        no_new_privileges: process.no_new_privileges,
-        rlimits: rlimits(process, place)?,
-        oom_score_adj: process.oom_score_adj,
-        apparmor: label(process.apparmor_profile),
-        selinux: label(process.selinux_label),
-        new_keyring: around.new_keyring,
-        personality: None,
-        scheduler: scheduler(process, place)?,
-        io_priority: io_priority(process, place)?,
-        affinity_initial: affinity(process, place, "initial")?,
-        affinity_final: affinity(process, place, "final")?,
-        memory_policy: None,
-        seccomp: None,
-        terminal: process.terminal.then_some(Terminal {
-            height: size.height,
-            width: size.width,
-            plain_newlines: false,
-        }),
-        preserve_fds: around.preserve_fds,
-    })))
+    // Filled in where it is to stay: to move it there would take as much code again.
+    let plan = Box::leak(Box::<Process>::default());
+    plan.args = cstrings(&process.args);
+    plan.env = cstrings(&env);
+    plan.env.reserve(usize::from(wants_home).saturating_add(wants_listen_pid.into()));
+    plan.wants_home = wants_home;
+    plan.wants_listen_pid = wants_listen_pid;
+    plan.candidates = candidates(program, path);
+    plan.cwd = cstring(process.cwd);
+    plan.uid = user.uid;
+    plan.gid = user.gid;
+    plan.groups = user.additional_gids.to_vec().leak();
+    plan.umask = user.umask.unwrap_or(0o022);
+    plan.capabilities = capabilities::compile(process.capabilities.as_ref(), warnings);
+    plan.no_new_privileges = process.no_new_privileges;
+    plan.rlimits = rlimits(process, place)?;
+    plan.oom_score_adj = process.oom_score_adj;
+    plan.apparmor = label(process.apparmor_profile);
+    plan.selinux = label(process.selinux_label);
+    plan.new_keyring = around.new_keyring;
+    plan.scheduler = scheduler(process, place)?;
+    plan.io_priority = io_priority(process, place)?;
+    plan.affinity_initial = affinity(process, place, "initial")?;
+    plan.affinity_final = affinity(process, place, "final")?;
+    if process.terminal {
+        let size = process.console_size.unwrap_or_default();
+        plan.terminal = Some(Terminal { height: size.height, width: size.width, plain_newlines: false });
+    }
+    plan.preserve_fds = around.preserve_fds;
+    Ok(plan)
 }
 
 /// The environment verbatim and in order; of entries with one name the last wins, as every shell and Docker have it.
