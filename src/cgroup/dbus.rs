@@ -67,7 +67,7 @@ impl Body {
     }
 
     /// An array of what `fill` writes, whose elements are aligned to `element`. The length does not count the first padding.
-    pub fn array(&mut self, element: usize, fill: impl FnOnce(&mut Self)) -> &mut Self {
+    pub fn array(&mut self, element: usize, fill: &mut dyn FnMut(&mut Self)) -> &mut Self {
         self.word(0);
         let length_at = self.0.len().saturating_sub(4);
         self.align(element);
@@ -367,7 +367,7 @@ fn compose(serial: u32, object: &Object<'_>, method: &str, signature: &str, body
     let mut message = Body::default();
     message.byte(if cfg!(target_endian = "big") { b'B' } else { b'l' }).byte(CALL).byte(0).byte(1);
     message.word(u32::try_from(body.0.len()).unwrap_or(0)).word(serial);
-    message.array(8, |fields| {
+    message.array(8, &mut |fields| {
         for (code, kind, text) in [
             (1, "o", object.path),
             (2, "s", object.interface),

@@ -134,7 +134,7 @@ impl Scope {
         connection.call(&MANAGER, "Subscribe", "", &Body::default())?;
 
         let mut body = Body::default();
-        body.string(&self.unit).string("fail").array(8, |list| {
+        body.string(&self.unit).string("fail").array(8, &mut |list| {
             let mut put = |name, value: &Value| value.put(list, name);
             put("Description", &Value::Text(&format!("container {id}")));
             put("Slice", &Value::Text(&self.slice));
@@ -153,7 +153,7 @@ impl Scope {
             }
         });
         // No auxiliary units.
-        body.array(8, |_| {});
+        body.array(8, &mut |_| {});
         let answer = match connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body) {
             Err(error) if says(&error, b"UnitExists") => {
                 // Left over from a container that failed.
@@ -179,7 +179,7 @@ impl Scope {
         }
         let mut body = Body::default();
         // True: until the next boot.
-        body.string(&self.unit).word(1).array(8, |list| {
+        body.string(&self.unit).word(1).array(8, &mut |list| {
             for (name, value) in &properties {
                 value.put(list, name);
             }
@@ -191,7 +191,7 @@ impl Scope {
     pub fn attach(&self, pid: i32) -> Result<()> {
         let mut body = Body::default();
         // To the scope's own cgroup, none below it.
-        body.string(&self.unit).string("").array(4, |pids| {
+        body.string(&self.unit).string("").array(4, &mut |pids| {
             pids.word(pid.cast_unsigned());
         });
         self.connect()?.call(&MANAGER, "AttachProcessesToUnit", "ssau", &body).map(drop)
@@ -279,10 +279,10 @@ impl Value<'_> {
             Value::Yes => list.signature("b").word(1),
             Value::No => list.signature("b").word(0),
             Value::Number(number) => list.signature("t").long(*number),
-            Value::Pid(pid) => list.signature("au").array(4, |pids| {
+            Value::Pid(pid) => list.signature("au").array(4, &mut |pids| {
                 pids.word(*pid);
             }),
-            Value::Mask(bytes) => list.signature("ay").array(1, |mask| {
+            Value::Mask(bytes) => list.signature("ay").array(1, &mut |mask| {
                 for byte in bytes {
                     mask.byte(*byte);
                 }
