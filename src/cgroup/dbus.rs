@@ -140,22 +140,16 @@ pub struct Message {
 }
 
 impl Message {
-    /// The body's leading strings (and object paths).
-    pub fn strings<const N: usize>(&self) -> Option<[&str; N]> {
-        self.strings_after(0)
-    }
-
-    /// The strings behind `words` numbers.
-    fn strings_after<const N: usize>(&self, words: usize) -> Option<[&str; N]> {
+    /// A string (or object path) of the body: behind `words` numbers and `strings` others.
+    pub fn string(&self, words: usize, strings: usize) -> Option<&str> {
         let mut reader = Reader { bytes: &self.bytes, at: self.body, swapped: self.swapped };
         for _ in 0..words {
             reader.word()?;
         }
-        let mut strings = [""; N];
-        for slot in &mut strings {
-            *slot = reader.string()?;
+        for _ in 0..strings {
+            reader.string()?;
         }
-        Some(strings)
+        reader.string()
     }
 
     /// The string in a variant, as Properties.Get returns it.
@@ -316,7 +310,7 @@ impl Connection {
             match message.kind {
                 RETURN if message.answers == serial => return Ok(message),
                 ERROR if message.answers == serial => {
-                    let text = message.strings::<1>().map_or("", |[text]| text);
+                    let text = message.string(0, 0).unwrap_or_default();
                     return Err(error!("{method}: {}: {text}", message.name));
                 }
                 SIGNAL => self.signals.push(message),
@@ -331,8 +325,8 @@ impl Connection {
             for signal in core::mem::take(&mut self.signals) {
                 // The leading number is the job's id.
                 if signal.name == "JobRemoved"
-                    && let Some([path, _, result]) = signal.strings_after::<3>(1)
-                    && path == job
+                    && signal.string(1, 0) == Some(job)
+                    && let Some(result) = signal.string(1, 2)
                 {
                     return Ok(result.into());
                 }
@@ -419,7 +413,8 @@ mod tests {
         }
         let message = Message::parse(&bytes).unwrap().unwrap();
         assert_eq!(message.name, "JobRemoved");
-        assert_eq!(message.strings_after::<3>(1).unwrap(), ["/job/1", "x.scope", "done"]);
+        let strings = [0, 1, 2].map(|at| message.string(1, at).unwrap());
+        assert_eq!(strings, ["/job/1", "x.scope", "done"]);
         assert_eq!(message.bytes.len(), bytes.len());
     }
 
@@ -432,7 +427,7 @@ mod tests {
                 let mut bad = good.clone();
                 bad[at] = value;
                 if let Some(Ok(message)) = Message::parse(&bad) {
-                    assert!(message.strings_after::<3>(1).is_none_or(|strings| strings.len() == 3));
+                    assert!(message.string(1, 2).is_none_or(|text| text.len() < message.bytes.len()));
                 }
             }
         }
@@ -441,7 +436,7 @@ mod tests {
     #[test]
     fn arrays_count_their_bytes_without_the_first_padding() {
         let mut body = Body::default();
-        body.array(8, |list| {
+        body.array(8, &mut |list| {
             list.structure().string("a");
         });
         assert_eq!(body.0[..4], 6u32.to_ne_bytes());

@@ -164,7 +164,7 @@ impl Scope {
             }
             other => other?,
         };
-        let [job] = answer.strings().unwrap_or_default();
+        let job = answer.string(0, 0).unwrap_or_default();
         match &*connection.job_result(job)? {
             "done" => Ok(placeholder),
             result => Err(error!("systemd: start of {}: {result}", self.unit)),
