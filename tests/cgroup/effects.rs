@@ -225,6 +225,33 @@ fn a_set_of_processors_is_all_that_a_program_sees() {
     context.delete_force(&id).ok();
 }
 
+/// New memory comes from the nodes of the set, and after an update from those of the new one.
+#[test]
+fn a_set_of_memory_nodes_is_where_pages_come_from() {
+    let context = cgroups!();
+    if !has("cpuset", "cpuset") {
+        skip_test!("no cpuset controller");
+    }
+    if fs::read_to_string("/sys/devices/system/node/has_memory").unwrap_or_default().trim() != "0-1" {
+        skip_test!("one node of memory, and the test guest has two");
+    }
+    let mut bundle = context.bundle(&["page-nodes", "4"]);
+    for node in [1, 0] {
+        bundle.set("/linux/resources", json!({ "cpu": { "mems": node.to_string() } }));
+        assert_eq!(context.observe(&bundle).out("page-nodes 4"), &json!([node]));
+    }
+    bundle.args(&["page-nodes", "4", ",", "wait-file", "/go", ",", "page-nodes", "5"]);
+    let id = context.id();
+    let output = context.create(&bundle, &id).ok();
+    context.start(&id).ok();
+    output.wait_stdout("[0]");
+    context.call(&["update", &id, "--cpuset-mems", "1"]).go().ok();
+    fs::write(bundle.root().join("go"), "").unwrap();
+    output.wait_stdout("[1]");
+    context.delete_force(&id).ok();
+    note("effect  cpu.mems 1 and 0: all pages from that node");
+}
+
 /// Reservations are limited, so that a program hears of it from mmap and is not killed later.
 #[test]
 fn huge_pages_beyond_the_limit_cannot_be_mapped() {
@@ -241,17 +268,25 @@ fn huge_pages_beyond_the_limit_cannot_be_mapped() {
     let mut bundle = context.bundle(&["hugepages", "2", ",", "hugepages", "3"]);
     bundle.set("/linux/resources", json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": 4194304 }] }));
     let limited = context.observe(&bundle);
+    // What nobody reserved is limited as it is used: the program learns of it by SIGBUS.
+    bundle.args(&["hugepages-unreserved", "2", ",", "hugepages-unreserved", "1"]);
+    let unreserved = context.run(&bundle);
     bundle.set("/linux/resources", json!({}));
+    let free_unreserved = context.run(&bundle);
+    bundle.args(&["hugepages", "3"]);
     let free = context.observe(&bundle);
     fs::write(pool, before).unwrap();
+    assert!(unreserved.stdout.contains("\"2\"") && unreserved.code == 128 + 7, "{}", unreserved.describe());
+    free_unreserved.ok();
+    note("effect  hugepageLimits 4 MiB: a third page ENOMEM where it is reserved, SIGBUS where not");
     assert_eq!(limited.out("hugepages 2"), 2);
     assert_eq!(limited.errno("hugepages 3"), "ENOMEM");
     assert_eq!(free.out("hugepages 3"), 3);
 }
 
-/// A throttled disk cannot be read faster than it is allowed to; the same read without a limit is.
+/// A throttled disk is neither read nor written faster than it is allowed to; without a limit it is.
 #[test]
-fn a_throttled_disk_is_read_slowly() {
+fn a_throttled_disk_is_slow() {
     let context = cgroups!();
     let Some(disk) = disk::scratch() else {
         skip_test!("no scratch disk, which the test guest has");
@@ -259,28 +294,33 @@ fn a_throttled_disk_is_read_slowly() {
     if !has("io", "blkio") {
         skip_test!("no io controller");
     }
-    let mut bundle = context.bundle(&["read-direct", "/dev/scratch", "4194304"]);
-    bundle.push(
-        "/linux/devices",
-        json!({ "path": "/dev/scratch", "type": "b", "major": disk.major, "minor": disk.minor, "fileMode": 438 }),
-    );
-    let allow =
-        json!([{ "allow": true, "type": "b", "major": disk.major, "minor": disk.minor, "access": "r" }]);
-    let mut took = |throttle: Value| {
-        bundle.set("/linux/resources", json!({ "devices": allow, "blockIO": throttle }));
-        context.observe(&bundle).out("read-direct /dev/scratch 4194304").as_u64().unwrap()
-    };
-    let free = took(json!({}));
-    let rate = json!([{ "major": disk.major, "minor": disk.minor, "rate": 2097152 }]);
-    let bytes = took(json!({ "throttleReadBpsDevice": rate }));
-    // Each read of 64 KiB is one operation or more.
-    let rate = json!([{ "major": disk.major, "minor": disk.minor, "rate": 32 }]);
-    let operations = took(json!({ "throttleReadIOPSDevice": rate }));
-    note(&format!(
-        "effect  4 MiB read in {free} ms, at 2 MiB/s in {bytes} ms, at 32 operations/s in {operations} ms"
-    ));
-    // Two seconds by the rates; the first tenth of one may pass at once.
-    assert!(bytes > 1500 && operations > 1500 && free < bytes, "{free} {bytes} {operations}");
+    let (major, minor) = (disk.major, disk.minor);
+    let node =
+        json!({ "path": "/dev/scratch", "type": "b", "major": major, "minor": minor, "fileMode": 438 });
+    let allow = json!([{ "allow": true, "type": "b", "major": major, "minor": minor, "access": "rw" }]);
+    for (verb, bytes, operations) in [
+        ("read-direct", "throttleReadBpsDevice", "throttleReadIOPSDevice"),
+        ("write-direct", "throttleWriteBpsDevice", "throttleWriteIOPSDevice"),
+    ] {
+        let mut bundle = context.bundle(&[verb, "/dev/scratch", "2097152"]);
+        bundle.push("/linux/devices", node.clone());
+        let mut took = |throttle: &str, rate: u32| {
+            let rate = json!([{ "major": major, "minor": minor, "rate": rate }]);
+            let block_io = if throttle.is_empty() { json!({}) } else { json!({ throttle: rate }) };
+            bundle.set("/linux/resources", json!({ "devices": allow, "blockIO": block_io }));
+            context.observe(&bundle).out(&format!("{verb} /dev/scratch 2097152")).as_u64().unwrap()
+        };
+        let free = took("", 0);
+        let by_bytes = took(bytes, 1 << 20);
+        // Each of 64 KiB is one operation or more.
+        let by_operations = took(operations, 24);
+        note(&format!(
+            "effect  {verb} of 2 MiB in {free} ms, at 1 MiB/s in {by_bytes} ms, at 24 operations/s in {by_operations} ms"
+        ));
+        // Two seconds by the bytes, more than one by the operations; the first tenth of one may pass at once.
+        let slow = by_bytes > 1500 && by_operations > 1000;
+        assert!(slow && free < by_bytes && free < by_operations, "{verb}: {free} {by_bytes} {by_operations}");
+    }
 }
 
 /// Processes that are made as fast as others end; the limit is full at every moment.

@@ -20,6 +20,9 @@ const SILENCE: Duration = Duration::from_secs(660);
 /// A KVM guest that prints its first line later than this does not work (a machine was seen where it never does).
 const PROBE: Duration = Duration::from_secs(6);
 
+/// Memory on a node of its own, beside the node that has all else, so that a set of one of them is a limit.
+const SECOND_NODE_MIB: u32 = 64;
+
 /// What SeaBIOS prints before the kernel's first line.
 const FIRMWARE: &[&str] = &["SeaBIOS", "iPXE", "Booting from"];
 
@@ -82,7 +85,12 @@ impl Machine<'_> {
         let mut command = Command::new(program);
         let accelerator = if accelerator == "tcg" { "tcg,thread=single" } else { accelerator };
         command.args(["-accel", accelerator, "-smp", &self.processors.to_string(), "-m"]);
-        command.arg(format!("{}M", self.memory_mib));
+        command.arg(format!("{}M", self.memory_mib + SECOND_NODE_MIB));
+        let processors = format!(",cpus=0-{}", self.processors.saturating_sub(1));
+        for (node, mib, rest) in [(0, self.memory_mib, processors.as_str()), (1, SECOND_NODE_MIB, "")] {
+            command.args(["-object", &format!("memory-backend-ram,id=node{node},size={mib}M")]);
+            command.args(["-numa", &format!("node,nodeid={node},memdev=node{node}{rest}")]);
+        }
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
         // In this order they are /dev/vda and /dev/vdb.
