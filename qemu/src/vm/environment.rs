@@ -295,6 +295,7 @@ pub const ENVIRONMENTS: &[Environment] = &[
             ("labels", &["/tests/container", "--show-output", "label"]),
             ("exec-labels", &["/tests/exec", "--show-output", "label"]),
             ("check-labels", &["/tests/check", "--show-output", "security_module"]),
+            ("unknown-labels", &["/tests/escapes", "unknown-"]),
         ],
         init: &[],
         packages: &[],
