@@ -7,6 +7,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
+use linux_raw_sys::general::{CLONE_NEWPID, CLONE_NEWUSER};
 use syscalls::CStrArray;
 
 /// All that `create` does in the child.
@@ -57,6 +58,12 @@ impl Namespaces {
     /// Whether this namespace is there already and the container joins it.
     pub fn joins(&self, kind: u64) -> bool {
         self.join.iter().any(|join| join.kind & kind != 0)
+    }
+
+    /// Whether a pid namespace is joined whose processes may have power over the runtime's, since no user namespace is between them: it
+    /// is entered last of all where the kernel lets a procfs be made for it beforehand (R4, CVE-2016-9962).
+    pub fn may_enter_late(&self) -> bool {
+        self.joins(u64::from(CLONE_NEWPID)) && !self.has(u64::from(CLONE_NEWUSER))
     }
 }
 
@@ -124,6 +131,11 @@ impl Mount {
     pub fn is_mounted(&self) -> bool {
         use MountKind::*;
         matches!(self.kind, Filesystem | Cgroup | Bind | TreeBind)
+    }
+
+    /// Whether it is a procfs, which shows a pid namespace.
+    pub fn is_procfs(&self) -> bool {
+        self.kind == MountKind::Filesystem && self.fstype == c"proc"
     }
 
     /// Its place in config.json, for a message.

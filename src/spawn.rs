@@ -5,6 +5,7 @@
 
 pub mod conversation;
 pub mod maps;
+pub mod procfs;
 pub mod render;
 pub mod sources;
 
@@ -46,7 +47,7 @@ pub struct Setup<'a> {
     pub wait_hooks: bool,
     /// Signals are blocked here and must not be in the program.
     pub unblock: bool,
-    /// A pid namespace is not entered before everything else is done, by a process that the child makes.
+    /// A joined pid namespace is entered when everything else is done, by a process that the child makes.
     pub late_pid: bool,
 }
 
@@ -62,8 +63,6 @@ pub struct Child {
     pub without: u32,
     /// It is not the process yet that becomes the program, and says when that is there.
     in_between: bool,
-    /// Frames that came before the number of the process that sent them, the last first.
-    early: Vec<Frame>,
     socket: OwnedFd,
 }
 
@@ -200,9 +199,7 @@ pub fn spawn(
         Fork::Parent { pid, pidfd } => {
             return_to(&left)?;
             let in_between = setup.late_pid;
-            let early = Vec::new();
-            let mut child =
-                Child { pid, pidfd, in_cgroup, waits_for_rules, without, in_between, early, socket };
+            let mut child = Child { pid, pidfd, in_cgroup, waits_for_rules, without, in_between, socket };
             if through {
                 child.land(task.process())?;
             }
@@ -377,9 +374,6 @@ pub fn open_proc() -> Result<(OwnedFd, bool)> {
 impl Child {
     /// Waits for the child's next frame.
     pub fn listen(&mut self) -> Result<Event> {
-        if let Some(frame) = self.early.pop() {
-            return Ok(Event::Frame(frame));
-        }
         let mut bytes = [0; FRAME];
         loop {
             match fd::read(self.socket.as_fd(), &mut bytes) {
@@ -398,29 +392,18 @@ impl Child {
         }
     }
 
-    /// From the trampoline to the process that it has cloned, which may speak before its number has been told.
+    /// From the trampoline to the process that it has cloned.
     fn land(&mut self, process: &Process) -> Result<()> {
-        let landed = self.wait()? == WaitStatus::Exited(0);
-        let mut early = Vec::new();
-        loop {
-            match self.listen()? {
-                Event::Frame(Frame { kind: Kind::Pid, value, .. }) if landed => {
-                    self.pid = value;
-                    break;
-                }
-                Event::Frame(frame) if landed => early.push(frame),
-                Event::Frame(frame) if frame.kind == Kind::Failure => {
-                    return Err(render::render(frame, None, process));
-                }
-                Event::Frame(_) | Event::Closed => {
-                    return Err(Error::new("the container's process ended while it was being made"));
-                }
-            }
+        let event = self.listen()?;
+        if let Event::Frame(Frame { kind: Kind::Pid, value, .. }) = event {
+            self.replaced_by(value)?;
+            return self.go();
         }
-        early.reverse();
-        self.early = early;
-        self.pidfd = process::pidfd_open(self.pid, 0).ok();
-        Ok(())
+        self.wait()?;
+        Err(match event {
+            Event::Frame(frame) => render::render(frame, None, process),
+            Event::Closed => Error::new("the container's process ended while it was being made"),
+        })
     }
 
     /// Lets the child go on.
@@ -432,7 +415,7 @@ impl Child {
         }
     }
 
-    /// The process that the child has made is there, and takes its place.
+    /// The process that the child has made is there, takes its place, and waits.
     pub fn replaced_by(&mut self, pid: i32) -> Result<()> {
         self.wait()?;
         self.pid = pid;

@@ -15,6 +15,11 @@
 //!    |<-- Listener (seccomp notify) ---------------|   the parent takes the descriptor by pidfd_getfd
 //!    |--- go ------------------------------------->|
 //!    |<-- Warning, any number; Without, once ------|
+//!    |                                             | (a pid namespace is entered last, as is what a user namespace is
+//!    |                                             |  joined for first: a child of the runtime takes its place and waits)
+//!    |<-- Pid -------------------------------------|   ends
+//!    |  the Record, with that one's pid            |
+//!    |--- go ----------------------------------------> the child from now on
 //!    |                                             |
 //!    |  create:                                    |
 //!    |<-- Ready -----------------------------------|   everything done but the program
@@ -62,7 +67,7 @@ pub enum Kind {
     Hooks,
     /// Waits while the parent takes the seccomp listener, whose number is `value`.
     Listener,
-    /// The trampoline made the container's first process: `value` is its pid.
+    /// It ends, and a process that it has made takes its place, and waits: `value` is that one's pid.
     Pid,
     /// Waits on exec.fifo.
     Ready,
@@ -106,7 +111,11 @@ pub const ABSENT: &[(&str, &str, &str)] = &[
         "5.12",
         "what is mounted below a read-only path stays writable; no id-mapped mounts, no recursive mount flags",
     ),
-    ("fsopen", "5.2", "the machine's /proc is used in place of one of the runtime's own"),
+    (
+        "fsopen",
+        "5.2",
+        "the machine's /proc is used; a container is seen in a joined pid namespace while it is made",
+    ),
     ("close_range", "5.11", "descriptors are closed one by one"),
     ("pidfd_open", "5.3, for setns 5.8", "processes are known by pid and start time"),
     ("pidfd_send_signal", "5.1", "signals go by pid, after a look at the process's start time"),

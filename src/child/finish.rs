@@ -30,11 +30,8 @@ pub fn finish(process: &mut Process, hooks: &[Hook], fds: Fds<'_>, jail: &Jail, 
     if let Err(fail) = prepared {
         give_up(fail, fds);
     }
-    let fds = match fds.late_pid {
-        true => enter_pid_namespace(process, fds),
-        false => fds,
-    };
-    if let Err(fail) = wait_for_start(hooks, fds) {
+    let entered = if fds.late_pid { enter_pid_namespace(process, fds) } else { Ok(()) };
+    if let Err(fail) = entered.and_then(|()| wait_for_start(hooks, fds)) {
         give_up(fail, fds);
     }
     let mut pid = [0u8; 32];
@@ -202,46 +199,14 @@ fn install_last(process: &Process, fds: Fds<'_>) -> Done<()> {
 }
 
 /// The pid namespace that was joined, for its children, is entered by a child that is no more than the program will be: it has the
-/// program's rights and no descriptor but those promised to it and the one to the parent. Whoever in there may trace every process
-/// (CAP_SYS_PTRACE) sees nothing of the host. Comes back in the child.
-fn enter_pid_namespace<'a>(process: &Process, fds: Fds<'a>) -> Fds<'a> {
-    let own = match close_all_but_parent(process.preserve_fds, fds) {
-        Ok(own) => own,
-        Err(fail) => give_up(fail, fds),
-    };
-    let done = match process::clone(process::CLONE_PARENT, false, 0) {
-        Ok(process::Fork::Parent { pid, .. }) => {
-            let told = tell(Frame { kind: Kind::Pid, step: Step::Clone, index: 0, value: pid }, own);
-            process::exit_group(if told.is_ok() { 0 } else { 1 })
-        }
-        Ok(process::Fork::Child) => begin_session(process, own),
-        Err(errno) => Err(at(Step::Clone)(errno)),
-    };
-    match done {
-        Ok(()) => own,
-        Err(fail) => give_up(fail, own),
-    }
-}
-
-/// A copy of the descriptor to the parent stands just above the promised ones, and then all others are closed.
-fn close_all_but_parent(preserve: u32, fds: Fds<'_>) -> Done<Fds<'_>> {
-    let failed = || at(Step::Clone);
-    let number = preserve.saturating_add(3);
-    let last = number.cast_signed();
-    if syscalls::AsRawFd::as_raw_fd(&fds.parent) != last {
-        fd::dup_to(fds.parent, last, fs::O_CLOEXEC).map_err(failed())?;
-    }
-    let parent = fd::inherited(last).map_err(failed())?;
-    let above = number.saturating_add(1);
-    if fd::close_range(above, u32::MAX).is_err() {
-        for number in above..=fds.highest {
-            match fd::close_raw(number.cast_signed()) {
-                Ok(()) | Err(Errno::BADF) => {}
-                Err(errno) => return Err(failed()(errno)),
-            }
-        }
-    }
-    Ok(Fds { parent, joins: &[], root: None, proc: None, console: None, state: None, ..fds })
+/// program's rights and no descriptor but those promised to it and those that it waits on. Whoever in there may trace every process
+/// (CAP_SYS_PTRACE) sees nothing of the host. Comes back in the child, when the parent knows of it.
+fn enter_pid_namespace(process: &Process, fds: Fds<'_>) -> Done<()> {
+    let kept = [Some(fds.parent), fds.fifo, fds.state];
+    super::bare::close_all_but(kept, process.preserve_fds.saturating_add(3), fds.highest)
+        .map_err(at(Step::Clone))?;
+    super::succeed(0, fds)?;
+    begin_session(process, fds)
 }
 
 /// What a process does only for itself.

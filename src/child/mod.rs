@@ -4,6 +4,7 @@
 //! `syscalls` are in reach. What fails is reported as a frame; the parent holds the same Plan and renders the sentence.
 //! Descriptors made here are never closed: each is close-on-exec.
 
+pub mod bare;
 mod console;
 mod copy;
 mod devices;
@@ -16,7 +17,7 @@ mod resolve;
 mod root;
 
 use crate::plan::{Namespaces, Plan};
-use crate::sync::{FRAME, Frame, Kind, Step, is_absent};
+use crate::sync::{FRAME, Frame, Kind, Step};
 use resolve::Jail;
 
 pub use hook::run as run_hook;
@@ -91,28 +92,24 @@ pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
     }
 }
 
-/// Joins what has to be joined first, and clones the container's first process as a child of the runtime.
+/// Joins what has to be joined first, and clones the container's first process.
 pub fn trampoline(plan: &mut Plan, new: u64, fds: Fds<'_>) -> ! {
-    let done = land(&plan.namespaces, new, fds);
-    match done {
-        Ok(Fork::Child) => init(plan, Fds { joins: &[], ..fds }),
-        Ok(Fork::Parent { pid, .. }) => {
-            let told = tell(Frame { kind: Kind::Pid, step: Step::Clone, index: 0, value: pid }, fds);
-            process::exit_group(if told.is_ok() { 0 } else { 1 })
-        }
+    match join_all(&plan.namespaces, u64::MAX, fds).and_then(|()| succeed(new, fds)) {
+        Ok(()) => init(plan, Fds { joins: &[], ..fds }),
         Err(fail) => give_up(fail, fds),
     }
 }
 
-fn land(namespaces: &Namespaces, new: u64, fds: Fds<'_>) -> Done<Fork> {
-    join_all(namespaces, true, fds)?;
+/// Clones the process that takes this one's place, a child of the runtime. Comes back in it, when the runtime knows of it.
+fn succeed(new: u64, fds: Fds<'_>) -> Done<()> {
     // A child of one's parent has its exit signal.
-    let flags = new | process::CLONE_PARENT;
-    match process::clone3(&process::CloneArgs { flags, exit_signal: 0, ..process::CloneArgs::default() }) {
-        Err(errno) if is_absent(errno) => process::clone(flags, false, 0),
-        other => other,
+    match process::clone(new | process::CLONE_PARENT, false, 0).map_err(at(Step::Clone))? {
+        Fork::Child => hear(Step::Clone, fds),
+        Fork::Parent { pid, .. } => {
+            let told = tell(Frame { kind: Kind::Pid, step: Step::Clone, index: 0, value: pid }, fds);
+            process::exit_group(if told.is_ok() { 0 } else { 1 })
+        }
     }
-    .map_err(at(Step::Clone))
 }
 
 /// Joins a container and becomes a program in it.
@@ -125,7 +122,7 @@ pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fd
 
 /// The container, in the order that a reviewer reads: namespaces, mounts, devices, root, what is hidden.
 fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
-    enter(&plan.namespaces, fds)?;
+    enter(&plan.namespaces, !ns::CLONE_NEWPID, fds)?;
     if fds.mount.is_some() {
         // Others live in the joined one, and it is theirs: the container is made in a copy of it.
         ns::unshare(ns::CLONE_NEWNS).map_err(at(Step::Clone))?;
@@ -161,6 +158,10 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
     for (index, hook) in plan.create_container.iter().enumerate() {
         run_hook(hook, fds.state).map_err(nth(Step::CreateContainer, index))?;
     }
+    if fds.late_pid {
+        // Hooks have the host's root.
+        join_all(&plan.namespaces, ns::CLONE_NEWPID, fds)?;
+    }
     for (index, sysctl) in plan.sysctls.iter().enumerate() {
         finish::write_proc(fds, b"sys/", sysctl.path, sysctl.value).map_err(nth(Step::Sysctl, index))?;
     }
@@ -184,15 +185,15 @@ fn loopback() -> syscalls::Result<()> {
 }
 
 /// Joins namespaces. With privilege over the host all others can be joined as they are, and could perhaps not be from inside the
-/// user namespace; without, it is the user namespace that gives the privilege. `pid`: a pid namespace too, for the children.
-fn join_all(namespaces: &Namespaces, pid: bool, fds: Fds<'_>) -> Done<()> {
+/// user namespace; without, it is the user namespace that gives the privilege. A pid namespace is joined for the children.
+fn join_all(namespaces: &Namespaces, kinds: u64, fds: Fds<'_>) -> Done<()> {
     if fds.joins.is_empty() {
         return Ok(());
     }
     let privileged = ids::geteuid() == 0;
     for user in [!privileged, privileged] {
         for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
-            if (join.kind == ns::CLONE_NEWUSER) == user && (pid || join.kind != ns::CLONE_NEWPID) {
+            if (join.kind == ns::CLONE_NEWUSER) == user && join.kind & kinds != 0 {
                 ns::setns(namespace.as_fd(), join.kind).map_err(nth(Step::Join, index))?;
             }
         }
@@ -208,10 +209,9 @@ fn ids_in(namespaces: &Namespaces) -> ids::Start {
     }
 }
 
-/// Namespaces: joined ones first, then the id maps of a new user namespace.
-fn enter(namespaces: &Namespaces, fds: Fds<'_>) -> Done<()> {
-    // A pid namespace takes effect for children only: it is the parent's to join, unless it is to come last.
-    join_all(namespaces, fds.late_pid, fds)?;
+/// Namespaces: joined ones of these kinds first, then the id maps of a new user namespace.
+fn enter(namespaces: &Namespaces, kinds: u64, fds: Fds<'_>) -> Done<()> {
+    join_all(namespaces, kinds, fds)?;
     if fds.wait_maps {
         ask(Frame { kind: Kind::Maps, step: Step::Maps, index: 0, value: 0 }, fds)?;
     }
@@ -249,7 +249,8 @@ fn make_time(offsets: &[u8], fds: Fds<'_>) -> syscalls::Result<()> {
 
 /// The namespaces of a container that exists, and its root.
 fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: Fds<'_>) -> Done<Jail> {
-    enter(namespaces, fds)?;
+    // A pid namespace takes effect for children only: it is the parent's to join, unless it is to come last.
+    enter(namespaces, if fds.late_pid { u64::MAX } else { !ns::CLONE_NEWPID }, fds)?;
     // setns went to the root of the mount namespace, which on an initramfs lies below the container's.
     if let Some(root) = fds.root {
         fs::fchdir(root).and_then(|()| fs::chroot(c".")).map_err(at(Step::Root))?;

@@ -64,13 +64,13 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
             }
-            new(mount, index, (own.top, name), mount.data, jail)?;
+            new(mount, index, (own.top, name), mount.data, source, jail)?;
             continue;
         }
         own = own.filter(|own| own.survives(mount.target) && mount.no_symlinks);
         match mount.kind {
             MountKind::Filesystem => {
-                filesystem(mount, index, jail)?;
+                filesystem(mount, index, source, jail)?;
                 // The host's queues keep the label that they have there.
                 if !mount.label.is_empty() && plan.namespaces.has(ns::CLONE_NEWIPC) {
                     let top = existing(mount, index, jail)?;
@@ -113,10 +113,23 @@ fn is_used(plan: &Plan, index: usize, mount: &Mount) -> bool {
     path == b"dev" || below.is_some_and(|below| below.starts_with(b"/"))
 }
 
-/// A new file system.
-fn new(mount: &Mount, index: usize, at: At<'_>, data: &CStr, jail: &Jail) -> Done<()> {
+/// A new file system, or one that has been made already but for its options.
+fn new(
+    mount: &Mount,
+    index: usize,
+    at: At<'_>,
+    data: &CStr,
+    made: Option<BorrowedFd<'_>>,
+    jail: &Jail,
+) -> Done<()> {
     let data = (!data.is_empty()).then_some(data);
-    jail.mount(Some(mount.source), at, Some(mount.fstype), mount.flags, data).map_err(nth(Step::Mount, index))
+    match (made, data) {
+        (Some(made), None) => attach_at(made, at),
+        (Some(made), _) => attach_at(made, at)
+            .and_then(|()| jail.mount(None, (made, c""), None, mount.flags | mount::MS_REMOUNT, data)),
+        (None, _) => jail.mount(Some(mount.source), at, Some(mount.fstype), mount.flags, data),
+    }
+    .map_err(nth(Step::Mount, index))
 }
 
 fn links(mount: &Mount) -> Links {
@@ -131,14 +144,14 @@ fn existing(mount: &Mount, index: usize, jail: &Jail) -> Done<BorrowedFd<'static
     jail.open(mount.target, 0, links(mount)).map_err(nth(Step::MountTarget, index))
 }
 
-fn filesystem(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
+fn filesystem(mount: &Mount, index: usize, made: Option<BorrowedFd<'_>>, jail: &Jail) -> Done<()> {
     let mut buffer = [0; 4096];
     let data = match mount.mode_below {
         true => data_with_mode(mount, jail, &mut buffer).map_err(nth(Step::MountTarget, index))?,
         false => mount.data,
     };
     let target = destination(mount, jail).map_err(nth(Step::MountTarget, index))?;
-    new(mount, index, (target, c""), data, jail)?;
+    new(mount, index, (target, c""), data, made, jail)?;
     if mount.copy_up {
         // `target` is the directory below the new mount: its content is what the tmpfs starts with.
         let top = existing(mount, index, jail)?;
@@ -197,7 +210,7 @@ fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -
             }
         }
     }
-    match filesystem(mount, index, jail) {
+    match filesystem(mount, index, None, jail) {
         Err(Fail { step: Step::Mount, errno: Errno::NODEV, .. }) => {
             warn(Step::Mount, index, Errno::NODEV, fds)
         }

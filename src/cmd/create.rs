@@ -12,7 +12,7 @@ use crate::error::{Error, Quoted, Result};
 use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
-use crate::plan::{Device, MountKind, Plan};
+use crate::plan::{Device, Mount, MountKind, Plan};
 use crate::rdt;
 use crate::readiness::{self, Manager, Proxy};
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
@@ -88,7 +88,7 @@ pub fn make(
         .listen(context, running, design)
         .and_then(|()| draft.place(context, design))
         .and_then(|()| draft.spawn(context, args, bundle, running, design))
-        .and_then(|state| draft.converse(context, design, state))
+        .and_then(|state| draft.converse(context, bundle, design, state))
         .and_then(|()| draft.commit(args, design));
     match (done, draft) {
         (Ok(()), Draft { store, entry, notify, cgroup, child: Some(child), record: Some(record), .. }) => {
@@ -190,7 +190,7 @@ struct Draft {
     cgroup: Option<&'static Cgroup>,
     child: Option<Child>,
     moves: Option<Moves>,
-    record: Option<&'static Record<'static>>,
+    record: Option<&'static mut Record<'static>>,
 }
 
 impl Draft {
@@ -265,7 +265,7 @@ impl Draft {
         if cgroup.is_some() {
             compile::mounts::cgroups_v1(&mut plan.mounts, config.linux.mount_label, &design.cgroup.on_v1());
         }
-        let sources = sources::open(plan)?;
+        let (sources, late_pid) = sources::open(plan, joins, context.log)?;
         let fifo = if *barrier { Some(make_fifo(&self.entry)?) } else { None };
         let state = match plan.create_container.is_empty() && plan.start_container.is_empty() {
             true => None,
@@ -290,7 +290,7 @@ impl Draft {
             joins_late: cgroup.is_some_and(Cgroup::needs_join),
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
-            late_pid: false,
+            late_pid,
         };
         if running.adopts && plan.namespaces.new & ns::CLONE_NEWPID == 0 {
             syscalls::prctl::set_child_subreaper(true).map_err(Error::os("become a subreaper"))?;
@@ -299,28 +299,42 @@ impl Draft {
         let pid = self.child.insert(child).pid;
         self.rule(context, design)?;
         let record = record(args, bundle, design.config, design.plan, pid, cgroup);
-        self.record = Some(record);
-        self.entry.write(record, bundle.json)?;
+        self.entry.write(self.record.insert(record), bundle.json)?;
         Ok(state)
     }
 
     /// Answers the process until the container is there.
-    fn converse(&mut self, context: &Context<'_>, design: &Design, state: Option<OwnedFd>) -> Result<()> {
-        let (Some(child), Some(record)) = (&mut self.child, self.record) else { return Ok(()) };
-        let mut parent = Conversation {
-            log: context.log,
-            config: design.config,
-            record,
-            plan: Some(design.plan),
-            process: design.plan.process,
-            cgroup: self.cgroup,
-            moves: &mut self.moves,
-            rdt: design.rdt.as_ref().map(|rdt| &rdt.group),
-            privileged: !context.is_rootless(),
-            state,
-            barrier: design.barrier,
-        };
-        parent.hold(child)?;
+    fn converse(
+        &mut self,
+        context: &Context<'_>,
+        bundle: &Bundle,
+        design: &Design,
+        state: Option<OwnedFd>,
+    ) -> Result<()> {
+        let (Some(child), Some(record)) = (&mut self.child, &mut self.record) else { return Ok(()) };
+        loop {
+            let mut parent = Conversation {
+                log: context.log,
+                config: design.config,
+                record,
+                plan: Some(design.plan),
+                process: design.plan.process,
+                cgroup: self.cgroup,
+                moves: &mut self.moves,
+                rdt: design.rdt.as_ref().map(|rdt| &rdt.group),
+                privileged: !context.is_rootless(),
+                state: state.as_ref(),
+                barrier: design.barrier,
+            };
+            parent.hold(child)?;
+            if child.pid == record.pid {
+                break;
+            }
+            record.pid = child.pid;
+            record.start_time = store::start_time(child.pid);
+            self.entry.write(record, bundle.json)?;
+            child.go()?;
+        }
         self.cgroup.map_or(Ok(()), Cgroup::is_born)
     }
 
@@ -349,7 +363,7 @@ impl Draft {
         if let Some(child) = self.child {
             child.kill();
         }
-        let left = self.record.map(|record| (config, record));
+        let left = self.record.map(|record| (config, &*record));
         let away = super::delete::take_away(context, &self.store, &self.entry, self.cgroup, left);
         for error in [back.err(), away.err()].into_iter().flatten() {
             context.log.warn(&format!("while cleaning up: {error}"));
@@ -361,8 +375,7 @@ impl Draft {
 /// and a cgroup file system that it may write to (config-linux.md "Cgroup ownership").
 fn cgroup_owner(config: &Config<'_>, plan: &Plan) -> Option<u32> {
     const MS_RDONLY: u32 = 1;
-    let writable =
-        |mount: &crate::plan::Mount| mount.kind == MountKind::Cgroup && mount.flags & MS_RDONLY == 0;
+    let writable = |mount: &Mount| mount.kind == MountKind::Cgroup && mount.flags & MS_RDONLY == 0;
     if plan.namespaces.new & ns::CLONE_NEWCGROUP == 0 || !plan.mounts.iter().any(writable) {
         return None;
     }
@@ -397,7 +410,7 @@ fn record(
     plan: &Plan,
     pid: i32,
     cgroup: Option<&Cgroup>,
-) -> &'static Record<'static> {
+) -> &'static mut Record<'static> {
     // As `list` shows the owner: root, or else a number, since other names are for the C library to know.
     let owner = match syscalls::ids::start().real_uid {
         0 => String::from("root"),

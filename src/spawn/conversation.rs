@@ -15,7 +15,7 @@ use crate::notify;
 use crate::plan::{Plan, Process};
 use crate::rdt;
 use crate::store::{self, Record, Status};
-use crate::sync::{Frame, Kind};
+use crate::sync::Kind;
 use alloc::{format, string::ToString};
 use syscalls::{OwnedFd, ns};
 
@@ -34,13 +34,14 @@ pub struct Conversation<'a, 'b> {
     /// Whether id maps may be written without help.
     pub privileged: bool,
     /// What the hooks that the child runs have on their stdin.
-    pub state: Option<OwnedFd>,
+    pub state: Option<&'a OwnedFd>,
     /// Whether the child is to report before it becomes its program, rather than by becoming it.
     pub barrier: bool,
 }
 
 impl Conversation<'_, '_> {
-    /// Answers frames until the child is ready, or has become its program.
+    /// Answers frames until the child is ready, or has become its program; of a container also when a process that the child has made
+    /// takes its place, and waits until that is written down.
     pub fn hold(&mut self, child: &mut Child) -> Result<()> {
         done_without(self.log, child.without);
         loop {
@@ -66,18 +67,17 @@ impl Conversation<'_, '_> {
                     child.go()?;
                 }
                 (Kind::Listener, plan) => {
-                    if child.is_in_between() && self.process.no_new_privileges {
-                        // Of the process that the one in between has made, and is about to tell of.
-                        match child.listen()? {
-                            Event::Frame(Frame { kind: Kind::Pid, value, .. }) => child.replaced_by(value)?,
-                            _ => return Err(Error::new("the container's process speaks nonsense")),
-                        }
-                    }
                     let status = if plan.is_some() { Status::Creating } else { Status::Running };
                     notify::hand_over(self.config, self.record, status, child, frame.value)?;
                     child.go()?;
                 }
-                (Kind::Pid, None) if child.is_in_between() => child.replaced_by(frame.value)?,
+                (Kind::Pid, plan) if child.is_in_between() => {
+                    child.replaced_by(frame.value)?;
+                    if plan.is_some() {
+                        return Ok(());
+                    }
+                    child.go()?;
+                }
                 (Kind::Pid, _) | (Kind::Ready | Kind::Hooks, None) => {
                     return Err(Error::new("the container's process speaks nonsense"));
                 }

@@ -1,17 +1,19 @@
 //! Sources of binds that are opened here because the child could not: it has no privilege left over the host once it is in a new
 //! user namespace, neither to reach a directory of root's nor to map the ids of a mount, and in a joined mount namespace the runtime's
-//! own directory may not be there.
+//! own directory may not be there. And the procfs of a pid namespace that the child enters last.
 
-use super::maps;
+use super::{maps, procfs, render::done_without};
 use crate::error::{Error, Result};
+use crate::log::Log;
 use crate::plan::{Mount, MountKind, Plan};
-use crate::sync::is_absent;
+use crate::sync::{Absent, is_absent};
 use alloc::{boxed::Box, format, vec::Vec};
 use syscalls::mount::{self, MountAttr};
-use syscalls::{AsFd, CWD, Errno, OwnedFd, fs, ns};
+use syscalls::{AsFd, BorrowedFd, CWD, Errno, OwnedFd, fs, ns};
 
-/// Detached copies of them, by the mount's place in the Plan; no list at all for a Plan that needs none.
-pub fn open(plan: &mut Plan) -> Result<Vec<Option<OwnedFd>>> {
+/// Detached copies of them, by the mount's place in the Plan, no list at all for a Plan that needs none; and whether the pid namespace is
+/// to be entered last.
+pub fn open(plan: &mut Plan, joins: &[OwnedFd], log: &Log) -> Result<(Vec<Option<OwnedFd>>, bool)> {
     let is_path =
         |mount: &Mount| mount.kind == MountKind::CopySymlink && mount.source.to_bytes().starts_with(b"/");
     for mount in plan.mounts.iter_mut().filter(|mount| is_path(mount)) {
@@ -19,20 +21,29 @@ pub fn open(plan: &mut Plan) -> Result<Vec<Option<OwnedFd>>> {
     }
     let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && syscalls::ids::is_root();
     let joined = plan.namespaces.joins(ns::CLONE_NEWNS);
+    // The pid namespace is the last to be joined.
+    let last = joins.last().filter(|_| plan.namespaces.may_enter_late()).map(AsFd::as_fd);
     let needed = |mount: &Mount| {
         let own = joined && mount.index == Mount::OWN;
         mount.idmap.is_some()
+            || last.is_some() && mount.is_procfs()
             || (new_user || own) && matches!(mount.kind, MountKind::Bind | MountKind::TreeBind)
     };
     if !plan.mounts.iter().any(needed) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), last.is_some()));
     }
     let plan = &*plan;
+    let mut late = last.is_some();
     let mut sources = Vec::with_capacity(plan.mounts.len());
     for mount in &plan.mounts {
-        sources.push(if needed(mount) { detach(plan, mount)? } else { None });
+        let source = if needed(mount) { detach(plan, mount, last)? } else { None };
+        late &= source.is_some() || !mount.is_procfs();
+        sources.push(source);
     }
-    Ok(sources)
+    if last.is_some() && !late {
+        done_without(log, Absent::Fsopen.bit());
+    }
+    Ok((sources, late))
 }
 
 /// From the path of a link to its text. What is no link is bound.
@@ -49,8 +60,14 @@ fn read_link(mount: &mut Mount) -> Result<()> {
 }
 
 /// One of them, with its ids mapped if that was asked for. None where the kernel cannot detach mounts and nothing else was asked.
-fn detach(plan: &Plan, mount: &Mount) -> Result<Option<OwnedFd>> {
+fn detach(plan: &Plan, mount: &Mount, namespace: Option<BorrowedFd<'_>>) -> Result<Option<OwnedFd>> {
     let place = format!("{}.source", mount.place());
+    if let (true, Some(namespace)) = (mount.is_procfs(), namespace) {
+        return match procfs::make(mount, namespace) {
+            Err(errno) if is_absent(errno) => Ok(None),
+            made => made.map(Some).map_err(Error::sys(&place, "proc")),
+        };
+    }
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
     let recursive = if mount.kind == MountKind::TreeBind { mount::AT_RECURSIVE } else { 0 };
     let tree = match mount::open_tree(CWD, mount.source, mount::OPEN_TREE_CLONE | recursive | nofollow) {

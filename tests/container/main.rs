@@ -20,6 +20,7 @@ mod mount_options;
 mod mounts;
 mod namespaces;
 mod netdev;
+mod pods;
 mod process;
 mod propagation;
 mod rdt;

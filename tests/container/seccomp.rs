@@ -147,6 +147,34 @@ fn notify_asks_the_agent_about_an_exec_as_well() {
     assert_ne!(state["pid"], init);
 }
 
+/// In a pod's pid namespace, which is entered last of all, and for an exec there.
+#[test]
+fn notify_asks_the_agent_in_a_joined_pid_namespace() {
+    let context = context!();
+    let first = context.running(&context.bundle(&["trap"]));
+    let path = format!("/proc/{}/ns/pid", context.pid(&first));
+    for restricted in [false, true] {
+        let (agent, mut bundle) = with_agent(&context, &["getpriority", ",", "trap"], &["7"], json!([]));
+        bundle.namespace("pid", Some(&path)).set("/process/noNewPrivileges", restricted);
+        let id = context.id();
+        let output = context.create(&bundle, &id).ok();
+        context.start(&id).ok();
+        assert!(output.wait_stdout("ready").contains("\"out\":7"));
+        let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+        process_state(&told, "creating");
+        let socket = bundle.config["linux"]["seccomp"]["listenerPath"].as_str().unwrap().to_string();
+        std::fs::remove_file(&socket).unwrap();
+        let agent = context.helper(&["seccomp-agent", &socket, "9"]);
+        let seen = context.call(&["exec", &id, "/bin/payload", "getpriority"]).go().ok().seen();
+        assert_eq!(seen.out("getpriority"), 9);
+        let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+        process_state(&told, "running");
+        let pid = context.pid(&id);
+        context.kill(&id, "KILL").ok();
+        context.reap(pid);
+    }
+}
+
 /// WAIT_KILLABLE_RECV (Linux 5.19): once the agent has taken a call, no signal ends it but one that ends the process. Without the
 /// flag any does, and the agent's answer comes to nobody.
 #[test]

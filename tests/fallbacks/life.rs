@@ -16,11 +16,15 @@ pub const PARTS: &[Part] = &[
     ("terminal", terminal),
     ("hooks", hooks),
     ("user namespace", user_namespace),
+    ("pod", pod),
     ("ordinary user", ordinary_user),
     ("what is lost is told", told),
 ];
 
-fn lacks(calls: &str, any: &[&str]) -> bool {
+/// What it takes to enter a joined pid namespace last.
+pub const LATE_PID: &[&str] = &["fsopen", "fsconfig", "fsmount", "move_mount"];
+
+pub fn lacks(calls: &str, any: &[&str]) -> bool {
     calls.split(',').any(|call| any.contains(&call))
 }
 
@@ -287,6 +291,21 @@ fn ordinary_user(context: &Context, _: &str) {
     assert_eq!(seen.report()["status"]["Uid"], "0\t0\t0\t0");
     call(&["kill", &id, "KILL"]).ok();
     call(&["delete", "--force", &id]).ok();
+}
+
+/// A pid namespace by path. That it could not be entered last is in the log.
+fn pod(context: &Context, calls: &str) {
+    let first = context.running(&context.bundle(&["trap"]));
+    let log = context.dir.join("log");
+    let mut bundle = context.bundle(&["report", ",", "exit", "5"]);
+    bundle.namespace("pid", Some(&format!("/proc/{}/ns/pid", context.pid(&first))));
+    let (id, path) = (context.id(), log.to_string_lossy().into_owned());
+    let run = ["--debug", "--log", &path, "run", "--bundle", &bundle.path(), &id];
+    let seen = context.call(&run).go().status(5).seen();
+    assert!(seen.report()["pid"].as_i64().unwrap() > 1);
+    assert!(seen.mounts().at("/proc").has("nosuid"));
+    let told = fs::read_to_string(&log).unwrap().contains("is seen in a joined pid namespace");
+    assert_eq!(told, lacks(calls, LATE_PID), "{calls}");
 }
 
 /// What is lost is said in the debug log, once a command, and nothing is said of what is there.
