@@ -441,13 +441,14 @@ fn below(bundle: &str, path: &str) -> &'static CStr {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use alloc::vec;
     use linux_raw_sys::general::{MS_I_VERSION, MS_SILENT};
 
-    fn tmpfs(options: &str) -> Mount {
+    fn one(fstype: &str, options: &str) -> Mount {
         let json = format!(
-            "{{\"mounts\": [{{\"destination\": \"/m\", \"type\": \"tmpfs\", \"options\": [{options}]}}]}}"
+            "{{\"mounts\": [{{\"destination\": \"/m\", \"type\": \"{fstype}\", \"options\": [{options}]}}]}}"
         );
         let config: &mut Config<'_> = config::parse("config.json", json.as_bytes()).unwrap();
         mounts(config, "/", false, &mut Vec::new()).unwrap().pop().unwrap()
@@ -464,9 +465,19 @@ mod tests {
             (r#""silent", "loud""#, 0),
             (r#""loud", "silent""#, MS_SILENT),
         ] {
-            let mount = tmpfs(options);
+            let mount = one("tmpfs", options);
             assert_eq!(mount.flags, flags, "{options}");
             assert_eq!(mount.data.to_bytes(), MODE_BELOW.as_bytes(), "{options} is no data");
+        }
+    }
+
+    /// No guest has both version 1 hierarchies and SELinux.
+    #[test]
+    fn the_tmpfs_of_cgroup_version_1_has_the_mount_label() {
+        for (label, data) in [("", "mode=755"), ("u:r:t:s0:c1,c2", "context=\"u:r:t:s0:c1,c2\",mode=755")] {
+            let mut mounts = vec![one("cgroup", "")];
+            cgroups_v1(&mut mounts, label, &[("cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct/box")]);
+            assert_eq!((mounts.len(), mounts[0].data.to_bytes()), (4, data.as_bytes()), "{label}");
         }
     }
 }
