@@ -153,8 +153,12 @@ fn says(schemata: &str, resource: &str, domain: &str) -> bool {
 }
 
 /// A number without what may lead it.
-fn bare(number: &str) -> &str {
-    number.trim_ascii().trim_start_matches(['0', 'x'])
+fn bare(number: &str) -> &[u8] {
+    let mut bare = number.trim_ascii().as_bytes();
+    while let [b'0' | b'x', rest @ ..] = bare {
+        bare = rest;
+    }
+    bare
 }
 
 impl Prepared {

@@ -3,6 +3,7 @@
 
 use super::Cgroup;
 use super::dir::{key, number, read_file};
+use crate::compile::names::{Names, names};
 use crate::compile::process::ranges;
 use crate::json::Writer;
 use alloc::string::String;
@@ -41,7 +42,7 @@ const BLOCK_IO: [Counted; 2] = [
 ];
 
 /// The sizes of huge pages that Linux's architectures have.
-const HUGE_PAGES: [&str; 15] = [
+static HUGE_PAGES: Names = names![
     "16KB", "64KB", "256KB", "512KB", "1MB", "2MB", "4MB", "8MB", "16MB", "32MB", "256MB", "512MB", "1GB",
     "2GB", "16GB",
 ];
@@ -239,7 +240,7 @@ impl Cgroup {
 
     fn hugetlb(&self, out: &mut Writer) {
         out.object("hugetlb");
-        for size in HUGE_PAGES {
+        for size in HUGE_PAGES.iter() {
             let of = |file| self.find(&["hugetlb.", size, file]);
             let usage = [".rsvd.current", ".current", ".usage_in_bytes"].into_iter().find_map(of);
             let Some(usage) = usage else { continue };

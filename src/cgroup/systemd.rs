@@ -292,7 +292,7 @@ impl Value<'_> {
 }
 
 /// Files that are one number in a property (systemd.resource-control(5), org.freedesktop.systemd1(5)).
-const NUMBERS: [(&str, &str); 8] = [
+static NUMBERS: [(&str, &str); 8] = [
     ("memory.max", "MemoryMax"),
     ("memory.low", "MemoryLow"),
     ("memory.high", "MemoryHigh"),

@@ -28,7 +28,7 @@ const CHAR: u8 = 2;
 
 /// Always granted, character devices, `None` for any minor: null, zero, full, random, urandom, tty, ptmx and the pseudo
 /// terminals of /dev/pts.
-const DEFAULTS: [(u32, Option<u32>); 8] = [
+static DEFAULTS: [(u32, Option<u32>); 8] = [
     (1, Some(3)),
     (1, Some(5)),
     (1, Some(7)),
@@ -98,8 +98,9 @@ pub fn fold(rules: &[DeviceRule<'_>], nodes: &[(bool, u32, u32)]) -> Result<Devi
     for (index, rule) in rules.iter().enumerate() {
         checked.push(check(rule).map_err(|what| Invalid { index, what })?);
     }
-    let default = |(major, minor)| Rule { allow: true, kinds: CHAR, major: Some(major), minor, access: ALL };
-    checked.extend(DEFAULTS.map(default));
+    for (major, minor) in &DEFAULTS {
+        checked.push(Rule { allow: true, kinds: CHAR, major: Some(*major), minor: *minor, access: ALL });
+    }
     for (block, major, minor) in nodes {
         let kinds = if *block { BLOCK } else { CHAR };
         checked.push(Rule { allow: true, kinds, major: Some(*major), minor: Some(*minor), access: MKNOD });
