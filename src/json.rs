@@ -2,8 +2,8 @@
 //!
 //! Owns quoting and punctuation. Read by people and by programs; what is read is parsed by serde (`config`).
 
-use alloc::format;
 use alloc::string::String;
+use core::fmt::{Display, Write};
 
 /// Builds one JSON document. The caller closes what it opened.
 #[derive(Debug, Default)]
@@ -41,7 +41,8 @@ impl Writer {
 
     /// A text.
     pub fn string(&mut self, name: &str, value: &str) {
-        self.raw(name, &quote(value));
+        self.name(name);
+        self.quoted(value);
     }
 
     /// A boolean.
@@ -51,12 +52,12 @@ impl Writer {
 
     /// A number.
     pub fn number(&mut self, name: &str, value: i64) {
-        self.raw(name, &format!("{value}"));
+        self.shown(name, &value);
     }
 
     /// A number that is not negative.
     pub fn unsigned(&mut self, name: &str, value: u64) {
-        self.raw(name, &format!("{value}"));
+        self.shown(name, &value);
     }
 
     /// A number that may be absent.
@@ -123,6 +124,26 @@ impl Writer {
         self.text
     }
 
+    /// The same of a writer that goes on with the next one, in the same place.
+    pub fn take<R>(&mut self, read: impl FnOnce(&str) -> R) -> R {
+        self.text.push('\n');
+        let result = read(&self.text);
+        self.text.clear();
+        result
+    }
+
+    #[inline(never)]
+    fn shown(&mut self, name: &str, value: &dyn Display) {
+        self.name(name);
+        write!(self.text, "{value}").unwrap_or_default(); // into a String, which takes everything
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.text.push('"');
+        escape_to(text, &mut self.text);
+        self.text.push('"');
+    }
+
     #[inline(never)]
     fn raw(&mut self, name: &str, value: &str) {
         self.name(name);
@@ -154,7 +175,7 @@ impl Writer {
         }
         self.new_line();
         if !name.is_empty() {
-            self.text.push_str(&quote(name));
+            self.quoted(name);
             self.text.push_str(if self.one_line { ":" } else { ": " });
         }
     }
@@ -178,7 +199,12 @@ pub fn quote(text: &str) -> String {
 /// What stands in it. What a terminal would obey, or show as something else than it is, is escaped too: control characters, those
 /// without width and those that turn the direction of writing.
 pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+    let mut escaped = String::new();
+    escape_to(text, &mut escaped);
+    escaped
+}
+
+fn escape_to(text: &str, escaped: &mut String) {
     for next in text.chars() {
         match next {
             '"' | '\\' => {
@@ -190,11 +216,10 @@ pub fn escape(text: &str) -> String {
             | '\x7f'..='\u{9f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => escaped.push_str(&format!("\\u{:04x}", u32::from(next))),
+            | '\u{2066}'..='\u{2069}' => write!(escaped, "\\u{:04x}", u32::from(next)).unwrap_or_default(),
             next => escaped.push(next),
         }
     }
-    escaped
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use syscalls::signal;
 /// Hundreds of small blocks, nearly all of them kept to the end: no system call for all of them.
 #[cfg(not(test))]
 #[global_allocator]
-static ALLOCATOR: syscalls::Bump = syscalls::Bump::new();
+static ALLOCATOR: syscalls::Bump = syscalls::Bump;
 
 #[cfg(not(test))]
 syscalls::entry!(program);

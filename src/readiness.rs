@@ -9,10 +9,10 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::store::Entry;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 use core::time::Duration;
 use rustix::fs::{AtFlags, Mode};
-use syscalls::{AsFd, AsRawFd, Errno, OwnedFd, fd, net};
+use syscalls::{AsFd, AsRawFd, Buffer, Errno, OwnedFd, fd, net};
 
 /// The directory of the socket, in the state directory.
 pub const DIRECTORY: &core::ffi::CStr = c"notify";
@@ -62,16 +62,13 @@ impl Manager {
     }
 
     /// Sends one message; the descriptor is gone from here when the manager has taken it.
-    fn tell(&self, message: &str, descriptor: Option<OwnedFd>) -> syscalls::Result<()> {
+    fn tell(&self, message: &[u8], descriptor: Option<OwnedFd>) -> syscalls::Result<()> {
         let socket = net::connected(net::SOCK_DGRAM, &self.0)?;
         match descriptor {
-            None => net::send(socket.as_fd(), message.as_bytes(), net::MSG_NOSIGNAL),
-            Some(descriptor) => net::send_with_fds(
-                socket.as_fd(),
-                message.as_bytes(),
-                &[descriptor.as_fd()],
-                net::MSG_NOSIGNAL,
-            ),
+            None => net::send(socket.as_fd(), message, net::MSG_NOSIGNAL),
+            Some(descriptor) => {
+                net::send_with_fds(socket.as_fd(), message, &[descriptor.as_fd()], net::MSG_NOSIGNAL)
+            }
         }
         .map(drop)
     }
@@ -177,7 +174,7 @@ impl<'a> Proxy<'a> {
     /// Waits until the manager has read everything: it asks the kernel who the teller was, which must still be there then.
     fn barrier(&self) -> syscalls::Result<()> {
         let (end, sent) = fd::pipe(0)?;
-        if self.manager.tell("BARRIER=1", Some(sent)).is_ok() {
+        if self.manager.tell(b"BARRIER=1", Some(sent)).is_ok() {
             fd::poll(&mut [fd::PollFd::new(end.as_fd(), 0)], Some(PATIENCE))?;
         }
         Ok(())
@@ -185,20 +182,20 @@ impl<'a> Proxy<'a> {
 }
 
 /// The lines of a message that are passed on, with the process they are about beside READY=1; and whether that was there.
-fn filter(message: &[u8], main: i32) -> (String, bool) {
-    let mut passed = String::new();
+fn filter(message: &[u8], main: i32) -> (Buffer, bool) {
+    let mut passed = Buffer::default();
     let mut ready = false;
     for line in core::str::from_utf8(message).unwrap_or_default().lines() {
         let name = line.split('=').next().unwrap_or_default();
         if name.len() < line.len() && PASSED_ON.contains(&name) {
             for part in [if passed.is_empty() { "" } else { "\n" }, line] {
-                passed.push_str(part);
+                passed.extend(part.as_bytes());
             }
             ready |= line == "READY=1";
         }
     }
     if ready {
-        passed.push_str(&format!("\nMAINPID={main}"));
+        passed.extend(format!("\nMAINPID={main}").as_bytes());
     }
     (passed, ready)
 }
@@ -210,11 +207,15 @@ mod tests {
     #[test]
     fn only_what_a_program_may_say_of_itself_is_passed_on() {
         let message = b"MAINPID=1\nREADY=1\nFDSTORE=1\nSTATUS=up=1\nREADY\nNOTIFYACCESS=all\nX_READY=1\n";
-        assert_eq!(filter(message, 7), ("READY=1\nSTATUS=up=1\nMAINPID=7".into(), true));
-        assert_eq!(filter(b"STATUS=starting", 7), ("STATUS=starting".into(), false));
-        assert_eq!(filter(b"READY=0", 7), ("READY=0".into(), false));
+        let passed = |message| {
+            let (passed, ready) = filter(message, 7);
+            (alloc::string::String::from_utf8_lossy(&passed).into_owned(), ready)
+        };
+        assert_eq!(passed(message), ("READY=1\nSTATUS=up=1\nMAINPID=7".into(), true));
+        assert_eq!(passed(b"STATUS=starting"), ("STATUS=starting".into(), false));
+        assert_eq!(passed(b"READY=0"), ("READY=0".into(), false));
         for nothing in [&b""[..], b"MAINPID=1", b"BARRIER=1", b"\xff\xff", b"\n\n"] {
-            assert_eq!(filter(nothing, 7), (String::new(), false));
+            assert_eq!(passed(nothing), ("".into(), false));
         }
     }
 }

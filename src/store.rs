@@ -20,6 +20,7 @@ use alloc::{format, string::String, vec::Vec};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use syscalls::Buffer;
 
 /// The start barrier, once the container is created.
 pub const FIFO: &core::ffi::CStr = c"exec.fifo";
@@ -477,7 +478,7 @@ fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
 pub fn innermost_pid(pid: i32) -> i32 {
     let file =
         rustix::fs::open(format!("/proc/{pid}/status"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let text = file.and_then(|file| read_all(&file)).unwrap_or_default();
+    let text = Buffer::from(file.and_then(|file| read_all(&file)).unwrap_or_default());
     let text = core::str::from_utf8(&text).unwrap_or_default();
     let pids = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
     pids.and_then(|pids| pids.split_ascii_whitespace().last()?.parse().ok()).unwrap_or(pid)

@@ -9,6 +9,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::Mode;
 use rustix::io::Errno;
+use syscalls::Buffer;
 
 /// Makes the controllers of all cgroup2 writes available in the cgroup: each directory above it must name them in
 /// `cgroup.subtree_control`, the topmost first. With `all`, everything that the kernel has is made available on the way, as far as it
@@ -74,7 +75,7 @@ fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
 /// Present limits, for an update that names a half of a pair.
 pub fn now(cgroup: &Cgroup) -> Now {
     let read = |name: &CStr| cgroup.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok());
-    let first = |text: Vec<u8>| number(text.split(|byte| *byte == b' ').next().unwrap_or_default());
+    let first = |text: Buffer| number(text.split(|byte| *byte == b' ').next().unwrap_or_default());
     // cgroup v1 says "unlimited" with the greatest multiple of a page.
     let limited = |bytes: &u64| *bytes < i64::MAX as u64 / 2;
     Now {
@@ -105,7 +106,7 @@ pub struct Undo<'p> {
     dir: &'p Dir,
     file: &'p CStr,
     value: &'p [u8],
-    before: Vec<u8>,
+    before: Buffer,
 }
 
 /// BFQ's weights: one for all devices, then a line for each that has its own. On cgroup v1 the file for all of them shows no such lines

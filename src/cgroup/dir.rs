@@ -2,11 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::paths;
-use alloc::{ffi::CString, vec::Vec};
+use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fd::OwnedFd;
+use core::mem::MaybeUninit;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
+use syscalls::Buffer;
 
 pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -22,9 +24,9 @@ pub(super) struct Dir {
 impl Dir {
     /// Whether a process is in the directory or below it. There is none in one that another call has removed meanwhile.
     pub(super) fn is_populated(&self) -> rustix::io::Result<bool> {
-        let mut pids = Vec::new();
+        let mut any = false;
         let populated = match self.v1 {
-            true => collect(&self.fd, &mut pids).map(|()| !pids.is_empty()),
+            true => each_process(&self.fd, &mut |_| any = true).map(|()| any),
             false => read_file(&self.fd, c"cgroup.events").map(|text| key(&text, "populated") == Some(1)),
         };
         match populated {
@@ -40,7 +42,7 @@ impl Dir {
             .and_then(|file| file.ok());
         let Some(file) = file else { return pause() };
         // A file that has not been read yet polls as changed.
-        if !read_to_end(&file).is_ok_and(|text| key(&text, "populated") == Some(1)) {
+        if !read_to_end(file.as_fd()).is_ok_and(|text| key(&text, "populated") == Some(1)) {
             return pause();
         }
         let mut fds = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::PRI)];
@@ -78,22 +80,22 @@ pub(super) fn write_file(dir: &OwnedFd, name: &CStr, value: &[u8]) -> rustix::io
 }
 
 /// Reads a file of a cgroup.
-pub(super) fn read_file(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<Vec<u8>> {
-    read_to_end(&open_file(dir, name, OFlags::RDONLY)?)
+pub(super) fn read_file(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<Buffer> {
+    read_to_end(open_file(dir, name, OFlags::RDONLY)?.as_fd())
 }
 
 /// Reads to the end of a file whose size the kernel does not tell. A read that leaves room for more than a line was the last:
 /// kernfs hands out whole lines, as many as fit.
-pub(super) fn read_to_end(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
+pub(super) fn read_to_end(file: BorrowedFd<'_>) -> rustix::io::Result<Buffer> {
     const LONGEST_LINE: usize = 1024;
-    let mut text = Vec::with_capacity(4096);
+    let mut text = Buffer::default();
     loop {
-        let room = text.capacity().saturating_sub(text.len());
-        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut text)) {
+        let bytes = text.room(4096);
+        let room = bytes.capacity().saturating_sub(bytes.len());
+        match rustix::io::read(file, rustix::buffer::spare_capacity(bytes)) {
             Ok(0) => return Ok(text),
             Ok(length) if length.saturating_add(LONGEST_LINE) < room => return Ok(text),
-            Ok(_) => text.reserve(4096),
-            Err(Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
     }
@@ -112,23 +114,28 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
 
 /// Adds the processes of a directory and those below it, in order and each once.
 pub(super) fn collect(dir: &OwnedFd, pids: &mut Vec<i32>) -> rustix::io::Result<()> {
-    let mut add = |dir: &OwnedFd| match read_file(dir, c"cgroup.procs") {
+    each_process(dir, &mut |pid| {
+        if let Err(place) = pids.binary_search(&pid) {
+            pids.insert(place, pid);
+        }
+    })
+}
+
+/// Goes through the processes of a directory and those below it.
+pub(super) fn each_process(dir: &OwnedFd, each: &mut dyn FnMut(i32)) -> rustix::io::Result<()> {
+    let mut of = |dir: &OwnedFd| match read_file(dir, c"cgroup.procs") {
         Ok(text) => {
             let text = core::str::from_utf8(&text).unwrap_or_default();
-            // 0 is a process that the caller's pid namespace does not see.
-            for pid in text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0) {
-                if let Err(place) = pids.binary_search(&pid) {
-                    pids.insert(place, pid);
-                }
-            }
+            // 0 is a process that the caller's pid namespace does not see, and for kill(2) the caller's own group.
+            text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).for_each(&mut *each);
             Ok(())
         }
         // A threaded cgroup (EOPNOTSUPP): its processes are listed by the domain above. Removed meanwhile (ENODEV).
         Err(Errno::OPNOTSUPP | Errno::NODEV | Errno::NOENT) => Ok(()),
         Err(errno) => Err(errno),
     };
-    add(dir)?;
-    walk(dir, &mut add, &mut |_, _| {})
+    of(dir)?;
+    walk(dir, &mut of, &mut |_, _| {})
 }
 
 /// Removes the directories below, deepest first, as far as they are empty. What is left shows when the parent is removed.
@@ -152,43 +159,54 @@ fn walk(
         Err(Errno::NOENT | Errno::NODEV) => return Ok(()),
         other => other?,
     };
-    let mut above: Vec<Vec<CString>> = Vec::new();
-    // Those that are left to be seen; the last one is next, or the one that `here` is when there are more levels.
-    let mut names = children(&here)?;
-    loop {
-        if let Some(name) = names.last() {
-            match rustix::fs::openat(&here, &**name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+    // The names that are left to be seen, each with its NUL: below those of a level stands one without letters, and below that
+    // the directory that they are in.
+    let mut names = Buffer::default();
+    children(&here, &mut names)?;
+    while let Some(name) = last(&names) {
+        let mut seen = name.count_bytes().saturating_add(1);
+        if name.is_empty() {
+            names.room(0).pop();
+            let Some(name) = last(&names) else { break };
+            here = rustix::fs::openat(&here, c"..", DIRECTORY, Mode::empty())?;
+            leave(&here, name);
+            seen = name.count_bytes().saturating_add(1);
+        } else {
+            match rustix::fs::openat(&here, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
                 Ok(child) => {
                     enter(&child)?;
-                    above.push(core::mem::replace(&mut names, children(&child)?));
+                    children(&child, &mut names)?;
                     here = child;
+                    continue;
                 }
-                Err(Errno::NOENT | Errno::NODEV) => drop(names.pop()),
+                Err(Errno::NOENT | Errno::NODEV) => {}
                 Err(errno) => return Err(errno),
             }
-        } else if let Some(left) = above.pop() {
-            here = rustix::fs::openat(&here, c"..", DIRECTORY, Mode::empty())?;
-            names = left;
-            if let Some(name) = names.pop() {
-                leave(&here, &name);
-            }
-        } else {
-            return Ok(());
         }
+        let left = names.len().saturating_sub(seen);
+        names.room(0).truncate(left);
     }
+    Ok(())
 }
 
-/// The names of the directories in one.
-fn children(dir: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    let mut buffer = Vec::with_capacity(2048);
-    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+/// The last of some names.
+fn last(names: &[u8]) -> Option<&CStr> {
+    let before = names.split_last()?.1;
+    let start = before.iter().rposition(|byte| *byte == 0).map_or(0, |nul| nul.saturating_add(1));
+    CStr::from_bytes_with_nul(names.get(start..)?).ok()
+}
+
+/// Adds a name without letters, and those of the directories in one.
+fn children(dir: &OwnedFd, names: &mut Buffer) -> rustix::io::Result<()> {
+    names.extend(b"\0");
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(dir, &mut buffer);
     while let Some(entry) = entries.next() {
         match entry {
             Ok(entry) => {
                 let name = entry.file_name();
                 if entry.file_type() == FileType::Directory && name != c"." && name != c".." {
-                    names.push(name.into());
+                    names.extend(name.to_bytes_with_nul());
                 }
             }
             // Removed meanwhile.
@@ -196,7 +214,7 @@ fn children(dir: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
             Err(errno) => return Err(errno),
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 /// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.

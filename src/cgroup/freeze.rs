@@ -130,8 +130,7 @@ impl Cgroup {
 
     /// Sends a signal to every process in the cgroup, as they are listed at this moment.
     pub fn signal(&self, signal: u32) -> Result<()> {
-        // A process of a pid namespace beyond this one's is listed as 0, which kill(2) takes for the caller's own group.
-        for pid in self.processes()?.into_iter().filter(|pid| *pid > 0) {
+        for pid in self.processes()? {
             match kill(pid, signal) {
                 Ok(()) | Err(Errno::SRCH) => {}
                 Err(errno) => return Err(Error::os("send a signal into the cgroup")(errno)),

@@ -5,6 +5,7 @@
 
 use crate::compile::{cgroup::Controllers, cstring};
 use alloc::{format, string::String, vec::Vec};
+use rustix::fd::AsFd;
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -57,7 +58,7 @@ pub fn all() -> Host {
 /// The mount table of this process; empty where there is no /proc.
 pub fn mountinfo() -> String {
     let text = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|file| super::dir::read_to_end(&file))
+        .and_then(|file| super::dir::read_to_end(file.as_fd()))
         .unwrap_or_default();
     String::from_utf8_lossy(&text).into_owned()
 }

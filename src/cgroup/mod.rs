@@ -118,7 +118,7 @@ impl Cgroup {
     pub fn follow(&'static mut self, pid: i32) -> Result<&'static Cgroup> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let text = rustix::fs::open(&*format!("/proc/{pid}/cgroup"), flags, Mode::empty())
-            .and_then(|file| read_to_end(&file))
+            .and_then(|file| read_to_end(file.as_fd()))
             .map_err(Error::os("read the cgroup of the container's process"))?;
         let text = core::str::from_utf8(&text).unwrap_or_default();
         let place = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
@@ -202,9 +202,11 @@ impl Cgroup {
         rustix::fs::chownat(&dir.fd, c"", owner, None, AtFlags::EMPTY_PATH).map_err(failed)?;
         let listed =
             rustix::fs::open("/sys/kernel/cgroup/delegate", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                .and_then(|file| read_to_end(&file))
-                .unwrap_or_else(|_| b"cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n".to_vec());
-        let listed = core::str::from_utf8(&listed).unwrap_or_default();
+                .and_then(|file| read_to_end(file.as_fd()));
+        let listed = match &listed {
+            Ok(listed) => core::str::from_utf8(listed).unwrap_or_default(),
+            Err(_) => "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n",
+        };
         for name in listed.lines().filter(|name| !name.is_empty() && !name.contains('/')) {
             match rustix::fs::chownat(&dir.fd, cstring(name), owner, None, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(()) | Err(Errno::NOENT) => {}

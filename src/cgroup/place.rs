@@ -14,6 +14,7 @@ use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
 use alloc::{boxed::Box, format, string::String, vec::Vec};
+use rustix::fd::AsFd;
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -204,8 +205,8 @@ fn refuse_v1(writes: &[Write]) -> Result<()> {
 /// a service manager's delegation lets him. Empty or with a slash at its end.
 fn delegated() -> String {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let text =
-        rustix::fs::open("/proc/self/cgroup", flags, Mode::empty()).and_then(|file| read_to_end(&file));
+    let text = rustix::fs::open("/proc/self/cgroup", flags, Mode::empty())
+        .and_then(|file| read_to_end(file.as_fd()));
     let text = text.unwrap_or_default();
     let text = core::str::from_utf8(&text).unwrap_or_default();
     let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();

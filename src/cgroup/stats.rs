@@ -2,11 +2,13 @@
 //! callers read (types/events.go of runc 1.4). Times in nanoseconds, sizes in bytes, "no limit" as 2^64-1.
 
 use super::Cgroup;
-use super::dir::{key, number, read_file};
+use super::dir::{Dir, each_process, key, number, read_file};
 use crate::compile::names::{Names, names};
 use crate::compile::process::ranges;
 use crate::json::Writer;
-use alloc::string::String;
+use core::ffi::CStr;
+use core::ops::Deref;
+use syscalls::Buffer;
 
 /// Nanoseconds of a clock tick in cpuacct.stat: USER_HZ is 100 on every architecture that Linux has left.
 const TICK: u64 = 10_000_000;
@@ -47,6 +49,18 @@ static HUGE_PAGES: Names = names![
     "2GB", "16GB",
 ];
 
+/// A file's text, given back when it has been read.
+#[derive(Default)]
+struct Text(Buffer);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 impl Cgroup {
     /// Writes the `data` of a stats event.
     pub fn stats(&self, out: &mut Writer) {
@@ -55,7 +69,12 @@ impl Cgroup {
         self.cpuset(out);
         self.memory(out);
         out.object("pids");
-        let counted = || self.processes().map_or(0, |pids| pids.len() as u64);
+        let counted = || {
+            let mut count = 0u64;
+            let list = |dir: &Dir| each_process(&dir.fd, &mut |_| count = count.saturating_add(1)).ok();
+            self.dirs.first().and_then(list);
+            count
+        };
         out.unsigned("current", self.find(&["pids.current"]).unwrap_or_else(counted));
         // 0 stands for no limit here.
         out.unsigned("limit", self.find(&["pids.max"]).filter(|limit| *limit != UNLIMITED).unwrap_or(0));
@@ -69,11 +88,14 @@ impl Cgroup {
     }
 
     /// A file's text, its name in parts; empty where there is none.
-    fn text(&self, v1: Option<bool>, name: &[&str]) -> String {
-        let name = crate::compile::cstring(&name.concat());
+    fn text(&self, v1: Option<bool>, name: &[&str]) -> Text {
+        let mut file = Buffer::default();
+        for part in name.iter().chain(&["\0"]) {
+            file.extend(part.as_bytes());
+        }
+        let name = CStr::from_bytes_until_nul(&file).unwrap_or_default();
         let dirs = self.dirs.iter().filter(|dir| v1.is_none_or(|v1| dir.v1 == v1));
-        let text = dirs.filter_map(|dir| read_file(&dir.fd, name).ok()).next().unwrap_or_default();
-        String::from_utf8(text).unwrap_or_default()
+        Text(dirs.filter_map(|dir| read_file(&dir.fd, name).ok()).next().unwrap_or_default())
     }
 
     /// The number in a file; None where there is no file.

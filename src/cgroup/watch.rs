@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use alloc::vec::Vec;
 use core::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fd::OwnedFd;
+use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use syscalls::time;
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Watch<'c> {
     cgroup: &'c Cgroup,
     /// cgroup2's files that become readable (POLLPRI) when they change.
-    files: Vec<OwnedFd>,
+    files: Vec<PollFd<'static>>,
     oom_kills: u64,
     /// When the interval began.
     since: Duration,
@@ -47,7 +47,7 @@ impl<'c> Watch<'c> {
         for dir in cgroup.dirs.iter().filter(|dir| !dir.v1) {
             for name in [c"cgroup.events", c"memory.events"] {
                 match open_file(&dir.fd, name, OFlags::RDONLY) {
-                    Ok(file) => files.push(file),
+                    Ok(file) => files.push(PollFd::from_borrowed_fd(syscalls::leak(file), PollFlags::PRI)),
                     Err(Errno::NOENT) => {}
                     Err(errno) => return Err(Error::sys("watch the cgroup", dir.path)(errno)),
                 }
@@ -76,9 +76,7 @@ impl<'c> Watch<'c> {
                 left = left.min(LOOK);
             }
             let timeout = Timespec::try_from(left).ok(); // none for one that no clock can count
-            let mut fds: Vec<PollFd<'_>> =
-                self.files.iter().map(|file| PollFd::new(file, PollFlags::PRI)).collect();
-            match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            match rustix::event::poll(&mut self.files, timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(Error::os("wait for the cgroup")(errno)),
             }
@@ -90,13 +88,13 @@ impl<'c> Watch<'c> {
         let mut populated = None;
         for file in &self.files {
             let start = rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0));
-            let text = start.and_then(|_| read_to_end(file)).unwrap_or_default();
+            let text = start.and_then(|_| read_to_end(file.as_fd())).unwrap_or_default();
             populated = populated.or(key(&text, "populated"));
         }
         match populated {
             Some(count) => count > 0,
             // Gone, or cgroup v1.
-            None => self.cgroup.processes().is_ok_and(|pids| !pids.is_empty()),
+            None => self.cgroup.dirs.first().is_some_and(|dir| dir.is_populated().unwrap_or(false)),
         }
     }
 }

@@ -15,8 +15,8 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
     let Some(cgroup) = container.cgroup()? else {
         return Err(error!("container {} has no cgroup to count in", Quoted(args.id)));
     };
-    let record = |kind: &str, stats: Option<&Cgroup>| {
-        let mut out = Writer::line();
+    let mut out = Writer::line();
+    let mut record = |kind: &str, stats: Option<&Cgroup>| {
         out.object("");
         out.string("type", kind);
         out.string("id", args.id);
@@ -24,7 +24,7 @@ pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
             cgroup.stats(&mut out);
         }
         out.end_object();
-        print(&out.finish())
+        out.take(print)
     };
     if args.stats {
         return record("stats", Some(cgroup));

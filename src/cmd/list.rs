@@ -10,6 +10,7 @@ use alloc::{
     format,
     string::{String, ToString},
 };
+use syscalls::Buffer;
 
 /// `list`. A container that is deleted or half-made while it is looked at is left out.
 pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
@@ -29,8 +30,8 @@ pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
             table.push('\n');
             continue;
         }
-        let Ok(Some(text)) = entry.read() else { continue };
-        // One place for each in turn: what is parsed for good would add up over a thousand containers.
+        let Ok(Some(text)) = entry.read().map(|text| text.map(Buffer::from)) else { continue };
+        // One place for each in turn: what is kept would add up over a thousand containers.
         let mut record = Record::default();
         if let Err(error) = config::read("state.json", &text, &mut record) {
             context.log.warn(&format!("container {}: {error}", Quoted(id)));

@@ -18,7 +18,7 @@
 //! | talk | [`net`], [`tty`] |
 //! | know the time | [`time`] |
 //! | be limited | [`bpf`] (device rules), [`sched`] (and what else outlives exec) |
-//! | be a program without std's start | [`entry!`], [`Args`], [`Bump`] |
+//! | be a program without std's start | [`entry!`], [`Args`], [`Bump`], [`Buffer`] |
 //!
 //! # What holds for every function
 //!
@@ -91,7 +91,7 @@ pub mod time;
 pub mod tty;
 pub mod xattr;
 
-pub use bump::{Bump, SEALED_STATUS, seal};
+pub use bump::{Buffer, Bump, SEALED_STATUS, seal};
 pub use cstr_array::CStrArray;
 pub use entry::Args;
 pub use fd::{CWD, leak};

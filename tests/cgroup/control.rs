@@ -181,6 +181,26 @@ fn events_come_again_and_end_with_the_container() {
     assert!(output.stdout.lines().all(|line| line.starts_with("{\"type\":\"stats\"")), "{}", output.stdout);
 }
 
+/// Its allocator takes nothing back: what it needs for one record must serve for the next.
+#[test]
+fn a_runtime_that_watches_does_not_grow() {
+    let context = cgroups!();
+    let (id, _) = paused_program(&context, json!({}));
+    let running = context.call(&["events", "--interval", "1ms", &id]).spawn();
+    let records = |count| wait_for(Duration::from_secs(60), || running.stdout_now().lines().count() > count);
+    // Its address space in pages (proc_pid_statm(5)).
+    let pages = || {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", running.pid())).unwrap();
+        text.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert!(records(20));
+    let before = pages();
+    assert!(before > 0 && records(1000));
+    assert_eq!(pages(), before, "after 1000 records");
+    context.delete_force(&id).ok();
+    running.wait().ok();
+}
+
 #[test]
 fn running_out_of_memory_is_an_event() {
     let context = cgroups!();
