@@ -110,11 +110,8 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
     if !process.affinity_final.is_empty() {
         sched::sched_setaffinity(0, process.affinity_final).map_err(at(Step::Affinity))?;
     }
-    if let Some(s) = &process.scheduler {
-        let mut attr = sched::SchedAttr::default();
-        (attr.policy, attr.flags, attr.nice, attr.priority) = (s.policy, s.flags, s.nice, s.priority);
-        (attr.runtime, attr.deadline, attr.period) = (s.runtime, s.deadline, s.period);
-        sched::sched_setattr(0, &attr).map_err(at(Step::Scheduler))?;
+    if !fds.late_pid {
+        schedule(process, 0).map_err(at(Step::Scheduler))?;
     }
     if let Some(priority) = process.io_priority {
         sched::ioprio_set(priority >> 13, priority & 7).map_err(at(Step::IoPriority))?;
@@ -182,6 +179,16 @@ fn prepare(process: &Process, fds: Fds<'_>, jail: &Jail, ids: Start) -> Done<()>
         install_last(process, fds)?;
     }
     Ok(())
+}
+
+/// `process.scheduler`, for this process (0) or another. Of a process that is to be cloned it would be lost (SCHED_FLAG_RESET_ON_FORK), or
+/// forbid that (SCHED_DEADLINE): there the parent sets it.
+pub fn schedule(process: &Process, pid: i32) -> syscalls::Result<()> {
+    let Some(s) = &process.scheduler else { return Ok(()) };
+    let mut attr = sched::SchedAttr::default();
+    (attr.policy, attr.flags, attr.nice, attr.priority) = (s.policy, s.flags, s.nice, s.priority);
+    (attr.runtime, attr.deadline, attr.period) = (s.runtime, s.deadline, s.period);
+    sched::sched_setattr(pid, &attr)
 }
 
 /// A filter that needs no privilege comes after all else, and after the clone as well if there is one to come, which a profile may

@@ -20,6 +20,7 @@ use crate::plan::{Namespaces, Plan};
 use crate::sync::{FRAME, Frame, Kind, Step};
 use resolve::Jail;
 
+pub use finish::schedule;
 pub use hook::run as run_hook;
 pub use resolve::PROC_MAGIC;
 use syscalls::process::Fork;

@@ -73,6 +73,8 @@ impl Conversation<'_, '_> {
                 }
                 (Kind::Pid, plan) if child.is_in_between() => {
                     child.replaced_by(frame.value)?;
+                    crate::child::schedule(self.process, child.pid)
+                        .map_err(Error::os("process.scheduler: sched_setattr"))?;
                     if plan.is_some() {
                         return Ok(());
                     }

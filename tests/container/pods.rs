@@ -184,3 +184,30 @@ fn a_container_of_a_pod_that_fails_leaves_nothing() {
         context.run(&bundle).fails().says("/no/such/program");
     });
 }
+
+/// What a process loses that is cloned, and what forbids it to be.
+#[test]
+fn a_scheduler_of_a_pods_container_is_kept() {
+    let context = context!();
+    let pod = Pod::new(&context);
+    let reset = json!(["SCHED_FLAG_RESET_ON_FORK"]);
+    for (asked, number) in [
+        (json!({ "policy": "SCHED_BATCH", "nice": 5, "flags": reset }), 3),
+        (json!({ "policy": "SCHED_FIFO", "priority": 10, "flags": reset }), 1),
+        (
+            json!({ "policy": "SCHED_DEADLINE", "runtime": 2_000_000, "deadline": 20_000_000, "period": 40_000_000 }),
+            6,
+        ),
+    ] {
+        let mut bundle = context.bundle(&["report"]);
+        bundle.set("/process/scheduler", asked.clone());
+        let alone = context.run(&bundle);
+        bundle.namespace("pid", Some(&pod.path("pid")));
+        let beside = context.run(&bundle);
+        assert_eq!(beside.code, alone.code, "{asked}: {}", beside.describe());
+        if alone.code == 0 {
+            assert_eq!(beside.seen().report()["scheduler"]["policy"], number);
+            assert_eq!(beside.seen().report()["scheduler"], alone.seen().report()["scheduler"]);
+        }
+    }
+}
