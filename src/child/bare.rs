@@ -2,7 +2,7 @@
 //! the runtime shows no other kind (R4, CVE-2016-9962).
 
 use syscalls::process::{self, Fork, WEXITED, WaitFor};
-use syscalls::{AsRawFd, BorrowedFd, Errno, fd, fs, leak, mount, net, ns, prctl, seccomp};
+use syscalls::{AsRawFd, BorrowedFd, Errno, fd, fs, leak, mount, net, ns, seccomp};
 
 /// Closes every descriptor from `first` on but these. `highest`: about the last, where close_range(2) is missing.
 pub fn close_all_but(kept: [Option<BorrowedFd<'_>>; 3], first: u32, highest: u32) -> syscalls::Result<()> {
@@ -42,8 +42,14 @@ fn strip(
     socket: BorrowedFd<'_>,
     filter: &[seccomp::SockFilter],
 ) -> syscalls::Result<Fork> {
-    prctl::set_dumpable(false)?;
     ns::setns(namespace, ns::CLONE_NEWPID)?;
+    // A mount namespace leads to its root. That of an initramfs stays in it (EINVAL), for who may join one.
+    ns::unshare(ns::CLONE_NEWNS)?;
+    mount::mount(None, c"/", None, mount::MS_REC | mount::MS_PRIVATE, None)?;
+    match mount::umount(c"/", mount::MNT_DETACH) {
+        Ok(()) | Err(Errno::INVAL) => {}
+        Err(errno) => return Err(errno),
+    }
     let empty = leak(mount::fsopen(c"tmpfs")?);
     mount::fsconfig_create(empty)?;
     fs::fchdir(leak(mount::fsmount(empty, mount::MOUNT_ATTR_RDONLY)?))?;
