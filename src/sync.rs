@@ -111,11 +111,7 @@ pub const ABSENT: &[(&str, &str, &str)] = &[
         "5.12",
         "what is mounted below a read-only path stays writable; no id-mapped mounts, no recursive mount flags",
     ),
-    (
-        "fsopen",
-        "5.2",
-        "the machine's /proc is used; a container is seen in a joined pid namespace while it is made",
-    ),
+    ("fsopen", "5.2", "the machine's /proc is used; joined pid namespaces see a container while it is made"),
     ("close_range", "5.11", "descriptors are closed one by one"),
     ("pidfd_open", "5.3, for setns 5.8", "processes are known by pid and start time"),
     ("pidfd_send_signal", "5.1", "signals go by pid, after a look at the process's start time"),

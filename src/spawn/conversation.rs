@@ -74,7 +74,7 @@ impl Conversation<'_, '_> {
                 (Kind::Pid, plan) if child.is_in_between() => {
                     child.replaced_by(frame.value)?;
                     crate::child::schedule(self.process, child.pid)
-                        .map_err(Error::os("process.scheduler: sched_setattr"))?;
+                        .map_err(Error::os("process.scheduler"))?;
                     if plan.is_some() {
                         return Ok(());
                     }

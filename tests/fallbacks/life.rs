@@ -304,7 +304,7 @@ fn pod(context: &Context, calls: &str) {
     let seen = context.call(&run).go().status(5).seen();
     assert!(seen.report()["pid"].as_i64().unwrap() > 1);
     assert!(seen.mounts().at("/proc").has("nosuid"));
-    let told = fs::read_to_string(&log).unwrap().contains("is seen in a joined pid namespace");
+    let told = fs::read_to_string(&log).unwrap().contains("joined pid namespaces see");
     assert_eq!(told, lacks(calls, LATE_PID), "{calls}");
 }
 
