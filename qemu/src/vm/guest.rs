@@ -90,6 +90,10 @@ fn boot() -> Result<()> {
             }
             RootKind::Systemd => {
                 mount_disk("ext4", MountFlags::empty())?;
+                // This root can be written: what tests load later goes with it.
+                let later = Path::new("/newroot/vm/later");
+                std::fs::create_dir_all(later).context(|| format!("make {}", later.display()))?;
+                copy_tree(Path::new("/vm/later"), later)?;
                 let unit = format!("--unit={}", super::debian::UNIT);
                 return enter_new_root(&plan, &["/usr/lib/systemd/systemd", &unit]);
             }
