@@ -381,7 +381,8 @@ fn runtime_is_not_traceable(trial: &Trial) -> Verdict {
 /// the host may ever be in its pid namespace. `wrap`: through what the runtime is called while it is looked for.
 fn run_beside_a_tracer(trial: &Trial, own: bool, wrap: &[&str]) -> Verdict {
     let host = fs::metadata("/").map(|root| format!("{}:{}", root.dev(), root.ino())).unwrap();
-    let tracing = ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"];
+    let tracing =
+        ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_SYS_ADMIN", "CAP_SYS_CHROOT"];
     let user = |bundle: &mut Bundle, path: Option<&str>| {
         let mappings = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
         bundle.namespace("user", path);

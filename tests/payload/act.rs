@@ -560,12 +560,15 @@ fn scan(milliseconds: i64) -> Outcome {
     Ok(json::object([("looked", json::number(looked)), ("leaks", json::strings(leaks))]))
 }
 
-/// For `milliseconds`: looks whether root, cwd or a descriptor of another process leads to a directory (`DEVICE:INODE`), going up from
-/// each. Other containers' own directories do not.
+/// For `milliseconds`: looks whether root, cwd, a descriptor or the mount namespace of another process leads to a directory
+/// (`DEVICE:INODE`), going up from each. Other containers' own directories do not.
 fn scan_for(milliseconds: i64, wanted: &str) -> Outcome {
     let end = std::time::Instant::now() + Duration::from_millis(milliseconds as u64);
     let mut leaks = std::collections::BTreeSet::new();
     let mut looked = 0u64;
+    let is = |path: &str| {
+        fs::metadata(path).is_ok_and(|found| format!("{}:{}", found.dev(), found.ino()) == wanted)
+    };
     crate::say("\"ready\"");
     while std::time::Instant::now() < end {
         for pid in others() {
@@ -575,9 +578,20 @@ fn scan_for(milliseconds: i64, wanted: &str) -> Outcome {
             for name in ["root".to_string(), "cwd".to_string()].into_iter().chain(fds) {
                 looked += 1;
                 let top = (0..32).fold(format!("{base}/{name}/."), |path, _| path + "/..");
-                if fs::metadata(top).is_ok_and(|top| format!("{}:{}", top.dev(), top.ino()) == wanted) {
+                if is(&top) {
                     leaks.insert(name.split('/').next().unwrap_or("").to_string());
                 }
+            }
+            if let Ok(fd) = sys::open(&format!("{base}/ns/mnt"), 0, 0) {
+                let child = unsafe { sys::fork() };
+                if child == 0 {
+                    let inside = call!(nr::SETNS, fd, 0x2_0000).is_ok() && is("/");
+                    std::process::exit(i32::from(inside));
+                }
+                if sys::waitpid(child, 0)?.1 != 0 {
+                    leaks.insert("mount namespace".to_string());
+                }
+                sys::close(fd);
             }
         }
     }
