@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// The most that the binary of [`NATIVE`] may weigh, in bytes: what it weighs today, so that it only gets smaller. The goal
 /// is 300 KB. Instructions of other machines are longer and shorter: ARM's are by a third shorter, those of MIPS longer.
-pub const SIZE_LIMIT: u64 = 381_500;
+pub const SIZE_LIMIT: u64 = 380_000;
 
 /// The target that `target/dist/runlet` is made for: the machine that builds.
 pub const NATIVE: &str = native();
@@ -202,6 +202,7 @@ fn version(compiler: &str) -> Result<String> {
 /// Flags that make std and the program small; the panic strategy leaves no message, no unwinder and no backtrace, which a
 /// program whose lints forbid panics does not miss. What the compiler inlines before LLVM weighs costs it 15 %. A function with
 /// much on its stack stays one of its own (2 %: short offsets), and sequences of instructions that recur become functions (2 %).
+/// A call costs a little more than LLVM thinks, and a table of jumps its relocations (0.4 %).
 /// Where two branches share an instruction it stays in both: once it is shared, LLVM no longer sees that nothing is left of a
 /// drop (`syscalls::Bump`; 4 %).
 fn size_flags(target: &str) -> Vec<String> {
@@ -213,10 +214,14 @@ fn size_flags(target: &str) -> Vec<String> {
         ["-Zunstable-options", "-Cpanic=immediate-abort", "-Cforce-unwind-tables=no", "-Zinline-mir=no"]
             .map(String::from),
     );
-    flags.extend(
-        ["-inline-max-stacksize=128", "-enable-machine-outliner=always", "-simplifycfg-sink-common=false"]
-            .map(|argument| format!("-Cllvm-args={argument}")),
-    );
+    let arguments = [
+        "-inline-max-stacksize=128",
+        "-inline-call-penalty=40",
+        "-enable-machine-outliner=always",
+        "-simplifycfg-sink-common=false",
+        "-min-jump-table-entries=8",
+    ];
+    flags.extend(arguments.map(|argument| format!("-Cllvm-args={argument}")));
     flags
 }
 
