@@ -1,6 +1,6 @@
 //! Stops, lets go on and ends all processes of a cgroup at once.
 
-use super::dir::{Dir, key, pause, read_file, write_file};
+use super::dir::{Dir, each_process, key, pause, read_file, write_file};
 use super::{Cgroup, PATIENCE};
 use crate::error::{Error, Result};
 use rustix::io::Errno;
@@ -130,12 +130,13 @@ impl Cgroup {
 
     /// Sends a signal to every process in the cgroup, as they are listed at this moment.
     pub fn signal(&self, signal: u32) -> Result<()> {
-        for pid in self.processes()? {
-            match kill(pid, signal) {
-                Ok(()) | Err(Errno::SRCH) => {}
-                Err(errno) => return Err(Error::os("send a signal into the cgroup")(errno)),
-            }
-        }
-        Ok(())
+        let Some(dir) = self.dirs.first() else { return Ok(()) };
+        let mut refused = None;
+        let mut send = |pid| match kill(pid, signal) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(errno) => refused = Some(errno),
+        };
+        each_process(&dir.fd, &mut send).map_err(Error::sys("list the processes of", dir.path))?;
+        refused.map_or(Ok(()), |errno| Err(Error::os("send a signal into the cgroup")(errno)))
     }
 }

@@ -35,8 +35,18 @@ fn shell(context: &Context, exec: bool) -> Option<Person> {
     Some(person)
 }
 
+/// Whether whoever started the tests has SIGINT ignored, as a script's `&` does: it stays so over every exec, in a container too.
+fn ignores_interrupts() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    u64::from_str_radix(ignored, 16).unwrap() & 2 != 0
+}
+
 fn session(exec: bool) {
     let context = context!();
+    if ignores_interrupts() {
+        skip_test!("SIGINT is ignored here, by whoever started the tests");
+    }
     let Some(mut person) = shell(&context, exec) else { skip_test!("no static busybox here") };
     // A shell that has no control of its terminal says so at once.
     person.types("echo be''gin; tty\r");
