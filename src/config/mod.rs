@@ -7,6 +7,7 @@
 #![allow(missing_docs)] // a field is the property of its name in config.md and config-linux.md
 
 mod json;
+mod place;
 pub mod process;
 pub mod resources;
 pub mod seccomp;
