@@ -22,6 +22,7 @@ pub mod netdev;
 pub mod notify;
 pub mod paths;
 pub mod plan;
+pub mod proc;
 pub mod rdt;
 pub mod readiness;
 pub mod seal;

@@ -8,6 +8,7 @@
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::proc;
 use crate::store::Entry;
 use alloc::{format, vec::Vec};
 use core::time::Duration;
@@ -159,7 +160,7 @@ impl<'a> Proxy<'a> {
                 None => {
                     let mut socket = [fd::PollFd::new(self.socket.as_fd(), fd::POLLIN)];
                     fd::poll(&mut socket, Some(STEP)).map_err(failed)?;
-                    !matches!(crate::store::stat(main), crate::store::Stat::Alive(_))
+                    !matches!(proc::stat(main), proc::Stat::Alive(_))
                 }
             };
             if self.pass(main) {

@@ -13,10 +13,11 @@ use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
 use crate::plan::{Device, Mount, MountKind, Plan};
+use crate::proc;
 use crate::rdt;
 use crate::readiness::{self, Manager, Proxy};
 use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
-use crate::store::{self, Entry, FIFO, FIFO_NEW, Record, Store};
+use crate::store::{Entry, FIFO, FIFO_NEW, Record, Store};
 use crate::time::Time;
 use crate::validate::validate;
 use alloc::{
@@ -331,7 +332,7 @@ impl Draft {
                 break;
             }
             record.pid = child.pid;
-            record.start_time = store::start_time(child.pid);
+            record.start_time = proc::start_time(child.pid);
             self.entry.write(record, bundle.json)?;
             child.go()?;
         }
@@ -425,7 +426,7 @@ fn record(
         created: Time::now().to_string().leak(),
         owner: owner.leak(),
         annotations: config.annotations.clone(),
-        start_time: store::start_time(pid),
+        start_time: proc::start_time(pid),
         cgroup_path: cgroup.map(Cgroup::path).unwrap_or_default(),
     }))
 }

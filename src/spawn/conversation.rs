@@ -13,8 +13,9 @@ use crate::log::Log;
 use crate::netdev::Moves;
 use crate::notify;
 use crate::plan::{Plan, Process};
+use crate::proc;
 use crate::rdt;
-use crate::store::{self, Record, Status};
+use crate::store::{Record, Status};
 use crate::sync::Kind;
 use alloc::{format, string::ToString};
 use syscalls::{OwnedFd, ns};
@@ -125,7 +126,7 @@ impl Conversation<'_, '_> {
     /// The Record as the container's own processes see it: with the pid of their pid namespace (runtime.md "State").
     fn inside(&self, child: &Child, plan: &Plan) -> Record<'_> {
         let pid = match plan.namespaces.new & ns::CLONE_NEWPID {
-            0 if plan.namespaces.has(ns::CLONE_NEWPID) => store::innermost_pid(child.pid),
+            0 if plan.namespaces.has(ns::CLONE_NEWPID) => proc::innermost_pid(child.pid),
             0 => child.pid,
             _ => 1,
         };
