@@ -19,6 +19,9 @@ pub struct Plan {
     pub devices: &'static [Device],
     /// /dev is a bind: what lies in it is the caller's, and nothing is made there that was not asked for.
     pub dev_is_bound: bool,
+    /// Whether the ipc namespace is made once more, from inside the user namespace: the top of its mqueue is whose the namespace was
+    /// made by, and only that one may give it a label.
+    pub second_ipc: bool,
     pub net_devices: &'static [NetDevice],
     pub masked: &'static [&'static CStr],
     /// Data of the empty tmpfs that hides a directory. It starts with `context=` where linux.mountLabel is given.

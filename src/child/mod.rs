@@ -128,9 +128,7 @@ fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
         // Others live in the joined one, and it is theirs: the container is made in a copy of it.
         ns::unshare(ns::CLONE_NEWNS).map_err(at(Step::Clone))?;
     }
-    let labels = || plan.mounts.iter().any(|mount| !mount.label.is_empty());
-    if plan.namespaces.has(ns::CLONE_NEWUSER) && plan.namespaces.new & ns::CLONE_NEWIPC != 0 && labels() {
-        // The top of its mqueue is whose the namespace was made by: nobody's in here, who could give it no label.
+    if plan.second_ipc {
         ns::unshare(ns::CLONE_NEWIPC).map_err(at(Step::Clone))?;
     }
     if plan.namespaces.new & ns::CLONE_NEWNET != 0 {

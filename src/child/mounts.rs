@@ -71,8 +71,7 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
         match mount.kind {
             MountKind::Filesystem => {
                 filesystem(mount, index, source, jail)?;
-                // The host's queues keep the label that they have there.
-                if !mount.label.is_empty() && plan.namespaces.has(ns::CLONE_NEWIPC) {
+                if !mount.label.is_empty() {
                     let top = existing(mount, index, jail)?;
                     fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)
                         .and_then(|top| xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes()))

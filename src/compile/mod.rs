@@ -68,6 +68,10 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
     mounts::late_readonly(&mut mounts);
     let dev = mounts.iter().rev().find(|mount| mount.target.to_bytes() == b"dev" && mount.is_mounted());
     let dev_is_bound = dev.is_some_and(|dev| matches!(dev.kind, MountKind::Bind | MountKind::TreeBind));
+    let labelled = mounts.iter().any(|mount| !mount.label.is_empty());
+    let second_ipc = labelled
+        && namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWUSER))
+        && namespaces.new & u64::from(linux_raw_sys::general::CLONE_NEWIPC) != 0;
     // Without a cgroup namespace of its own a container sees the host's whole tree: only one that may do everything anyway may
     // write there (CVE-2022-0492, CVE-2023-25809).
     let privileged = process.capabilities.bounding >> linux_raw_sys::general::CAP_SYS_ADMIN & 1 == 1;
@@ -89,6 +93,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
         mounts,
         devices: devices::devices(config, dev_is_bound)?,
         dev_is_bound,
+        second_ipc,
         net_devices: netdev::net_devices(config, &namespaces)?,
         masked: paths(&linux.masked_paths, "maskedPaths")?,
         mask_data: mounts::labelled(linux.mount_label, "nr_blocks=1,nr_inodes=1"),

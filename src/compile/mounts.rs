@@ -268,6 +268,9 @@ fn compile(
         _ => "",
     };
     let (context, label) = if fstype == "mqueue" { ("", label) } else { (label, "") };
+    // The host's queues keep the label that they have there.
+    let own_queues = config.linux.namespaces.iter().any(|namespace| namespace.kind == "ipc");
+    let label = if own_queues { label } else { "" };
 
     // A tmpfs takes the place of a directory, and so its mode, which the child puts in.
     let mode_below = tmpfs && !seen.data.split(',').any(|option| option.starts_with("mode="));

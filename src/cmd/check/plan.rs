@@ -33,7 +33,7 @@ pub fn text(plan: &Plan) -> String {
         out.numbers("mode major minor uid gid", &numbers);
         out.optional("index", device.index.map(u32::from));
     });
-    out.flags("devIsBound", &[plan.dev_is_bound]);
+    out.flags("devIsBound secondIpc", &[plan.dev_is_bound, plan.second_ipc]);
     out.objects("netDevices", plan.net_devices, &|out, device| {
         out.bytes("name", device.name.to_bytes());
         out.bytes("inside", device.inside.to_bytes());
