@@ -21,8 +21,8 @@ pub fn open(plan: &mut Plan, joins: &[OwnedFd], log: &Log) -> Result<(Vec<Option
     }
     let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && syscalls::ids::is_root();
     let joined = plan.namespaces.joins(ns::CLONE_NEWNS);
-    // The pid namespace is the last to be joined.
-    let last = joins.last().filter(|_| plan.namespaces.may_enter_late()).map(AsFd::as_fd);
+    let pid = plan.namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID);
+    let last = pid.filter(|_| plan.namespaces.may_enter_late()).and_then(|at| joins.get(at)).map(AsFd::as_fd);
     let needed = |mount: &Mount| {
         let own = joined && mount.index == Mount::OWN;
         mount.idmap.is_some()
