@@ -124,6 +124,17 @@ fn notify_asks_the_agent_and_gives_its_answer() {
     assert_eq!(state["pid"], state["state"]["pid"]);
 }
 
+/// What a new agent at the container's socket is told of an exec, whose call it answers.
+fn exec_with_agent(context: &Context, bundle: &Bundle, id: &str) -> Value {
+    let socket = bundle.config["linux"]["seccomp"]["listenerPath"].as_str().unwrap();
+    std::fs::remove_file(socket).unwrap();
+    let agent = context.helper(&["seccomp-agent", socket, "9"]);
+    let seen = context.call(&["exec", id, "/bin/payload", "getpriority"]).go().ok().seen();
+    assert_eq!(seen.out("getpriority"), 9);
+    let told: Value = serde_json::from_str(&agent.finish()).unwrap();
+    process_state(&told, "running")
+}
+
 /// Each process has a listener of its own: that of an exec comes with its pid beside the state of a container that runs.
 #[test]
 fn notify_asks_the_agent_about_an_exec_as_well() {
@@ -136,13 +147,7 @@ fn notify_asks_the_agent_about_an_exec_as_well() {
     let told: Value = serde_json::from_str(&agent.finish()).unwrap();
     let init = process_state(&told, "creating")["pid"].clone();
 
-    let socket = bundle.config["linux"]["seccomp"]["listenerPath"].as_str().unwrap().to_string();
-    std::fs::remove_file(&socket).unwrap();
-    let agent = context.helper(&["seccomp-agent", &socket, "9"]);
-    let seen = context.call(&["exec", &id, "/bin/payload", "getpriority"]).go().ok().seen();
-    assert_eq!(seen.out("getpriority"), 9);
-    let told: Value = serde_json::from_str(&agent.finish()).unwrap();
-    let state = process_state(&told, "running");
+    let state = exec_with_agent(&context, &bundle, &id);
     assert_eq!(state["state"]["pid"], init);
     assert_ne!(state["pid"], init);
 }
@@ -162,13 +167,7 @@ fn notify_asks_the_agent_in_a_joined_pid_namespace() {
         assert!(output.wait_stdout("ready").contains("\"out\":7"));
         let told: Value = serde_json::from_str(&agent.finish()).unwrap();
         process_state(&told, "creating");
-        let socket = bundle.config["linux"]["seccomp"]["listenerPath"].as_str().unwrap().to_string();
-        std::fs::remove_file(&socket).unwrap();
-        let agent = context.helper(&["seccomp-agent", &socket, "9"]);
-        let seen = context.call(&["exec", &id, "/bin/payload", "getpriority"]).go().ok().seen();
-        assert_eq!(seen.out("getpriority"), 9);
-        let told: Value = serde_json::from_str(&agent.finish()).unwrap();
-        process_state(&told, "running");
+        exec_with_agent(&context, &bundle, &id);
         let pid = context.pid(&id);
         context.kill(&id, "KILL").ok();
         context.reap(pid);
