@@ -153,7 +153,7 @@ impl fmt::Display for Text {
 macro_rules! errnos {
     ($($errno:ident $row:literal)*) => {
         const ERRNOS: &[Errno] = &[$(Errno::$errno),*];
-        const WORDS: Texts = texts![$($row),*];
+        static WORDS: Texts = texts![$($row),*];
     };
 }
 

@@ -16,7 +16,7 @@ pub const REALTIME: i32 = 34;
 macro_rules! signals {
     ($($name:literal $signal:ident)*) => {
         /// The standard signals, in the order of signal(7), without SIG.
-        const NAMES: Texts = texts![$($name,)* "STKFLT"];
+        static NAMES: Texts = texts![$($name,)* "STKFLT"];
         /// Their numbers. MIPS has none for the last one.
         const NUMBERS: &[u32] = &[
             $(raw::$signal,)*

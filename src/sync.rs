@@ -135,7 +135,7 @@ macro_rules! steps {
 
             /// The operation in words, as it stands in an error message.
             pub fn words(self) -> &'static str {
-                const WORDS: Texts = texts![$($text),*];
+                static WORDS: Texts = texts![$($text),*];
                 WORDS.get(self as usize)
             }
         }

@@ -1,61 +1,147 @@
-//! Tables of texts that cost two bytes a row and no relocation, where a slice of `&str` costs sixteen.
+//! Tables of texts that cost a byte a row and no relocation, where a slice of `&str` costs sixteen bytes.
 //!
-//! Owns how such a table is kept: all rows as one text, and where each of them ends. What a row means is its owner's, who numbers
-//! the rows by an enum or keeps a slice of values beside them. Any row is found at once; names that are only walked through lie
-//! a byte closer in `compile::names`.
+//! Owns how such a table is kept: each row is its length in a byte and its bytes, one after the other. What a row means is its
+//! owner's, who numbers the rows by an enum or keeps values beside them ([`Table`]).
 
 /// Texts by number. Made by `texts!`.
-#[derive(Debug)]
-pub struct Texts {
-    rows: &'static str,
-    ends: &'static [u16],
-}
+#[derive(Debug, Clone, Copy)]
+pub struct Texts(&'static [u8]);
 
 impl Texts {
-    /// For `texts!`: the rows, one after the other, and where they end.
-    pub const fn new(rows: &'static str, ends: &'static [u16]) -> Self {
-        Texts { rows, ends }
+    /// For `texts!`.
+    pub const fn new(packed: &'static [u8]) -> Self {
+        Texts(packed)
     }
 
     /// A row; empty for a number that has none.
     #[inline(never)]
-    pub fn get(&self, number: usize) -> &'static str {
-        let end = |number: usize| self.ends.get(number).map(|end| usize::from(*end));
-        let start = number.checked_sub(1).and_then(end).unwrap_or(0);
-        end(number).and_then(|end| self.rows.get(start..end)).unwrap_or_default()
+    pub fn get(self, number: usize) -> &'static str {
+        let mut rest = self.0;
+        for _ in 0..number {
+            rest = split(rest).map_or(&[][..], |(_, after)| after);
+        }
+        split(rest).and_then(|(row, _)| core::str::from_utf8(row).ok()).unwrap_or_default()
     }
 
     /// All rows, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &'static str> {
-        (0..self.ends.len()).map(|number| self.get(number))
+    pub fn iter(self) -> impl Iterator<Item = &'static str> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let (row, after) = split(rest)?;
+            rest = after;
+            core::str::from_utf8(row).ok()
+        })
+    }
+
+    /// Which row a text is.
+    pub fn position(self, text: &str) -> Option<usize> {
+        self.position_where(|row| row == text.as_bytes())
+    }
+
+    /// The first row for which something holds.
+    #[inline(always)]
+    pub fn position_where(self, is: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        let (mut rest, mut position) = (self.0, 0usize);
+        while let Some((row, after)) = split(rest) {
+            if is(row) {
+                return Some(position);
+            }
+            (rest, position) = (after, position.wrapping_add(1));
+        }
+        None
     }
 }
 
-/// Where each row ends when they stand one after the other.
-pub const fn ends<const N: usize>(rows: [&str; N]) -> [u16; N] {
-    let mut ends = [0; N];
-    let (mut rows, mut places): (&[&str], &mut [u16]) = (&rows, &mut ends);
-    let mut at = 0_usize;
-    while let ([row, rows_after @ ..], [place, places_after @ ..]) = (rows, places) {
-        at = at.wrapping_add(row.len());
-        assert!(at <= u16::MAX as usize, "the rows are too long for their ends");
-        *place = at as u16;
-        (rows, places) = (rows_after, places_after);
+/// The first row of a packed list, and the others.
+#[inline(always)]
+fn split(packed: &'static [u8]) -> Option<(&'static [u8], &'static [u8])> {
+    let (length, rows) = packed.split_first()?;
+    rows.split_at_checked(usize::from(*length))
+}
+
+/// How long the packed list is.
+pub const fn length(mut rows: &[&str]) -> usize {
+    let mut length = 0usize;
+    while let [row, rest @ ..] = rows {
+        length = length.saturating_add(row.len()).saturating_add(1);
+        rows = rest;
     }
-    ends
+    length
+}
+
+/// The packed list. Only the compiler calls it: what does not fit does not build.
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+pub const fn pack<const N: usize>(rows: &[&str]) -> [u8; N] {
+    let mut packed = [0; N];
+    let (mut at, mut to) = (0, 0);
+    while at < rows.len() {
+        let row = rows[at].as_bytes();
+        assert!(row.len() < 256);
+        packed[to] = row.len() as u8;
+        let mut byte = 0;
+        while byte < row.len() {
+            packed[to + 1 + byte] = row[byte];
+            byte += 1;
+        }
+        to += 1 + row.len();
+        at += 1;
+    }
+    packed
 }
 
 /// `texts!["…", "…"]`: a table of these literals.
 #[macro_export]
 macro_rules! texts {
-    ($($row:literal),* $(,)?) => {
-        $crate::texts::Texts::new(concat!($($row),*), &const { $crate::texts::ends([$($row),*]) })
+    ($($row:literal),* $(,)?) => {{
+        const ROWS: &[&str] = &[$($row),*];
+        static PACKED: [u8; $crate::texts::length(ROWS)] = $crate::texts::pack(ROWS);
+        $crate::texts::Texts::new(&PACKED)
+    }};
+}
+
+/// Texts with what each stands for. Made by `table!`.
+#[derive(Debug)]
+pub struct Table<T: 'static> {
+    pub names: Texts,
+    values: &'static [T],
+}
+
+impl<T: Copy> Table<T> {
+    /// For `table!`.
+    pub const fn new(names: Texts, values: &'static [T]) -> Self {
+        Table { names, values }
+    }
+
+    /// What a name stands for.
+    pub fn find(&self, name: &str) -> Option<T> {
+        self.values.get(self.names.position(name)?).copied()
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, T)> {
+        self.names.iter().zip(self.values.iter().copied())
+    }
+}
+
+/// `table! { "a" => 1, "b" => 2 }`.
+#[macro_export]
+macro_rules! table {
+    ($($name:literal => $value:expr),* $(,)?) => {
+        $crate::texts::Table::new($crate::texts![$($name),*], &[$($value),*])
     };
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Texts;
+    use super::{Table, Texts};
+
+    #[test]
+    fn only_whole_names_are_found() {
+        static TABLE: Table<u8> = table! { "ro" => 1, "rbind" => 2, "bind" => 3 };
+        assert_eq!(["ro", "rbind", "bind"].map(|name| TABLE.find(name)), [Some(1), Some(2), Some(3)]);
+        assert_eq!(["", "r", "bin", "binds"].map(|name| TABLE.find(name)), [None; 4]);
+        assert!(TABLE.iter().eq([("ro", 1), ("rbind", 2), ("bind", 3)]));
+    }
 
     #[test]
     fn a_row_is_had_by_its_number() {

@@ -3,9 +3,9 @@
 
 use super::Cgroup;
 use super::dir::{Dir, each_process, key, number, read_file};
-use crate::compile::names::{Names, names};
 use crate::compile::process::ranges;
 use crate::json::Writer;
+use crate::{texts, texts::Texts};
 use core::ffi::CStr;
 use core::ops::Deref;
 use syscalls::Buffer;
@@ -44,7 +44,7 @@ const BLOCK_IO: [Counted; 2] = [
 ];
 
 /// The sizes of huge pages that Linux's architectures have.
-static HUGE_PAGES: Names = names![
+static HUGE_PAGES: Texts = texts![
     "16KB", "64KB", "256KB", "512KB", "1MB", "2MB", "4MB", "8MB", "16MB", "32MB", "256MB", "512MB", "1GB",
     "2GB", "16GB",
 ];

@@ -59,7 +59,7 @@ macro_rules! flags {
         pub enum Flag { $($name),* }
 
         const SHAPES: &[Shape] = &[$(Shape::$shape),*];
-        const ROWS: Texts = texts![$($row),*];
+        static ROWS: Texts = texts![$($row),*];
     };
 }
 

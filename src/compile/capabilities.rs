@@ -1,13 +1,13 @@
 //! Capability names and the five sets (capabilities(7), R8).
 
-use super::names::{Names, names};
 use crate::config::process;
 use crate::error::Quoted;
 use crate::plan::Capabilities;
+use crate::{texts, texts::Texts};
 use alloc::{format, string::String, vec::Vec};
 
 /// Every capability, its number being its place (linux/capability.h, Linux 5.9 and later).
-pub static NAMES: Names = names![
+pub static NAMES: Texts = texts![
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_DAC_READ_SEARCH",

@@ -6,7 +6,6 @@ pub mod cgroup;
 pub mod device;
 pub mod devices;
 pub mod mounts;
-pub mod names;
 pub mod namespaces;
 pub mod netdev;
 pub mod options;

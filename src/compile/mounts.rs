@@ -1,10 +1,10 @@
 //! `root` and `mounts`: paths made relative to the container's root, options sorted into flags, attributes and data.
 
-use super::names::{Names, names};
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Root};
+use crate::{texts, texts::Texts};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{
@@ -14,7 +14,7 @@ use linux_raw_sys::general::{
 
 /// Files below /proc that lxcfs and its like replace; all other destinations there are refused (CVE-2019-16884: a mount
 /// below /proc can redirect what a runtime writes).
-static PROC_FILES: Names = names![
+static PROC_FILES: Texts = texts![
     "cpuinfo",
     "diskstats",
     "meminfo",

@@ -1,11 +1,11 @@
 //! `process`: the part of the Plan that create, run and exec share.
 
-use super::names::{Table, table};
 use super::{capabilities, cstring, cstrings};
 use crate::activation::LISTEN_PID;
 use crate::config;
 use crate::error::{Quoted, Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
+use crate::{table, texts::Table};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{

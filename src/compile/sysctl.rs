@@ -1,10 +1,10 @@
 //! `linux.sysctl`: names checked, and only those that belong to a namespace of the container (R3).
 
 use super::cstring;
-use super::names::{Table, table};
 use crate::config::Config;
 use crate::error::{Quoted, Result, error};
 use crate::plan::{Namespaces, Sysctl};
+use crate::{table, texts::Table};
 use alloc::{string::String, vec::Vec};
 use linux_raw_sys::general::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUTS};
 

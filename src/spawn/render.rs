@@ -83,10 +83,9 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         (Step::Label, _) if index == 0 => Some("process.apparmorProfile".into()),
         (Step::Label, _) if index == 1 => Some("process.selinuxLabel".into()),
         (Step::Label, _) => Some("linux.mountLabel".into()),
-        (Step::Bounding | Step::Ambient, _) => crate::compile::capabilities::NAMES
-            .iter()
-            .nth(index)
-            .map(|name| format!("process.capabilities {name}")),
+        (Step::Bounding | Step::Ambient, _) => {
+            Some(format!("process.capabilities {}", crate::compile::capabilities::NAMES.get(index)))
+        }
         (Step::Capabilities, _) => Some("process.capabilities".into()),
         (Step::Seccomp, _) => Some("linux.seccomp".into()),
         (Step::Console | Step::Stdio, _) => Some("process.terminal".into()),

@@ -25,9 +25,9 @@ pub mod table;
 mod tests;
 mod tree;
 
-use super::names::{Table, table};
 use crate::config::seccomp::Seccomp;
 use crate::error::{Error, Quoted, Result, error};
+use crate::{table, texts::Table};
 use alloc::{format, string::String, vec::Vec};
 pub use asm::Call;
 pub use leaf::Operator;

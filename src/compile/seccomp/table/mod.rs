@@ -7,7 +7,7 @@
 mod build;
 mod machines;
 
-use crate::compile::names::{Names, names};
+use crate::{texts, texts::Texts};
 use alloc::string::String;
 use core::cmp::Ordering;
 pub use machines::NATIVE;
@@ -262,7 +262,7 @@ const MULTIPLEXED: &[(&str, u16)] = &[
 
 /// Every architecture a profile may name (runtime-spec 1.3). One that this machine cannot run is passed over: no call
 /// of it can arrive.
-pub static ARCHITECTURES: Names = names![
+pub static ARCHITECTURES: Texts = texts![
     "SCMP_ARCH_X86",
     "SCMP_ARCH_X86_64",
     "SCMP_ARCH_X32",
