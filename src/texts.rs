@@ -124,12 +124,12 @@ impl<T: Copy> Table<T> {
 }
 
 /// `table! { "a" => 1, "b" => 2 }`.
-#[macro_export]
 macro_rules! table {
     ($($name:literal => $value:expr),* $(,)?) => {
         $crate::texts::Table::new($crate::texts![$($name),*], &[$($value),*])
     };
 }
+pub(crate) use table;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use crate::activation::LISTEN_PID;
 use crate::config;
 use crate::error::{Quoted, Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
-use crate::{table, texts::Table};
+use crate::texts::{Table, table};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{

@@ -4,7 +4,7 @@ use super::cstring;
 use crate::config::Config;
 use crate::error::{Quoted, Result, error};
 use crate::plan::{Namespaces, Sysctl};
-use crate::{table, texts::Table};
+use crate::texts::{Table, table};
 use alloc::{string::String, vec::Vec};
 use linux_raw_sys::general::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUTS};
 

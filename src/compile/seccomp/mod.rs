@@ -27,7 +27,7 @@ mod tree;
 
 use crate::config::seccomp::Seccomp;
 use crate::error::{Error, Quoted, Result, error};
-use crate::{table, texts::Table};
+use crate::texts::{Table, table};
 use alloc::{format, string::String, vec::Vec};
 pub use asm::Call;
 pub use leaf::Operator;
