@@ -15,6 +15,7 @@ mod pty;
 mod rdma;
 mod report;
 mod resctrl;
+mod scan;
 mod sys;
 mod trace;
 mod traffic;
