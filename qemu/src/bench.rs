@@ -51,7 +51,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
     }
     if std::env::var_os("RUNLET").is_none() && !gauge::inside() {
         let built = dist::build(dist::NATIVE)?;
-        println!("{}: {} bytes, {}, {}", built.file.display(), built.size, built.kind, built.how);
+        println!("{}: {} bytes, {}", built.file.display(), built.size, built.how);
     }
     if gauge::enter("bench", arguments)?.is_some() {
         return Ok(());

@@ -60,7 +60,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
                 );
             }
             let built = dist::build(dist::NATIVE)?;
-            (built.file, format!("one {} file, by {}", built.kind, built.how))
+            (built.file, format!("one static file, by {}", built.how))
         }
     };
     let directory = host::target_directory().join("demo");

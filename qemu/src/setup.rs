@@ -169,10 +169,8 @@ pub fn debian_architecture(target: &str) -> Option<&'static str> {
 
 /// A C library to link with.
 pub struct Musl {
-    /// Where crt1.o, rcrt1.o, crti.o, crtn.o and libc.a are.
+    /// Where crt1.o, crti.o, crtn.o and libc.a are.
     pub directory: PathBuf,
-    /// Since 1.2.4 musl relocates a program by DT_RELR, which is a tenth as long.
-    pub relr: bool,
     /// Whose it is, for a person.
     pub from: String,
 }
@@ -190,13 +188,8 @@ pub fn musl(target: &str) -> Result<Musl> {
     })?;
     let name = package.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let version = name.split('_').nth(1).unwrap_or_default();
-    let numbers: Vec<u32> = version.split(['.', '-']).map_while(|word| word.parse().ok()).collect();
     let directory = host::target_directory().join("musl").join(&name);
-    let musl = Musl {
-        directory: directory.join("lib"),
-        relr: numbers >= vec![1, 2, 4],
-        from: format!("Debian's musl {version}"),
-    };
+    let musl = Musl { directory: directory.join("lib"), from: format!("Debian's musl {version}") };
     if musl.directory.join("libc.a").exists() {
         return Ok(musl);
     }

@@ -1,8 +1,8 @@
 //! `cargo verify`: everything that must pass before a change lands, in one command with one verdict.
 //!
 //! Each step is a program of its own; a failing one does not stop the later ones. The tests run against the binary that
-//! ships (`RUNLET`), not against cargo's debug build. The last line is `N passed, N failed, N skipped`. Called by main
-//! and, through it, by .ci/run.
+//! ships (`RUNLET`), not against cargo's debug build. What failed is said again at the end, where a person looks first and a
+//! log that is cut still has it. The last line is `N passed, N failed, N skipped`. Called by main and, through it, by .ci/run.
 
 use crate::host::{self, Context, Error, Result};
 use crate::{dist, setup, vm};
@@ -31,10 +31,27 @@ impl Tally {
     }
 }
 
+/// What a step came to, and the lines that say what failed.
+#[derive(Default)]
+struct Outcome {
+    tally: Tally,
+    failures: Vec<String>,
+}
+
+impl Outcome {
+    fn failed(why: String) -> Self {
+        Outcome { tally: Tally { failed: 1, ..Tally::default() }, failures: vec![why] }
+    }
+
+    fn passed() -> Self {
+        Outcome { tally: Tally { passed: 1, ..Tally::default() }, failures: Vec::new() }
+    }
+}
+
 struct Row {
     name: &'static str,
     seconds: f32,
-    tally: Tally,
+    outcome: Outcome,
 }
 
 /// `cargo verify`.
@@ -54,9 +71,9 @@ pub fn main(arguments: &[String]) -> Result<()> {
     }
     step(&mut rows, "dist", || {
         let built = dist::build(dist::NATIVE)?;
-        println!("  {} bytes, {}, {}", built.size, built.kind, built.how);
+        println!("  {} bytes, {}", built.size, built.how);
         binary = Some(built.file);
-        Ok(Tally { passed: 1, ..Tally::default() })
+        Ok(Outcome::passed())
     });
     step(&mut rows, "format", || check(cargo().args(["fmt", "--all", "--check"])));
     step(&mut rows, "lints", || {
@@ -68,7 +85,8 @@ pub fn main(arguments: &[String]) -> Result<()> {
     step(&mut rows, "kernels", || {
         let summary = vm::verify()?;
         let (passed, failed, skipped) = (summary.passed, summary.failed, summary.skipped);
-        Ok(Tally { passed: passed as usize, failed: failed as usize, skipped: skipped as usize })
+        let tally = Tally { passed: passed as usize, failed: failed as usize, skipped: skipped as usize };
+        Ok(Outcome { tally, failures: summary.failures })
     });
     summary(&rows)
 }
@@ -79,22 +97,22 @@ fn cargo() -> Command {
     command
 }
 
-fn step(rows: &mut Vec<Row>, name: &'static str, work: impl FnOnce() -> Result<Tally>) {
+fn step(rows: &mut Vec<Row>, name: &'static str, work: impl FnOnce() -> Result<Outcome>) {
     println!("== {name}");
     let start = Instant::now();
-    let tally = work().unwrap_or_else(|error| {
+    let outcome = work().unwrap_or_else(|error| {
         println!("  FAILED: {error}");
-        Tally { failed: 1, ..Tally::default() }
+        Outcome::failed(error.to_string())
     });
-    rows.push(Row { name, seconds: start.elapsed().as_secs_f32(), tally });
+    rows.push(Row { name, seconds: start.elapsed().as_secs_f32(), outcome });
 }
 
 /// One check that either passes or prints why not.
-fn check(command: &mut Command) -> Result<Tally> {
-    host::run(command).map(|()| Tally { passed: 1, ..Tally::default() })
+fn check(command: &mut Command) -> Result<Outcome> {
+    host::run(command).map(|()| Outcome::passed())
 }
 
-fn tests(binary: Option<&PathBuf>) -> Result<Tally> {
+fn tests(binary: Option<&PathBuf>) -> Result<Outcome> {
     let mut command = cargo();
     command.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     // The seccomp compiler against its oracle, at full length (src/compile/seccomp/tests/random.rs).
@@ -103,29 +121,29 @@ fn tests(binary: Option<&PathBuf>) -> Result<Tally> {
         Some(binary) => command.env("RUNLET", binary),
         None => return Err(Error::new("no binary to test: dist failed")),
     };
-    let tally = count(&mut command, "tests.log")?;
-    if tally.passed == 0 {
+    let outcome = count(&mut command, "tests.log")?;
+    if outcome.tally.passed == 0 {
         return Err(Error::new("no test ran"));
     }
-    Ok(tally)
+    Ok(outcome)
 }
 
 /// The containers and their lives once more, with a binary in which an allocation after clone ends the container's process
 /// (tests/container/sealed.rs).
-fn sealed() -> Result<Tally> {
+fn sealed() -> Result<Outcome> {
     let mut command = cargo();
     command.args(["test", "--features", "seal-allocator", "--no-fail-fast"]);
     command.args(["--test", "container", "--test", "lifecycle", "--test", "exec", "--", "--show-output"]);
     // Beside the other build, which is wanted again.
     command.env_remove("RUNLET").env("CARGO_TARGET_DIR", host::target_directory().join("sealed"));
-    let tally = count(&mut command, "sealed.log")?;
-    if tally.passed == 0 {
+    let outcome = count(&mut command, "sealed.log")?;
+    if outcome.tally.passed == 0 {
         return Err(Error::new("no test ran"));
     }
-    Ok(tally)
+    Ok(outcome)
 }
 
-fn budgets(binary: Option<&PathBuf>) -> Result<Tally> {
+fn budgets(binary: Option<&PathBuf>) -> Result<Outcome> {
     let binary = binary.ok_or_else(|| Error::new("no binary to measure: dist failed"))?;
     let program = std::env::current_exe().context(|| "find this program".into())?;
     count(Command::new(program).arg("budget").env("RUNLET", binary), "budgets.log")
@@ -134,7 +152,7 @@ fn budgets(binary: Option<&PathBuf>) -> Result<Tally> {
 /// Runs a test runner and counts what its lines say, of libtest and of our own closing line; prints every skip, every
 /// failure's output and every result line, and keeps the whole in target/verify/`log`. A runner that fails without having
 /// counted a failure (it did not compile, it crashed) is one failure.
-fn count(command: &mut Command, log: &str) -> Result<Tally> {
+fn count(command: &mut Command, log: &str) -> Result<Outcome> {
     let directory = host::target_directory().join("verify");
     std::fs::create_dir_all(&directory).context(|| format!("make {}", directory.display()))?;
     let path = directory.join(log);
@@ -145,21 +163,28 @@ fn count(command: &mut Command, log: &str) -> Result<Tally> {
     // The builder holds the writing ends; without them the end of the output would never be seen.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut counter = Counter::default();
+    let mut failures = Vec::new();
     for line in BufReader::new(reader).split(b'\n') {
         let line = line.context(|| "read the tests' output".into())?;
         let line = String::from_utf8_lossy(&line);
         writeln!(file, "{line}").context(|| format!("write {}", path.display()))?;
-        if counter.line(&line) {
+        let kind = counter.line(&line);
+        if kind != Kind::Chatter {
             println!("  {line}");
+        }
+        if kind == Kind::Failure {
+            failures.push(line.into_owned());
         }
     }
     let status = child.wait().context(|| "wait".into())?;
     let mut tally = counter.tally();
     if !status.success() && tally.failed == 0 {
-        println!("  FAILED: {status}; the whole output is in {}", path.display());
+        let why = format!("{status}; the whole output is in {}", path.display());
+        println!("  FAILED: {why}");
+        failures.push(why);
         tally.failed = 1;
     }
-    Ok(tally)
+    Ok(Outcome { tally, failures })
 }
 
 /// Reads the output of a test runner line by line.
@@ -171,8 +196,17 @@ struct Counter {
     early: usize,
     /// Our own closing line, which stands for everything else: a runner that has one has no other.
     closing: Option<Tally>,
-    /// Inside a block of output that a person wants to see: failures, compiler errors, a panic.
-    showing: bool,
+    /// Inside a block of libtest's that says what failed.
+    failing: bool,
+}
+
+/// What a line is to a person.
+#[derive(PartialEq, Clone, Copy, Debug)]
+enum Kind {
+    Chatter,
+    /// What ran, what was left out, what came out.
+    News,
+    Failure,
 }
 
 impl Counter {
@@ -184,8 +218,8 @@ impl Counter {
         })
     }
 
-    /// Takes one line; returns whether a person should see it.
-    fn line(&mut self, line: &str) -> bool {
+    /// Takes one line.
+    fn line(&mut self, line: &str) -> Kind {
         let trimmed = line.trim_start();
         if let Some(result) = trimmed.strip_prefix("test result: ") {
             let number = |what: &str| -> usize {
@@ -196,29 +230,30 @@ impl Counter {
             self.results.passed += number("passed");
             self.results.failed += number("failed");
             self.results.skipped += number("ignored");
-            self.showing = false;
-            return true;
+            self.failing = false;
+            return Kind::News;
         }
         if let Some(closing) = closing_line(trimmed) {
             self.closing = Some(closing);
-            return true;
-        }
-        if trimmed.starts_with("FAILED ") {
-            return true;
+            return Kind::News;
         }
         if trimmed.starts_with("SKIP ") {
             self.early += 1;
-            return true;
+            return Kind::News;
         }
         match trimmed {
-            "failures:" => self.showing = true,
-            "successes:" => self.showing = false,
+            "failures:" => self.failing = true,
+            "successes:" => self.failing = false,
             _ => {}
         }
-        if trimmed.starts_with("error") || (trimmed.starts_with("test ") && trimmed.ends_with("FAILED")) {
-            return true;
+        let failed = trimmed.starts_with("FAILED ")
+            || trimmed.starts_with("error")
+            || (trimmed.starts_with("test ") && trimmed.ends_with("FAILED"));
+        match (failed || self.failing, trimmed.starts_with("Running ")) {
+            (true, _) => Kind::Failure,
+            (false, true) => Kind::News,
+            (false, false) => Kind::Chatter,
         }
-        self.showing || trimmed.starts_with("Running ")
     }
 }
 
@@ -234,12 +269,15 @@ fn summary(rows: &[Row]) -> Result<()> {
     let mut total = Tally::default();
     let mut seconds = 0.0;
     println!("\n{:<12} {:>8} {:>8} {:>8} {:>8}", "step", "seconds", "passed", "failed", "skipped");
-    for Row { name, seconds: took, tally } in rows {
+    for Row { name, seconds: took, outcome: Outcome { tally, .. } } in rows {
         println!("{name:<12} {took:>8.1} {:>8} {:>8} {:>8}", tally.passed, tally.failed, tally.skipped);
         total.add(*tally);
         seconds += took;
     }
     println!("{:<12} {seconds:>8.1}\n", "all");
+    for Row { name, outcome, .. } in rows.iter().filter(|row| row.outcome.tally.failed > 0) {
+        println!("FAILED in {name}:\n{}\n", outcome.failures.join("\n"));
+    }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     if total.failed == 0 { Ok(()) } else { Err(Error::new("not everything passes")) }
 }
@@ -250,7 +288,7 @@ mod tests {
 
     fn read(text: &str) -> (Tally, Vec<&str>) {
         let mut counter = Counter::default();
-        let shown = text.lines().filter(|line| counter.line(line)).collect();
+        let shown = text.lines().filter(|line| counter.line(line) != Kind::Chatter).collect();
         (counter.tally(), shown)
     }
 
@@ -270,6 +308,15 @@ mod tests {
         let (tally, shown) = read(text);
         assert_eq!((tally.passed, tally.failed, tally.skipped), (1, 2, 3));
         assert!(shown.contains(&"assertion failed") && !shown.contains(&"later"), "{shown:?}");
+    }
+
+    #[test]
+    fn what_failed_is_known_from_what_ran() {
+        let mut counter = Counter::default();
+        let text = "Running x\nFAILED docker, run: no\nfailures:\n---- x stdout ----\ntest result: FAILED. 0 passed; 1 failed;\nSKIP y: z";
+        let kinds: Vec<Kind> = text.lines().map(|line| counter.line(line)).collect();
+        use Kind::{Failure, News};
+        assert_eq!(kinds, [News, Failure, Failure, Failure, News, News]);
     }
 
     #[test]

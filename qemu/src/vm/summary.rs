@@ -8,7 +8,8 @@ use crate::host::{Error, Result};
 #[derive(Default)]
 pub struct Summary {
     rows: Vec<String>,
-    failures: Vec<String>,
+    /// What each failure printed, its place first.
+    pub failures: Vec<String>,
     /// Milliseconds and place of the program that took longest.
     slowest: (u64, String),
     /// Tests that passed, failed, were skipped.
