@@ -3,11 +3,10 @@
 //! Each has its control: the same two without the limit. Amounts decide, never times; what the emulated machine may blur is tried up to
 //! three times.
 
-use crate::harness::{Bundle, Context, Value, json, note, wait_for};
+use crate::harness::{Bundle, Context, PATIENCE, Value, json, note, wait_for};
 use crate::modules::{self, NullDisk};
 use crate::{cgroup2, cgroups, has, key, not_by_systemd, on_v2, read, skip_test};
 use std::fs;
-use std::time::Duration;
 
 /// Lets a bundle read the disk, as /dev/null-disk.
 pub fn give(bundle: &mut Bundle, disk: &NullDisk<'_>, mut resources: Value) {
@@ -104,7 +103,7 @@ impl<'a> Rivals<'a> {
     fn share(&self, operations: u64) -> (u64, u64) {
         let before = self.read();
         let mut now = Vec::new();
-        let much = wait_for(Duration::from_secs(60), || {
+        let much = wait_for(PATIENCE, || {
             now = self.read();
             now.iter().sum::<u64>() - before.iter().sum::<u64>() >= operations
         });

@@ -1,6 +1,6 @@
 //! pause, resume, kill and delete of what is paused, ps, events.
 
-use crate::harness::{json, wait_for};
+use crate::harness::{PATIENCE, json, wait_for};
 use crate::{cgroups, directories, has, paused_program, skip_test};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn pause_stops_and_resume_goes_on() {
     context.call(&["pause", &id]).go().fails().says("paused");
     context.call(&["resume", &id]).go().ok();
     assert_eq!(context.status(&id), "running");
-    assert!(wait_for(Duration::from_secs(20), || cpu_ticks(pid) != before), "a resumed program must run");
+    assert!(wait_for(PATIENCE, || cpu_ticks(pid) != before), "a resumed program must run");
     context.call(&["resume", &id]).go().fails().says("not paused");
     context.delete_force(&id).ok();
     context.assert_clean();
@@ -80,7 +80,7 @@ fn ps_lists_the_containers_processes_only() {
     let bundle = context.bundle(&["forks", "3", ",", "pause"]);
     let id = context.running(&bundle);
     let pids = || context.call(&["ps", "--format", "json", &id]).go().ok().json().as_array().unwrap().clone();
-    assert!(wait_for(Duration::from_secs(20), || pids().len() == 4), "{:?}", pids());
+    assert!(wait_for(PATIENCE, || pids().len() == 4), "{:?}", pids());
     assert!(pids().contains(&json!(context.pid(&id))));
     let table = context.call(&["ps", &id]).go().ok().stdout;
     let heading = table.lines().next().unwrap();
@@ -171,11 +171,7 @@ fn events_come_again_and_end_with_the_container() {
     let context = cgroups!();
     let (id, _) = paused_program(&context, json!({}));
     let running = context.call(&["events", "--interval", "100ms", &id]).spawn();
-    assert!(
-        wait_for(Duration::from_secs(20), || running.stdout_now().lines().count() > 2),
-        "{}",
-        running.stdout_now()
-    );
+    assert!(wait_for(PATIENCE, || running.stdout_now().lines().count() > 2), "{}", running.stdout_now());
     context.delete_force(&id).ok();
     let output = running.wait().ok();
     assert!(output.stdout.lines().all(|line| line.starts_with("{\"type\":\"stats\"")), "{}", output.stdout);
@@ -187,7 +183,7 @@ fn a_runtime_that_watches_does_not_grow() {
     let context = cgroups!();
     let (id, _) = paused_program(&context, json!({}));
     let running = context.call(&["events", "--interval", "1ms", &id]).spawn();
-    let records = |count| wait_for(Duration::from_secs(60), || running.stdout_now().lines().count() > count);
+    let records = |count| wait_for(PATIENCE, || running.stdout_now().lines().count() > count);
     // Its address space in pages (proc_pid_statm(5)).
     let pages = || {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", running.pid())).unwrap();

@@ -1,6 +1,6 @@
 //! What a limit does to the processes under it.
 
-use crate::harness::{Value, json, note, wait_for};
+use crate::harness::{PATIENCE, Value, json, note, wait_for};
 use crate::{cgroups, disk, has, key, on_v1, on_v2, read, skip_test};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ fn without_the_oom_killer_processes_wait_and_are_deleted() {
     bundle.set("/linux/resources", json!({ "memory": { "limit": 33554432, "disableOOMKiller": true } }));
     let id = context.running(&bundle);
     let control = || read(&bundle.cgroup(), "-", "memory.oom_control");
-    assert!(wait_for(Duration::from_secs(20), || key(&control(), "under_oom") == 1), "{}", control());
+    assert!(wait_for(PATIENCE, || key(&control(), "under_oom") == 1), "{}", control());
     assert_eq!(context.status(&id), "running");
     context.delete_force(&id).ok();
     context.assert_clean();
@@ -123,7 +123,7 @@ fn a_high_mark_by_unified_is_counted() {
     bundle.set("/linux/resources", json!({ "unified": { "memory.high": "16777216" } }));
     let id = context.running(&bundle);
     let high = || key(&read(&bundle.cgroup(), "memory.events", "-"), "high");
-    assert!(wait_for(Duration::from_secs(20), || high() > 0), "memory.events: never high");
+    assert!(wait_for(PATIENCE, || high() > 0), "memory.events: never high");
     context.delete_force(&id).ok();
 }
 
@@ -137,7 +137,7 @@ fn a_quota_throttles() {
     bundle.set("/linux/resources", json!({ "cpu": { "quota": 5000, "period": 50000 } }));
     let id = context.running(&bundle);
     let throttled = || key(&read(&bundle.cgroup(), "cpu.stat", "cpu.stat"), "nr_throttled");
-    assert!(wait_for(Duration::from_secs(20), || throttled() > 2), "never throttled");
+    assert!(wait_for(PATIENCE, || throttled() > 2), "never throttled");
     let stats = context.call(&["events", "--stats", &id]).go().ok().json();
     let throttling = &stats["data"]["cpu"]["throttling"];
     assert!(throttling["throttledPeriods"].as_u64().unwrap() > 2, "{throttling}");
@@ -192,7 +192,7 @@ fn compete(context: &crate::Context, first: Value, second: Value) {
         false => read(cgroup, "-", "cpuacct.usage").parse::<u64>().unwrap() / 1000,
     };
     let start: Vec<u64> = running.iter().map(|(_, cgroup)| busy(cgroup)).collect();
-    assert!(wait_for(Duration::from_secs(60), || busy(&running[0].1) - start[0] > 2_000_000));
+    assert!(wait_for(PATIENCE, || busy(&running[0].1) - start[0] > 2_000_000));
     for ((id, cgroup), start) in running.iter().zip(start) {
         used.push(busy(cgroup) - start);
         context.delete_force(id).ok();
@@ -338,7 +338,7 @@ fn a_fork_bomb_in_its_limit_is_deleted() {
         }
         let id = context.running(&bundle);
         let many = || read(&bundle.cgroup(), "pids.current", "pids.current");
-        assert!(wait_for(Duration::from_secs(30), || many() == "60"), "{}", many());
+        assert!(wait_for(PATIENCE, || many() == "60"), "{}", many());
         if namespaces == "frozen" {
             context.call(&["pause", &id]).go().ok();
         }
@@ -363,7 +363,7 @@ fn many_processes_are_deleted() {
         }
         let id = context.running(&bundle);
         let many = || context.call(&["ps", "-f", "json", &id]).go().ok().json().as_array().unwrap().len();
-        assert!(wait_for(Duration::from_secs(20), || many() > 80), "{}", many());
+        assert!(wait_for(PATIENCE, || many() > 80), "{}", many());
         if namespaces == "frozen" {
             context.call(&["pause", &id]).go().ok();
         }

@@ -1,6 +1,6 @@
 //! Where the cgroup is, who may be in it, and that it goes.
 
-use crate::harness::json;
+use crate::harness::{PATIENCE, json, wait_for};
 use crate::{cgroups, directories, has_v2, not_by_systemd, not_on, on_v2, paused_program, skip_test};
 use std::fs;
 
@@ -123,7 +123,7 @@ fn processes_below_are_listed_and_ended() {
     let cgroup = bundle.cgroup();
     let id = context.running(&bundle);
     let pids = || context.call(&["ps", "-f", "json", &id]).go().ok().json().as_array().unwrap().clone();
-    assert!(crate::harness::wait_for(std::time::Duration::from_secs(20), || pids().len() == 3));
+    assert!(wait_for(PATIENCE, || pids().len() == 3));
     let own = u64::from(context.pid(&id));
     let child = pids().iter().filter_map(|pid| pid.as_u64()).find(|pid| *pid != own).unwrap();
     for directory in directories(&cgroup) {

@@ -94,7 +94,7 @@ fn flags_of_a_bind_are_really_applied() {
     let context = context!();
     let source = context.outside("source");
     fs::write(source.join("file"), "content").unwrap();
-    fs::copy(crate::harness::payload::path(), source.join("program")).unwrap();
+    crate::harness::host::copy_program(crate::harness::payload::path(), &source.join("program"));
     let mut bundle = context.bundle(&[
         "create",
         "/ro/new",

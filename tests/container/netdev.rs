@@ -1,6 +1,6 @@
 //! config-linux.md "Network Devices", with links in a network namespace of the test's own that stands for the host's.
 
-use crate::harness::{Bundle, Context, Helper, Output, Seen, Value, json, payload};
+use crate::harness::{Bundle, Context, Helper, Output, PATIENCE, Seen, Value, json, payload, wait_for};
 use crate::{context, not_on, skip_test};
 
 /// Links of the host: each word list is one verb of the test program. The first link is `host0`, with addresses of every sort.
@@ -187,9 +187,7 @@ fn held(context: &Context) -> Helper {
     ];
     let helper = Helper::start(&mut context.in_world(&words), "unshare");
     let path = format!("/proc/{}/net/dev", helper.pid());
-    crate::harness::wait_for(std::time::Duration::from_secs(20), || {
-        std::fs::read_to_string(&path).is_ok_and(|text| text.contains("taken:"))
-    });
+    wait_for(PATIENCE, || std::fs::read_to_string(&path).is_ok_and(|text| text.contains("taken:")));
     helper
 }
 

@@ -1,10 +1,9 @@
 //! Containers of a pod, which share namespaces by path (config.md "namespaces"): the pid namespace is entered last of all, and everything
 //! else of a container is as ever.
 
-use crate::harness::{Bundle, Context, Value, console::Console, is_runlet, json};
+use crate::harness::{Bundle, Context, PATIENCE, Value, console::Console, host, is_runlet, json};
 use crate::{context, not_on};
 use std::fs;
-use std::time::Duration;
 
 /// The runtime as it is, and as it is before Linux 6.17, where no procfs can be told its pid namespace.
 fn both(body: impl Fn(&Context)) {
@@ -120,8 +119,7 @@ fn hooks_of_a_pod_find_the_process() {
         let text = format!(
             "#!/bin/sh\ncat > {dir}/$1\npid=$(sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p' {dir}/$1)\nreadlink /proc/$pid/ns/ipc > {dir}/$1.ipc || :\n"
         );
-        fs::write(&script, text).unwrap();
-        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        host::write_script(&script, &text);
         let hook = |name: &str| json!([{ "path": script.to_string_lossy(), "args": ["hook", name] }]);
         for name in ["createRuntime", "createContainer", "poststart"] {
             bundle.set(&format!("/hooks/{name}"), hook(name));
@@ -162,8 +160,8 @@ fn a_terminal_of_a_pod_is_the_programs_own() {
         context.call(&call).go().ok();
         let pid = context.pid(&id);
         context.start(&id).ok();
-        console.receive(Duration::from_secs(5)).expect("the terminal");
-        let output = console.read_until("\"exe\"", Duration::from_secs(5));
+        console.receive(PATIENCE).expect("the terminal");
+        let output = console.read_until("\"exe\"", PATIENCE);
         assert!(output.contains("\"sid\"") && !output.contains("errno"), "{output}");
         assert_eq!(context.reap(pid), Some(0));
         context.delete(&id).ok();

@@ -1,7 +1,7 @@
 //! config.md "process" and config.md "POSIX process": what the program is started with.
 
 use crate::harness::bundle::CAPABILITIES;
-use crate::harness::{Value, is_runlet, json};
+use crate::harness::{PATIENCE, Value, host, is_runlet, json};
 use crate::{context, not_on, skip_test};
 use std::fs;
 
@@ -107,8 +107,7 @@ fn a_script_runs() {
     let context = context!();
     let mut bundle = context.bundle(&[]);
     let script = bundle.root().join("bin/script");
-    fs::write(&script, "#!/bin/payload echo\n").unwrap();
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    host::write_script(&script, "#!/bin/payload echo\n");
     bundle.set("/process/args", json!(["/bin/script"]));
     let seen = context.observe(&bundle);
     assert_eq!(seen.out("echo /bin/script")[0], "/bin/script");
@@ -370,9 +369,9 @@ fn the_terminal_has_the_size_that_is_asked_for() {
     let id = context.id();
     let path = console.path();
     context.call(&["create", "--console-socket", &path, "--bundle", &bundle.path(), &id]).go().ok();
-    assert!(console.receive(std::time::Duration::from_secs(20)).is_some());
+    assert!(console.receive(PATIENCE).is_some());
     context.start(&id).ok();
-    let text = console.read_until("/dev/console", std::time::Duration::from_secs(20));
+    let text = console.read_until("/dev/console", PATIENCE);
     let seen = crate::harness::Seen::parse(&text);
     let size = seen.out("winsize 1");
     assert_eq!((size[0].as_u64(), size[1].as_u64()), (Some(33), Some(101)));
@@ -424,7 +423,7 @@ fn the_session_keyring_is_the_containers_own() {
     let two = ring(&["run", "-b", &own, &second]);
     assert_ne!(one, two, "each container has its own");
     if is_runlet() {
-        let caller = crate::harness::host::payload_report(&context)["session_keyring"].clone();
+        let caller = host::payload_report(&context)["session_keyring"].clone();
         assert_eq!(ring(&["run", "--no-new-keyring", "-b", &own, &kept]), caller);
     }
 }

@@ -1,9 +1,8 @@
 //! config-linux.md "rootfsPropagation" and the propagation options of mounts.
 
-use crate::harness::{Context, is_runlet, payload, wait_for};
+use crate::harness::{Context, PATIENCE, is_runlet, payload, wait_for};
 use crate::{context, not_on};
 use std::fs;
-use std::time::Duration;
 
 fn on_host(context: &Context, words: &[&str]) {
     let program = payload::path().to_string_lossy().into_owned();
@@ -142,5 +141,5 @@ fn the_hosts_propagation_is_unchanged() {
     let before = fs::read_to_string(&path).unwrap();
     let bundle = context.bundle(&["true"]);
     context.run(&bundle).ok();
-    assert!(wait_for(Duration::from_secs(2), || fs::read_to_string(&path).unwrap() == before));
+    assert!(wait_for(PATIENCE, || fs::read_to_string(&path).unwrap() == before));
 }

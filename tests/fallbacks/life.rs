@@ -2,11 +2,9 @@
 //! by a newer call where there is one.
 
 use crate::harness::console::Console;
-use crate::harness::{Call, Context, host, is_runlet, json};
+use crate::harness::{Call, Context, PATIENCE, host, is_runlet, json};
 use runlet::sync::ABSENT;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 type Part = (&'static str, fn(&Context, &str));
 
@@ -162,9 +160,9 @@ fn terminal(context: &Context, _: &str) {
     let (id, path) = (context.id(), bundle.path());
     let console = Console::new(&context.dir, "console");
     context.call(&["create", "--bundle", &path, "--console-socket", &console.path(), &id]).go().ok();
-    assert_eq!(console.receive(Duration::from_secs(5)).map(|(count, _)| count), Some(1));
+    assert_eq!(console.receive(PATIENCE).map(|(count, _)| count), Some(1));
     context.start(&id).ok();
-    let said = console.read_until("winsize", Duration::from_secs(5));
+    let said = console.read_until("winsize", PATIENCE);
     assert!(said.contains("\"type\":\"1cd1\""), "/dev/console is no devpts: {said}");
     assert!(said.contains("[31,97"), "{said}");
     let other = Console::new(&context.dir, "exec-console");
@@ -183,8 +181,8 @@ fn terminal(context: &Context, _: &str) {
         "report",
     ];
     context.call(&words).go().ok();
-    assert_eq!(other.receive(Duration::from_secs(5)).map(|(count, _)| count), Some(1));
-    let said = other.read_until("\"session_keyring\"", Duration::from_secs(5));
+    assert_eq!(other.receive(PATIENCE).map(|(count, _)| count), Some(1));
+    let said = other.read_until("\"session_keyring\"", PATIENCE);
     assert!(said.contains("/dev/pts/"), "{said}");
     context.reap(fs::read_to_string(&file).unwrap().parse().unwrap());
     context.delete_force(&id).ok();
@@ -195,14 +193,10 @@ fn hooks(context: &Context, _: &str) {
     let directory = context.outside("hooks");
     let script = directory.join("hook");
     let place = directory.to_string_lossy();
-    fs::write(
-        &script,
-        format!(
-            "#!/bin/sh\ncat > {place}/$1\n[ -e /proc/self/fd/77 ] && echo leaked >> {place}/leaks\ntrue\n"
-        ),
-    )
-    .unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = format!(
+        "#!/bin/sh\ncat > {place}/$1\n[ -e /proc/self/fd/77 ] && echo leaked >> {place}/leaks\ntrue\n"
+    );
+    host::write_script(&script, &text);
     let mut bundle = context.bundle(&["true"]);
     for kind in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
         let hook = json!([{ "path": script.to_string_lossy(), "args": ["hook", kind], "timeout": 20 }]);

@@ -1,7 +1,7 @@
 //! Each system call of runtime and container fails in turn, with what a broken disk (EIO) and a machine without memory (ENOMEM) answer: the
 //! command says so in one line, or does without, and leaves nothing. tests/harness asserts the latter after each failing call.
 
-use crate::harness::{Context, Output, is_runlet, note};
+use crate::harness::{Context, Output, PATIENCE, is_runlet, note, wait_for};
 use crate::{MANY, context, everything, gone, skip_test, step};
 
 /// Whether it was the writing itself that failed, or the look whether there is a stderr (write, fcntl).
@@ -119,7 +119,7 @@ fn a_call_of_exec_that_fails_leaves_the_container_running() {
         let place = format!("call {number}: {}", output.describe());
         tells_once(&output);
         assert!(output.code == 255 || is_untold(&output), "{place}");
-        let alone = crate::harness::wait_for(std::time::Duration::from_secs(10), || processes() == alone);
+        let alone = wait_for(PATIENCE, || processes() == alone);
         assert!(alone, "{place}");
     }
     assert!(number > 30, "{number}");

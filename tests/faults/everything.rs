@@ -1,7 +1,7 @@
 //! The same for a container that has all that a plain one has not: hooks of every kind, a terminal, a user namespace, an id-mapped
 //! mount, limits; and for `exec`.
 
-use crate::harness::{Bundle, Context, console::Console, host, is_runlet, json, note};
+use crate::harness::{Bundle, Context, PATIENCE, console::Console, host, is_runlet, json, note, wait_for};
 use crate::{context, gone, kill_at_each_call, skip_test, step};
 
 /// A container with everything.
@@ -90,8 +90,7 @@ fn exec_killed_at_any_call_leaves_the_container_running() {
             mode,
             |_| ["exec", "--tty", &id, "/bin/payload", "true"].map(str::to_string).to_vec(),
             |context, number| {
-                let alone =
-                    crate::harness::wait_for(std::time::Duration::from_secs(10), || processes() == alone);
+                let alone = wait_for(PATIENCE, || processes() == alone);
                 assert!(alone, "{mode} at {number}: {}", processes());
                 assert_eq!(context.status(&id), "running", "{mode} at {number}");
             },

@@ -1,14 +1,11 @@
 //! A call of the runtime: put together, started, waited for with a time limit.
 
-use super::{Context, Output, host, payload, wait_for};
+use super::{Context, Output, PATIENCE, host, payload, wait_for};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
-
-/// A call that takes longer than this has hung.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// A call of the runtime, to be completed and then made with `go`.
 pub struct Call<'a> {
@@ -32,7 +29,7 @@ impl<'a> Call<'a> {
             directory: None,
             environment: Vec::new(),
             stdin: None,
-            limit: CALL_LIMIT,
+            limit: PATIENCE,
         }
     }
 
@@ -160,7 +157,7 @@ impl Running {
 
     #[track_caller]
     pub fn wait_stdout(&self, words: &str) {
-        let found = wait_for(Duration::from_secs(20), || self.stdout_now().contains(words));
+        let found = wait_for(PATIENCE, || self.stdout_now().contains(words));
         assert!(
             found,
             "standard output of `{}` never had {words:?}: {}{}",

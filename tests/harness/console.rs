@@ -1,7 +1,7 @@
 //! The caller's end of `--console-socket`: the test program listens, receives the master of the container's terminal, copies
 //! what comes out of it to a file and its own standard input into it.
 
-use super::{payload, wait_for};
+use super::{PATIENCE, payload, wait_for};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,10 +26,7 @@ impl Console {
             .spawn()
             .expect("payload");
         let console = Self { path, output, child };
-        assert!(
-            wait_for(Duration::from_secs(5), || console.text().starts_with("ready\n")),
-            "no console socket"
-        );
+        assert!(wait_for(PATIENCE, || console.text().starts_with("ready\n")), "no console socket");
         console
     }
 

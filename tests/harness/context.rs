@@ -1,8 +1,8 @@
 //! One test's world: a directory, a private mount namespace, container ids, and the check at its end that the host is as it was.
 
 use super::{
-    Bundle, Call, Helper, Output, Seen, Value, host, json, note, payload, runtime_path, skip, test_name,
-    wait_for,
+    Bundle, Call, Helper, Output, PATIENCE, Seen, Value, host, json, note, payload, runtime_path, skip,
+    test_name, wait_for,
 };
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -57,7 +57,8 @@ impl Context {
         // Orphaned inits become ours, as they become a shim's: nobody else reaps them before the test looks.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("rt{}x{number}", std::process::id());
+        // No tag is the beginning of another: what is found by one is ended and removed by it.
+        let tag = format!("rt{}x{number}x", std::process::id());
         let dir = std::env::temp_dir().join(&tag);
         fs::create_dir_all(dir.join("io")).expect("test directory");
         let wrap = wrap
@@ -204,7 +205,7 @@ impl Context {
     #[track_caller]
     pub fn wait_status(&self, id: &str, status: &str) {
         let mut last = String::new();
-        let reached = wait_for(Duration::from_secs(20), || {
+        let reached = wait_for(PATIENCE, || {
             last = self.status(id);
             last == status
         });
@@ -224,7 +225,7 @@ impl Context {
     pub fn reap(&self, pid: u32) -> Option<i32> {
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
         let mut code = None;
-        wait_for(Duration::from_secs(20), || {
+        wait_for(PATIENCE, || {
             match rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG) {
                 Ok(None) => false,
                 Ok(Some((_, status))) => {
@@ -279,10 +280,12 @@ impl Context {
         found
     }
 
-    /// Waits a moment for what dies by itself, then gives what stays.
+    /// Waits for what dies by itself, then gives what stays.
     pub fn settled_leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
-        wait_for(Duration::from_secs(3), || {
+        // Another project's runtime leaves things for good.
+        let limit = if self.lenient.get() { Duration::from_secs(3) } else { PATIENCE };
+        wait_for(limit, || {
             left = self.leftovers();
             left.is_empty()
         });
@@ -320,7 +323,7 @@ impl Drop for Context {
                 || self.leftovers().iter().any(|left| left.contains(id.as_str()))
             {
                 // A destructor must not panic, not even when this hangs.
-                self.call(&["delete", "--force", id]).limit(Duration::from_secs(10)).spawn().ended();
+                self.call(&["delete", "--force", id]).limit(PATIENCE).spawn().ended();
             }
         }
         let left = self.settled_leftovers();

@@ -196,3 +196,13 @@ pub fn copy_program(from: &Path, to: &Path) {
         fs::copy(from, to).expect("copy a program");
     }
 }
+
+/// Writes a script that can be started at once, for the same reason as a copy.
+pub fn write_script(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let written = path.with_extension("written");
+    fs::write(&written, text).expect("write a script");
+    fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).expect("chmod");
+    copy_program(&written, path);
+    fs::remove_file(&written).expect("remove");
+}

@@ -38,6 +38,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+/// What takes longer than this has hung. No test passes or fails by time: a machine may be as slow as it likes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Which runtime is under test: some checks are about what only runlet promises.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {

@@ -1,10 +1,9 @@
 //! What a call of the runtime gave, and what the program in the container said.
 
-use super::{Kind, kind, mounts, wait_for};
+use super::{Kind, PATIENCE, kind, mounts, wait_for};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What a call of the runtime gave.
 #[derive(Debug, Clone)]
@@ -72,7 +71,7 @@ impl Output {
     #[track_caller]
     pub fn wait_stdout(&self, words: &str) -> String {
         let mut lines = String::new();
-        let found = wait_for(Duration::from_secs(20), || {
+        let found = wait_for(PATIENCE, || {
             lines = self.stdout_now();
             lines.truncate(lines.rfind('\n').map_or(0, |end| end + 1));
             lines.contains(words)

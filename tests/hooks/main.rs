@@ -11,9 +11,8 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-use harness::{Bundle, Context, Value, is_runlet, json, wait_for};
+use harness::{Bundle, Context, PATIENCE, Value, host, is_runlet, json, wait_for};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -42,8 +41,7 @@ impl<'a> Hooks<'a> {
     fn script(&self, name: &str, text: &str) -> String {
         let path = self.dir.join(name);
         let text = text.replace("$D", &self.dir.to_string_lossy());
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        host::write_script(&path, &format!("#!/bin/sh\n{text}\n"));
         path.to_string_lossy().into_owned()
     }
 
@@ -354,7 +352,7 @@ fn a_timeout_kills_the_hooks_whole_process_group() {
         add(&mut bundle, kind, slow);
         let id = context.id();
         let began = Instant::now();
-        let call = context.call(&["run", "-b", &bundle.path(), &id]).limit(Duration::from_secs(20));
+        let call = context.call(&["run", "-b", &bundle.path(), &id]);
         call.go().fails().says(&format!("hooks.{kind}[0]")).says("timed out");
         assert!(began.elapsed() >= Duration::from_secs(1), "{kind}: it has its time");
         let pids = hooks.text("pids");
@@ -366,7 +364,7 @@ fn a_timeout_kills_the_hooks_whole_process_group() {
         };
         // Those of createContainer count in the container's pid namespace, which is gone.
         if kind != "createContainer" {
-            let ended = wait_for(Duration::from_secs(5), || pids.split_whitespace().all(gone));
+            let ended = wait_for(PATIENCE, || pids.split_whitespace().all(gone));
             assert!(ended, "{kind}: {pids}");
         }
         context.assert_clean();

@@ -1,12 +1,10 @@
 //! Readiness and activation: what a service manager hands down and waits for. The manager is a real datagram socket here.
 
-use crate::harness::{Context, Output, Running, is_runlet, json, wait_for};
+use crate::harness::{Context, Output, PATIENCE, Running, is_runlet, json, wait_for};
 use crate::{context, not_on, skip_test};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The service manager: a socket on which messages come.
 struct Manager {

@@ -1,9 +1,8 @@
 //! `run`: foreground status, signals, detach, keep.
 
-use crate::harness::{Kind, is_runlet, kind, wait_for};
+use crate::harness::{Kind, PATIENCE, is_runlet, kind, wait_for};
 use crate::{context, not_on, skip_test};
 use std::fs;
-use std::time::Duration;
 
 #[test]
 fn run_gives_the_programs_exit_status() {
@@ -271,7 +270,7 @@ fn the_callers_subreaper_inherits_the_init() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse::<u32>().unwrap()
     };
-    assert!(wait_for(Duration::from_secs(2), || parent() == std::process::id()));
+    assert!(wait_for(PATIENCE, || parent() == std::process::id()));
     context.start(&id).ok();
     fs::write(bundle.root().join("go"), "").unwrap();
     assert_eq!(context.reap(pid), Some(21));

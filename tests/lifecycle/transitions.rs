@@ -1,6 +1,6 @@
 //! create, start, kill, delete and what `state` says between them (runtime.md, "Lifecycle" and "State").
 
-use crate::harness::{Kind, is_runlet, json, kind, wait_for};
+use crate::harness::{Kind, PATIENCE, is_runlet, json, kind, wait_for};
 use crate::{context, skip_test};
 use std::fs;
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn create_runs_nothing_of_the_container() {
     std::thread::sleep(Duration::from_millis(50));
     assert!(!bundle.root().join("ran").exists());
     context.start(&id).ok();
-    assert!(wait_for(Duration::from_secs(5), || bundle.root().join("ran").exists()));
+    assert!(wait_for(PATIENCE, || bundle.root().join("ran").exists()));
 }
 
 /// runtime.md "Create": "Any changes made to the config.json file after this operation will not have an effect".
@@ -204,7 +204,7 @@ fn kill_takes_every_spelling_of_a_signal() {
     for (spelling, number) in spellings {
         let before = output.stdout_now();
         context.kill(&id, spelling).ok();
-        let came = wait_for(Duration::from_secs(5), || output.stdout_now().len() > before.len());
+        let came = wait_for(PATIENCE, || output.stdout_now().len() > before.len());
         assert!(came, "{spelling} never arrived");
         assert!(output.stdout_now()[before.len()..].contains(number), "{spelling}: {}", output.stdout_now());
     }

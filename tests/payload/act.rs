@@ -278,6 +278,13 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
             Ok(json::null())
         }
         "caught" => Ok(json::number(CAUGHT.load(Ordering::SeqCst))),
+        // Waits for the next one.
+        "await" => loop {
+            match CAUGHT.swap(0, Ordering::SeqCst) {
+                0 => std::thread::sleep(Duration::from_millis(2)),
+                number => return Ok(json::number(number)),
+            }
+        },
         // The process ends with this status when a seccomp filter traps a call (SIGSYS).
         "on-sigsys" => {
             ON_SIGSYS.store(int(at(a, 0)) as i32, Ordering::SeqCst);

@@ -14,12 +14,9 @@ mod foreground;
 mod shell;
 mod socket;
 
-use harness::{Call, Running, wait_for};
+use harness::{Call, PATIENCE, Running, wait_for};
 use std::io::Write;
 use std::process::Stdio;
-use std::time::Duration;
-
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A call of the runtime on a person's terminal of 30 lines and 90 columns.
 pub struct Person {
@@ -28,13 +25,7 @@ pub struct Person {
 
 impl Person {
     pub fn at(call: Call<'_>) -> Self {
-        Self {
-            call: call
-                .through(&["payload", "pty"])
-                .stdin(Stdio::piped())
-                .limit(Duration::from_secs(40))
-                .spawn(),
-        }
+        Self { call: call.through(&["payload", "pty"]).stdin(Stdio::piped()).spawn() }
     }
 
     /// Everything on the screen so far.

@@ -1,9 +1,20 @@
 //! A shell on the terminal: job control is what shows that session, process groups and the controlling terminal are right.
+//!
+//! Nothing is typed before the shell has its prompt or the job in the foreground has said that it is up: a key is another one to a shell
+//! that reads a line than to the terminal while a job runs.
 
-use crate::harness::Context;
+use crate::harness::{Context, PATIENCE, host, wait_for};
 use crate::{Person, context, skip_test};
 use std::fs;
 use std::path::Path;
+
+/// In no line that is typed. The shell's terminal is raw when this is on the screen.
+const PROMPT: &str = "<prompt> ";
+
+/// A job that says `up`, then each time that it goes on after a stop.
+const JOB: &str = "payload interrupt-by 18 , echo up , await , await , pause";
+const UP: &str = "\"out\":[\"up\"]";
+const GOES_ON: &str = "\"verb\":\"await\"";
 
 /// The machine's busybox, if it is one that runs anywhere.
 fn busybox() -> Option<&'static Path> {
@@ -18,16 +29,17 @@ fn shell(context: &Context, exec: bool) -> Option<Person> {
     let busybox = busybox()?;
     let mut bundle = context.bundle(&["pause"]);
     let bin = bundle.root().join("bin");
-    fs::copy(busybox, bin.join("busybox")).unwrap();
-    for name in ["sh", "sleep", "cat", "stty", "tty", "echo", "ps"] {
-        let _ = std::os::unix::fs::symlink("busybox", bin.join(name));
+    host::copy_program(busybox, &bin.join("busybox"));
+    for name in ["sh", "cat", "stty", "tty"] {
+        std::os::unix::fs::symlink("busybox", bin.join(name)).unwrap();
     }
-    bundle.push("/process/env", "PS1=$$ ".into());
+    let prompt = format!("PS1={PROMPT}");
+    bundle.push("/process/env", prompt.as_str().into());
     let id = context.id();
     let person = if exec {
         context.create(&bundle, &id).ok();
         context.start(&id).ok();
-        Person::at(context.call(&["exec", "-t", "-e", "PS1=$ ", &id, "/bin/sh", "-i"]))
+        Person::at(context.call(&["exec", "-t", "-e", &prompt, &id, "/bin/sh", "-i"]))
     } else {
         bundle.set("/process/terminal", true).set("/process/args", vec!["/bin/sh", "-i"]);
         Person::at(context.call(&["run", "-b", &bundle.path(), &id]))
@@ -35,64 +47,72 @@ fn shell(context: &Context, exec: bool) -> Option<Person> {
     Some(person)
 }
 
-/// Whether whoever started the tests has SIGINT ignored, as a script's `&` does: it stays so over every exec, in a container too.
-fn ignores_interrupts() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
-    u64::from_str_radix(ignored, 16).unwrap() & 2 != 0
+impl Person {
+    /// Types keys, and waits until the screen has these words after them, one after the other; gives what came.
+    #[track_caller]
+    fn gets(&mut self, keys: &str, words: &[&str]) -> String {
+        let before = self.screen().len();
+        self.types(keys);
+        let rest = || self.screen()[before..].to_string();
+        let all_in = |text: &str| {
+            let mut places = words.iter();
+            places.try_fold(text, |text, word| text.split_once(word).map(|(_, rest)| rest)).is_some()
+        };
+        assert!(wait_for(PATIENCE, || all_in(&rest())), "{keys:?} never gave {words:?}: {:?}", self.screen());
+        rest()
+    }
+
+    /// A line for the shell, its answer, and the next prompt.
+    #[track_caller]
+    fn asks(&mut self, line: &str, answer: &str) {
+        self.gets(&format!("{line}\r"), &[answer, PROMPT]);
+    }
+
+    /// The same again and again, for an answer that is right after a while.
+    #[track_caller]
+    fn keeps_asking(&mut self, line: &str, answer: &str) {
+        let asked = wait_for(PATIENCE, || self.gets(&format!("{line}\r"), &[PROMPT]).contains(answer));
+        assert!(asked, "{line} never gave {answer:?}: {:?}", self.screen());
+    }
 }
 
 fn session(exec: bool) {
     let context = context!();
-    if ignores_interrupts() {
-        skip_test!("SIGINT is ignored here, by whoever started the tests");
-    }
     let Some(mut person) = shell(&context, exec) else { skip_test!("no static busybox here") };
     // A shell that has no control of its terminal says so at once.
-    person.types("echo be''gin; tty\r");
-    let screen = person.sees("begin\r\n/dev/pts/");
+    let screen = person.sees(PROMPT);
     assert!(!screen.contains("job control turned off"), "{screen:?}");
+    person.asks("tty", "/dev/pts/");
 
     // ^C ends the job in the foreground, not the shell.
-    person.types("sleep 1000\r");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    person.types("\u{3}");
-    person.types("echo status=$?\r");
-    person.sees("status=130");
+    person.gets(&format!("{JOB}\r"), &[UP]);
+    person.gets("\u{3}", &[PROMPT]);
+    person.asks("echo status=$?", "status=130");
 
     // ^Z stops it; it goes on in the background and comes back to the foreground.
-    person.types("sleep 1000\r");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    person.types("\u{1a}");
-    person.sees("Stopped");
-    person.types("bg\r");
-    person.types("jobs\r");
-    person.sees("Running");
-    person.types("fg\r");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    person.types("\u{3}");
-    person.types("echo again=$?\r");
-    person.sees("again=130");
+    person.gets(&format!("{JOB}\r"), &[UP]);
+    person.gets("\u{1a}", &["Stopped", PROMPT]);
+    person.gets("bg\r", &[GOES_ON]);
+    person.asks("jobs", "Running");
+    // The shell gives it the terminal before it sends SIGCONT.
+    person.gets("fg\r", &[GOES_ON]);
+    person.gets("\u{3}", &[PROMPT]);
+    person.asks("echo again=$?", "again=130");
 
     // A job in the background must not read from the terminal (SIGTTIN).
-    person.types("cat &\r");
-    person.types("sleep 1; jobs\r");
-    person.sees("Stopped (tty input)");
-    person.types("kill -9 %1; wait; echo gone''.\r");
-    person.sees("gone.");
+    person.gets("cat &\r", &[PROMPT]);
+    person.keeps_asking("jobs", "Stopped (tty input)");
+    person.asks("kill -9 %1; wait; echo gone''.", "gone.");
 
     // The size, as stty asks for it, before and after a change; and a program that edits its own terminal's settings.
-    person.types("stty size\r");
-    person.sees("30 90");
+    person.asks("stty size", "30 90");
     person.resizes(44, 111);
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    person.types("stty size\r");
-    person.sees("44 111");
-    person.types("stty -echo; echo sil''ent; stty echo\r");
-    person.sees("silent");
+    person.keeps_asking("stty size", "44 111");
+    person.asks("stty -echo; echo sil''ent; stty echo", "silent");
 
     // ^D ends the shell.
-    person.types("(exit 5)\r\u{4}");
+    person.asks("echo la''st; (exit 5)", "last");
+    person.types("\u{4}");
     assert_eq!(person.ends(), (5, "same".into()));
 }
 

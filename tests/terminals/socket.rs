@@ -1,8 +1,8 @@
 //! `--console-socket`: what conmon, containerd's shim and Docker listen for.
 
+use crate::context;
 use crate::harness::console::Console;
-use crate::harness::{Seen, is_runlet, json};
-use crate::{PATIENCE, context};
+use crate::harness::{PATIENCE, Seen, is_runlet, json};
 use std::fs;
 
 /// One message: one descriptor, its data a name. It is the master of the program's terminal, whose size is config.json's.
