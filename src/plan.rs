@@ -5,13 +5,13 @@
 //! `check --plan` prints it. Paths inside the container are relative to its root, without a leading slash; `.` is the root.
 //! A field named `index` is the element's place in config.json, for the message when it fails.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{CLONE_NEWPID, CLONE_NEWUSER};
 use syscalls::CStrArray;
 
 /// All that `create` does in the child.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     pub namespaces: Namespaces,
     pub root: Root,
@@ -33,9 +33,9 @@ pub struct Plan {
     pub domainname: Option<&'static [u8]>,
     pub create_container: &'static [Hook],
     pub start_container: &'static [Hook],
-    pub process: &'static mut Process,
+    pub process: Box<Process>,
     /// What the person should know though nothing fails, each a finished sentence.
-    pub warnings: &'static [String],
+    pub warnings: Vec<String>,
 }
 
 /// The namespaces of the container.
@@ -80,7 +80,7 @@ pub struct Join {
 }
 
 /// The root file system.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Root {
     /// Absolute path on the host.
     pub path: &'static CStr,

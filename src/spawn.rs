@@ -90,7 +90,7 @@ impl Task<'_> {
 
     fn process(&self) -> &Process {
         match self {
-            Task::Init(plan) => plan.process,
+            Task::Init(plan) => &plan.process,
             Task::Exec(_, process) => process,
         }
     }

@@ -73,7 +73,7 @@ fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
     line("domainname", name(plan.domainname));
     line("createContainer", joined(plan.create_container.iter().map(|hook| hook.path.to_string_lossy())));
     line("startContainer", joined(plan.start_container.iter().map(|hook| hook.path.to_string_lossy())));
-    for (what, value) in process(plan.process) {
+    for (what, value) in process(&plan.process) {
         line(what, value);
     }
     line("device program", format!("{} instructions", cgroup.devices.map_or(0, |program| program.len())));

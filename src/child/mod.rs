@@ -87,7 +87,7 @@ pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
     match create(plan, fds) {
         Ok(jail) => {
             let ids = ids_in(&plan.namespaces);
-            finish::finish(plan.process, plan.start_container, fds, &jail, ids)
+            finish::finish(&mut plan.process, plan.start_container, fds, &jail, ids)
         }
         Err(fail) => give_up(fail, fds),
     }

@@ -153,7 +153,7 @@ fn think(
     };
     let plan = compile::compile(config, request)?;
     plan.process.groups_denied = context.is_rootless() && maps::gives_groups_up(&plan.namespaces);
-    for warning in plan.warnings {
+    for warning in &plan.warnings {
         context.log.warn(warning);
     }
     for name in plan.process.seccomp.iter().flat_map(|filter| filter.unknown) {
@@ -319,7 +319,7 @@ impl Draft {
                 config: design.config,
                 record,
                 plan: Some(design.plan),
-                process: design.plan.process,
+                process: &design.plan.process,
                 cgroup: self.cgroup,
                 moves: &mut self.moves,
                 rdt: design.rdt.as_ref().map(|rdt| &rdt.group),

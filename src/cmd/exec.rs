@@ -18,7 +18,7 @@ use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, render:
 use crate::store::{self, Record, Status};
 use crate::supervise;
 use crate::sync::Absent;
-use alloc::{format, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 use rustix::fs::{Mode, OFlags};
 use syscalls::{AsFd, Errno, OwnedFd, ns, process};
 
@@ -210,7 +210,8 @@ fn plan(
         preserve_fds: passed.descriptors,
         env: &passed.env,
     };
-    let process = compile::process::compile(asked, around, &mut warnings)?;
+    let process = Box::leak(Box::<Process>::default());
+    compile::process::compile(asked, around, process, &mut warnings)?;
     for name in args.caps {
         let name = text(name, "--cap")?;
         let bit =

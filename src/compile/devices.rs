@@ -3,7 +3,7 @@
 use super::{cstring, inside};
 use crate::config::Config;
 use crate::error::{Quoted, Result, error};
-use crate::plan::Device;
+use crate::plan::{Device, Plan};
 use alloc::vec::Vec;
 use linux_raw_sys::general::{S_IFBLK, S_IFCHR, S_IFIFO};
 
@@ -19,7 +19,7 @@ pub const DEFAULTS: &[(&str, u32, u32)] = &[
 
 /// The configured devices, and those default ones that are not among them. Where /dev is bound there are none by default, as with
 /// runc and crun: they would be made in a directory of the host.
-pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<&'static [Device]> {
+pub fn devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let configured = &config.linux.devices;
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
@@ -62,7 +62,7 @@ pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<&'static [Devi
             index: Some(u16::try_from(index).unwrap_or(u16::MAX)),
         });
     }
-    let defaults = if dev_is_bound { &[][..] } else { DEFAULTS };
+    let defaults = if plan.dev_is_bound { &[][..] } else { DEFAULTS };
     for (path, major, minor) in defaults {
         let path = cstring(path);
         if !devices.iter().any(|other| other.path == path) {
@@ -77,5 +77,6 @@ pub fn devices(config: &Config<'_>, dev_is_bound: bool) -> Result<&'static [Devi
             });
         }
     }
-    Ok(devices.leak())
+    plan.devices = devices.leak();
+    Ok(())
 }

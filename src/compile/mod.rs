@@ -39,9 +39,10 @@ pub struct Request<'a> {
 
 /// Compiles a whole container. The Plan stands still from then on and, like the process that carries it out, is never taken apart.
 pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut Plan> {
-    let mut warnings = Vec::new();
-    let namespaces = namespaces::namespaces(config)?;
-    let user_namespace = namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWUSER));
+    // Filled in where it is to stay: to move it there would take as much code again.
+    let plan = Box::leak(Box::<Plan>::default());
+    namespaces::namespaces(config, &mut plan.namespaces)?;
+    let user_namespace = plan.namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWUSER));
     let linux = &config.linux;
 
     let around = process::Surroundings {
@@ -51,31 +52,32 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
         env: request.env,
     };
     let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
-    let process = process::compile(process, around, &mut warnings)?;
-    surroundings(linux, request.allow_unknown_syscalls, process)?;
+    process::compile(process, around, &mut plan.process, &mut plan.warnings)?;
+    surroundings(linux, request.allow_unknown_syscalls, &mut plan.process)?;
     // "This setting is not applicable to the container's init process" (config.md "execCPUAffinity").
-    (process.affinity_initial, process.affinity_final) = (&[], &[]);
+    (plan.process.affinity_initial, plan.process.affinity_final) = (&[], &[]);
 
-    let root = mounts::root(config, request.bundle, request.no_pivot)?;
-    let mut mounts = mounts::mounts(config, request.bundle, user_namespace, &mut warnings)?;
-    if namespaces.joins(u64::from(linux_raw_sys::general::CLONE_NEWNS)) {
-        mounts::attached_nowhere(&root, &mounts)?;
+    mounts::root(config, request.bundle, plan)?;
+    plan.root.no_pivot = request.no_pivot;
+    mounts::mounts(config, request.bundle, user_namespace, plan)?;
+    if plan.namespaces.joins(u64::from(linux_raw_sys::general::CLONE_NEWNS)) {
+        mounts::attached_nowhere(&plan.root, &plan.mounts)?;
     }
     if let Some(directory) = request.notify {
-        mounts.push(mounts::notify(directory, config)?);
+        mounts::notify(directory, config, plan)?;
     }
-    mounts::late_readonly(&mut mounts);
-    let dev = mounts.iter().rev().find(|mount| mount.target.to_bytes() == b"dev" && mount.is_mounted());
-    let dev_is_bound = dev.is_some_and(|dev| matches!(dev.kind, MountKind::Bind | MountKind::TreeBind));
-    let labelled = mounts.iter().any(|mount| !mount.label.is_empty());
-    let second_ipc = labelled
-        && namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWUSER))
-        && namespaces.new & u64::from(linux_raw_sys::general::CLONE_NEWIPC) != 0;
+    mounts::late_readonly(&mut plan.mounts);
+    let dev = plan.mounts.iter().rev().find(|mount| mount.target.to_bytes() == b"dev" && mount.is_mounted());
+    plan.dev_is_bound = dev.is_some_and(|dev| matches!(dev.kind, MountKind::Bind | MountKind::TreeBind));
+    let labelled = plan.mounts.iter().any(|mount| !mount.label.is_empty());
+    plan.second_ipc = labelled
+        && user_namespace
+        && plan.namespaces.new & u64::from(linux_raw_sys::general::CLONE_NEWIPC) != 0;
     // Without a cgroup namespace of its own a container sees the host's whole tree: only one that may do everything anyway may
     // write there (CVE-2022-0492, CVE-2023-25809).
-    let privileged = process.capabilities.bounding >> linux_raw_sys::general::CAP_SYS_ADMIN & 1 == 1;
-    if !namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWCGROUP)) && !privileged {
-        mounts::read_only_cgroups(&mut mounts);
+    let privileged = plan.process.capabilities.bounding >> linux_raw_sys::general::CAP_SYS_ADMIN & 1 == 1;
+    if !plan.namespaces.has(u64::from(linux_raw_sys::general::CLONE_NEWCGROUP)) && !privileged {
+        mounts::read_only_cgroups(&mut plan.mounts);
     }
     // Those that the runtime runs are compiled when their time comes; what is wrong with one is said now.
     let runtime_hooks = [
@@ -87,25 +89,17 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
     for (list, name) in runtime_hooks {
         hooks(list, name)?;
     }
-    Ok(Box::leak(Box::new(Plan {
-        root,
-        mounts,
-        devices: devices::devices(config, dev_is_bound)?,
-        dev_is_bound,
-        second_ipc,
-        net_devices: netdev::net_devices(config, &namespaces)?,
-        masked: paths(&linux.masked_paths, "maskedPaths")?,
-        mask_data: mounts::labelled(linux.mount_label, "nr_blocks=1,nr_inodes=1"),
-        readonly: paths(&linux.readonly_paths, "readonlyPaths")?,
-        sysctls: sysctl::sysctls(config, &namespaces)?,
-        hostname: name(config.hostname, "hostname")?,
-        domainname: name(config.domainname, "domainname")?,
-        create_container: hooks(&config.hooks.create_container, "createContainer")?,
-        start_container: hooks(&config.hooks.start_container, "startContainer")?,
-        namespaces,
-        process,
-        warnings: warnings.leak(),
-    })))
+    plan.create_container = hooks(&config.hooks.create_container, "createContainer")?;
+    plan.start_container = hooks(&config.hooks.start_container, "startContainer")?;
+    devices::devices(config, plan)?;
+    netdev::net_devices(config, plan)?;
+    paths(&linux.masked_paths, "maskedPaths", &mut plan.masked)?;
+    plan.mask_data = mounts::labelled(linux.mount_label, "nr_blocks=1,nr_inodes=1");
+    paths(&linux.readonly_paths, "readonlyPaths", &mut plan.readonly)?;
+    sysctl::sysctls(config, plan)?;
+    name(config.hostname, "hostname", &mut plan.hostname)?;
+    name(config.domainname, "domainname", &mut plan.domainname)?;
+    Ok(plan)
 }
 
 /// What `linux` adds to every process of a container, the first as those of exec.
@@ -157,24 +151,28 @@ pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<&'static [
     Ok(plan.leak())
 }
 
-fn paths(paths: &[&str], list: &str) -> Result<&'static [&'static CStr]> {
-    let mut plan = Vec::with_capacity(paths.len());
+fn paths(paths: &[&str], list: &str, plan: &mut &'static [&'static CStr]) -> Result<()> {
+    let mut inner = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') {
             return Err(error!("config.json: linux.{list}[{index}] {}: must be absolute", Quoted(path)));
         }
-        plan.push(inside(path));
+        inner.push(inside(path));
     }
-    Ok(plan.leak())
+    *plan = inner.leak();
+    Ok(())
 }
 
 /// A UTS name: at most 64 bytes (__NEW_UTS_LEN).
-fn name(name: Option<&str>, field: &str) -> Result<Option<&'static [u8]>> {
-    match name {
-        None | Some("") => Ok(None),
-        Some(name) if name.len() > 64 => Err(error!("config.json: {field}: is longer than 64 bytes")),
-        Some(name) => Ok(Some(cstring(name).to_bytes())),
+fn name(name: Option<&str>, field: &str, plan: &mut Option<&'static [u8]>) -> Result<()> {
+    let name = name.unwrap_or_default();
+    if name.len() > 64 {
+        return Err(error!("config.json: {field}: is longer than 64 bytes"));
     }
+    if !name.is_empty() {
+        *plan = Some(cstring(name).to_bytes());
+    }
+    Ok(())
 }
 
 /// A C string, never freed, of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.

@@ -3,7 +3,7 @@
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
 use crate::error::{Error, Quoted, Result, error};
-use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Root};
+use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Plan, Root};
 use crate::{texts, texts::Texts};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
@@ -28,13 +28,13 @@ static PROC_FILES: Texts = texts![
 ];
 
 /// `root`, with `bundle` as the directory of a relative path.
-pub fn root(config: &Config<'_>, bundle: &str, no_pivot: bool) -> Result<Root> {
+pub fn root(config: &Config<'_>, bundle: &str, plan: &mut Plan) -> Result<()> {
     let root = config.root.as_ref().ok_or_else(|| Error::new("config.json: root: is missing"))?;
     if root.path.is_empty() {
         return Err(Error::new("config.json: root.path: must not be empty"));
     }
     let name = config.linux.rootfs_propagation;
-    let propagation = match name {
+    plan.root.propagation = match name {
         "" => MS_SLAVE | MS_REC,
         _ => options::propagation(name).ok_or_else(|| {
             error!(
@@ -43,28 +43,18 @@ pub fn root(config: &Config<'_>, bundle: &str, no_pivot: bool) -> Result<Root> {
             )
         })?,
     };
-    Ok(Root { path: below(bundle, root.path), readonly: root.readonly, propagation, no_pivot })
+    plan.root.path = below(bundle, root.path);
+    plan.root.readonly = root.readonly;
+    Ok(())
 }
 
-/// `mounts`, in order. What has no effect is told in `warnings`.
-pub fn mounts(
-    config: &Config<'_>,
-    bundle: &str,
-    user_namespace: bool,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Mount>> {
-    let mut mounts = Vec::with_capacity(config.mounts.len());
+/// `mounts`, in order. What has no effect is told in the plan's warnings.
+pub fn mounts(config: &Config<'_>, bundle: &str, user_namespace: bool, plan: &mut Plan) -> Result<()> {
     for (index, mount) in config.mounts.iter().enumerate() {
-        mounts.push(compile(
-            mount,
-            u16::try_from(index).unwrap_or(u16::MAX),
-            config,
-            bundle,
-            user_namespace,
-            warnings,
-        )?);
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        compile(mount, index, config, bundle, user_namespace, plan)?;
     }
-    Ok(mounts)
+    Ok(())
 }
 
 /// A tmpfs in which more is going to be made, by a mount further down, by the devices or from what it covers, is made read-only
@@ -115,14 +105,14 @@ pub fn attached_nowhere(root: &Root, mounts: &[Mount]) -> Result<()> {
 }
 
 /// The bind through which the program reaches its NOTIFY_SOCKET.
-pub fn notify(directory: &str, config: &Config<'_>) -> Result<Mount> {
+pub fn notify(directory: &str, config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let mount = config::Mount {
         destination: crate::readiness::INSIDE,
         source: directory,
         options: ["bind", "ro", "nosuid", "nodev", "noexec"].into_iter().collect(),
         ..config::Mount::default()
     };
-    compile(&mount, Mount::OWN, config, "/", false, &mut Vec::new())
+    compile(&mount, Mount::OWN, config, "/", false, plan)
 }
 
 /// Makes every mount of the cgroup file system read-only.
@@ -185,8 +175,8 @@ fn compile(
     config: &Config<'_>,
     bundle: &str,
     user_namespace: bool,
-    warnings: &mut Vec<String>,
-) -> Result<Mount> {
+    plan: &mut Plan,
+) -> Result<()> {
     let refuse = |why: &str| error!("config.json: mounts[{index}] {}: {why}", Quoted(&*mount.destination));
     if mount.destination.is_empty() {
         return Err(refuse("destination must not be empty"));
@@ -245,7 +235,7 @@ fn compile(
         )));
     }
     if seen.superblock != 0 && (binds || kind == MountKind::BindRemount) {
-        warnings.push(format!("config.json: mounts[{index}] {}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind", Quoted(mount.destination)));
+        plan.warnings.push(format!("config.json: mounts[{index}] {}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind", Quoted(mount.destination)));
     }
     let tree = !seen.tree_attr.is_empty();
     if tree && !binds && kind != MountKind::BindRemount && kind != MountKind::Filesystem {
@@ -286,7 +276,7 @@ fn compile(
         _ if mount.source.is_empty() => cstring(if fstype.is_empty() { "none" } else { fstype }),
         _ => cstring(mount.source),
     };
-    Ok(Mount {
+    plan.mounts.push(Mount {
         kind,
         source,
         target,
@@ -305,7 +295,8 @@ fn compile(
         no_symlinks,
         target_nofollow: seen.target_nofollow,
         index,
-    })
+    });
+    Ok(())
 }
 
 /// Data of a file system whose files all have this label, if there is one; in quotes for the commas of its level.
@@ -454,7 +445,9 @@ mod tests {
             "{{\"mounts\": [{{\"destination\": \"/m\", \"type\": \"{fstype}\", \"options\": [{options}]}}]}}"
         );
         let config: &mut Config<'_> = config::parse("config.json", json.as_bytes()).unwrap();
-        mounts(config, "/", false, &mut Vec::new()).unwrap().pop().unwrap()
+        let mut plan = Plan::default();
+        mounts(config, "/", false, &mut plan).unwrap();
+        plan.mounts.pop().unwrap()
     }
 
     /// The kernel tells these two nowhere: what it is given is looked at instead.

@@ -28,9 +28,8 @@ pub const NAMESPACES: &[(&str, u64, &str)] = &[
 const MAX_RANGES: usize = 340;
 
 /// Compiles `linux.namespaces` with all that hangs on them.
-pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
+pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
     let linux = &config.linux;
-    let mut plan = Namespaces::default();
     let mut join: Vec<Join> = Vec::new();
     for (index, namespace) in linux.namespaces.iter().enumerate() {
         let refuse =
@@ -108,8 +107,7 @@ pub fn namespaces(config: &Config<'_>) -> Result<Namespaces> {
     if config.domainname.as_ref().is_some_and(|name| !name.is_empty()) {
         needs("domainname", CLONE_NEWUTS)?;
     }
-    needs("linux.namespaces: the mount namespace", CLONE_NEWNS)?;
-    Ok(plan)
+    needs("linux.namespaces: the mount namespace", CLONE_NEWNS)
 }
 
 /// Every range has a size and ends within 32 bits; no map is longer than the kernel takes.

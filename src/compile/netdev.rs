@@ -3,7 +3,7 @@
 use super::cstring;
 use crate::config::Config;
 use crate::error::{Quoted, Result, error};
-use crate::plan::{Namespaces, NetDevice};
+use crate::plan::{NetDevice, Plan};
 use alloc::vec::Vec;
 use linux_raw_sys::general::CLONE_NEWNET;
 
@@ -18,13 +18,12 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Compiles `linux.netDevices`. Those with a template come last, so that they get what the others leave free.
-pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<&'static [NetDevice]> {
+pub fn net_devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let devices = &config.linux.net_devices;
-    let mut plan: Vec<NetDevice> = Vec::with_capacity(devices.len());
-    let mut fixed = 0usize;
+    let (mut fixed, mut templates): (Vec<NetDevice>, Vec<NetDevice>) = (Vec::new(), Vec::new());
     for (name, device) in devices.iter() {
         let refuse = |why: &str| error!("config.json: linux.netDevices {}: {why}", Quoted(name));
-        if !namespaces.has(u64::from(CLONE_NEWNET)) {
+        if !plan.namespaces.has(u64::from(CLONE_NEWNET)) {
             return Err(refuse("needs a network namespace in linux.namespaces"));
         }
         if !is_name(name) {
@@ -36,17 +35,15 @@ pub fn net_devices(config: &Config<'_>, namespaces: &Namespaces) -> Result<&'sta
             return Err(refuse("name: is not the name of a network device, nor one with %d at its end"));
         }
         let device = NetDevice { name: cstring(name), inside: cstring(inside) };
-        if stem.is_some() {
-            plan.push(device);
-            continue;
-        }
-        if plan.iter().any(|other| other.inside == device.inside) {
+        if stem.is_none() && fixed.iter().any(|other| other.inside == device.inside) {
             return Err(refuse("name: another device gets it already"));
         }
-        plan.insert(fixed, device);
-        fixed = fixed.saturating_add(1);
+        let list = if stem.is_some() { &mut templates } else { &mut fixed };
+        list.push(device);
     }
-    Ok(plan.leak())
+    fixed.append(&mut templates);
+    plan.net_devices = fixed.leak();
+    Ok(())
 }
 
 #[cfg(test)]
@@ -60,9 +57,10 @@ mod tests {
     fn compile(devices: &str) -> core::result::Result<Vec<String>, String> {
         let json = format!("{{\"linux\": {{\"netDevices\": {devices}}}}}");
         let config: &mut Config<'_> = crate::config::parse("config.json", json.as_bytes()).unwrap();
-        let namespaces = Namespaces { new: u64::from(CLONE_NEWNET), ..Namespaces::default() };
-        net_devices(config, &namespaces)
-            .map(|plan| plan.iter().map(|device| device.inside.to_str().unwrap().into()).collect())
+        let mut plan = Plan::default();
+        plan.namespaces.new = u64::from(CLONE_NEWNET);
+        net_devices(config, &mut plan)
+            .map(|()| plan.net_devices.iter().map(|device| device.inside.to_str().unwrap().into()).collect())
             .map_err(|error| error.to_string())
     }
 
@@ -110,7 +108,7 @@ mod tests {
     fn a_network_namespace_is_needed() {
         let config: &mut Config<'_> =
             crate::config::parse("config.json", br#"{"linux": {"netDevices": {"eth0": {}}}}"#).unwrap();
-        let refused = net_devices(config, &Namespaces::default()).unwrap_err().to_string();
+        let refused = net_devices(config, &mut Plan::default()).unwrap_err().to_string();
         assert!(refused.contains("network namespace"), "{refused}");
     }
 }

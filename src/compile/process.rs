@@ -6,7 +6,7 @@ use crate::config;
 use crate::error::{Quoted, Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use crate::texts::{Table, table};
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{
     RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
@@ -89,8 +89,9 @@ pub struct Surroundings<'a> {
 pub fn compile(
     process: &config::Process<'_>,
     around: Surroundings<'_>,
+    plan: &mut Process,
     warnings: &mut Vec<String>,
-) -> Result<&'static mut Process> {
+) -> Result<()> {
     let place = around.place;
     let refuse = |field: &str, why: &str| error!("{place}.{field}: {why}");
     let Some(program) = process.args.first().filter(|program| !program.is_empty()) else {
@@ -128,8 +129,6 @@ pub fn compile(
         path = entry.strip_prefix("PATH=").unwrap_or(path);
         wants_home &= !entry.starts_with("HOME=");
     }
-    // Filled in where it is to stay: to move it there would take as much code again.
-    let plan = Box::leak(Box::<Process>::default());
     plan.args = cstrings(&process.args);
     plan.env = cstrings(&env);
     plan.env.reserve(usize::from(wants_home).saturating_add(wants_listen_pid.into()));
@@ -157,7 +156,7 @@ pub fn compile(
         plan.terminal = Some(Terminal { height: size.height, width: size.width, plain_newlines: false });
     }
     plan.preserve_fds = around.preserve_fds;
-    Ok(plan)
+    Ok(())
 }
 
 /// The environment verbatim and in order; of entries with one name the last wins, as every shell and Docker have it.

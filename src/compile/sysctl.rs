@@ -3,7 +3,7 @@
 use super::cstring;
 use crate::config::Config;
 use crate::error::{Quoted, Result, error};
-use crate::plan::{Namespaces, Sysctl};
+use crate::plan::{Plan, Sysctl};
 use crate::texts::{Table, table};
 use alloc::{string::String, vec::Vec};
 use linux_raw_sys::general::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUTS};
@@ -37,8 +37,8 @@ pub fn namespace_of(path: &str) -> Option<u32> {
 }
 
 /// Compiles `linux.sysctl`.
-pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<&'static [Sysctl]> {
-    let mut plan = Vec::new();
+pub fn sysctls(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
+    let mut sysctls = Vec::new();
     for (name, value) in config.linux.sysctl.iter() {
         let refuse = |why: &str| error!("config.json: linux.sysctl {}: {why}", Quoted(name));
         // sysctl(8): the first separator decides, so that net/ipv4/conf/eth0.100/forwarding can be said.
@@ -61,12 +61,13 @@ pub fn sysctls(config: &Config<'_>, namespaces: &Namespaces) -> Result<&'static 
         }
         let kind =
             namespace_of(&path).ok_or_else(|| refuse("belongs to no namespace: it would change the host"))?;
-        if !namespaces.has(u64::from(kind)) {
+        if !plan.namespaces.has(u64::from(kind)) {
             return Err(refuse(
                 "needs a namespace of the container's own in linux.namespaces, or it would change the host's",
             ));
         }
-        plan.push(Sysctl { path: cstring(&path), value: cstring(value).to_bytes() });
+        sysctls.push(Sysctl { path: cstring(&path), value: cstring(value).to_bytes() });
     }
-    Ok(plan.leak())
+    plan.sysctls = sysctls.leak();
+    Ok(())
 }
