@@ -1,7 +1,6 @@
 //! The bundle: a directory with a config.json, which is read once and then borrowed from.
 
-use crate::args;
-use crate::args::text;
+use crate::args::{Flag, Given, text};
 use crate::error::{Error, Result};
 use crate::store;
 use alloc::{boxed::Box, format, string::String, vec::Vec};
@@ -18,9 +17,9 @@ pub struct Bundle {
 
 impl Bundle {
     /// The bundle that a container is to be made of. An id that cannot be is said first: no bundle would help.
-    pub fn of(args: &args::Create) -> Result<&'static Bundle> {
-        store::check_id(args.id)?;
-        Bundle::read(args.bundle, args.config)
+    pub fn of(given: &Given) -> Result<&'static Bundle> {
+        store::check_id(given.id)?;
+        Bundle::read(given.path(Flag::Bundle), given.path(Flag::Config))
     }
 
     /// Reads `config.json` of a bundle, or the file that `--config` names instead.

@@ -8,7 +8,7 @@
 //! back until [`Log::flush`]: a call that fails writes its one error line and nothing else, unless more than
 //! warnings was asked for.
 
-use crate::args::{Global, Level, LogFormat};
+use crate::args::{Flag, Given};
 use crate::error::{Error, Result};
 use crate::json::quote;
 use crate::time::Time;
@@ -24,12 +24,27 @@ use syscalls::net;
 #[derive(Debug, Default)]
 pub struct Log {
     sink: Sink,
-    format: LogFormat,
+    /// One JSON object a line, in place of `time="…" level=error msg="…"`.
+    json: bool,
     level: Level,
     /// Finished lines that wait for the call to succeed.
     held: RefCell<String>,
     /// What is said once at most: a bit each, whose meaning is the caller's.
     said: Cell<u32>,
+}
+
+/// How much is logged: a line is written when its level is at most the one asked for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Why the command failed.
+    Error,
+    /// What could not be had and was not essential.
+    #[default]
+    Warning,
+    /// What a person may want to know.
+    Info,
+    /// What was probed, skipped or fallen back to.
+    Debug,
 }
 
 /// What gets the lines besides standard error.
@@ -45,8 +60,8 @@ enum Sink {
 impl Log {
     /// Opens what `--log` names: a file, made if absent and never truncated, or `syslog:` perhaps with a name.
     /// Without `--log` there is only standard error, as with `Log::default()`.
-    pub fn open(global: &Global) -> Result<Log> {
-        let sink = match global.log {
+    pub fn open(given: &Given) -> Result<Log> {
+        let sink = match given.path(Flag::Log) {
             None => Sink::None,
             Some(path) => match path.to_bytes().strip_prefix(b"syslog:") {
                 Some(name) => {
@@ -70,10 +85,17 @@ impl Log {
                 }
             },
         };
+        let level = match given.number(Flag::LogLevel) {
+            _ if given.switch(Flag::Debug) => Level::Debug,
+            Some(0) => Level::Error,
+            Some(2) => Level::Info,
+            Some(3) => Level::Debug,
+            _ => Level::Warning,
+        };
         Ok(Log {
             sink,
-            format: global.log_format,
-            level: global.log_level,
+            json: given.number(Flag::LogFormat) == Some(1),
+            level,
             held: RefCell::default(),
             said: Cell::new(0),
         })
@@ -141,14 +163,11 @@ impl Log {
             Sink::File(file) => {
                 let time = Time::now().whole();
                 let message = quote(message);
-                let text = match self.format {
-                    LogFormat::Json => {
-                        format!("{{\"level\":\"{name}\",\"msg\":{message},\"time\":\"{time}\"}}\n")
-                    }
-                    LogFormat::Text => format!("time=\"{time}\" level={name} msg={message}\n"),
+                let text = match self.json {
+                    true => format!("{{\"level\":\"{name}\",\"msg\":{message},\"time\":\"{time}\"}}\n"),
+                    false => format!("time=\"{time}\" level={name} msg={message}\n"),
                 };
-                let hold =
-                    self.format == LogFormat::Json && level == Level::Warning && self.level <= Level::Warning;
+                let hold = self.json && level == Level::Warning && self.level <= Level::Warning;
                 if hold {
                     self.held.borrow_mut().push_str(&text);
                 } else {
@@ -196,20 +215,19 @@ mod tests {
     use super::*;
     use alloc::ffi::CString;
     use alloc::vec::Vec;
+    use core::ffi::CStr;
     use std::{env, fs, process};
 
     /// Runs `say` with a log to a file and returns the file's text.
-    fn logged(name: &str, format: LogFormat, level: Level, say: impl Fn(&Log)) -> String {
+    fn logged(name: &str, format: &'static CStr, level: &'static CStr, say: impl Fn(&Log)) -> String {
         let path = env::temp_dir().join(format!("runlet-log-{}-{name}", process::id()));
         fs::write(&path, "before\n").unwrap();
         let path_c = CString::new(path.to_str().unwrap()).unwrap();
-        let global = Global {
-            log: Some(alloc::boxed::Box::leak(path_c.into_boxed_c_str())),
-            log_format: format,
-            log_level: level,
-            ..Global::default()
-        };
-        say(&Log::open(&global).unwrap());
+        let mut given = Given::default();
+        given.put(Flag::Log, alloc::boxed::Box::leak(path_c.into_boxed_c_str())).unwrap();
+        given.put(Flag::LogFormat, format).unwrap();
+        given.put(Flag::LogLevel, level).unwrap();
+        say(&Log::open(&given).unwrap());
         let text = fs::read_to_string(&path).unwrap();
         fs::remove_file(&path).unwrap();
         text.strip_prefix("before\n").unwrap().into()
@@ -218,7 +236,7 @@ mod tests {
     #[test]
     fn an_error_is_one_json_object_whatever_it_says() {
         let message = "a \"b\" \\ \n\t\u{1}\u{7f} é 𝄞";
-        let text = logged("json", LogFormat::Json, Level::Warning, |log| log.error(&message));
+        let text = logged("json", c"json", c"warning", |log| log.error(&message));
         assert_eq!(text.lines().count(), 1);
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read.get("level").unwrap(), "error");
@@ -235,18 +253,18 @@ mod tests {
             log.debug(&"d");
             log.error(&"e");
         };
-        let text = logged("fail", LogFormat::Json, Level::Warning, failing);
+        let text = logged("fail", c"json", c"warning", failing);
         assert!(text.lines().count() == 1 && text.contains("\"e\""), "{text}");
-        let text = logged("debug", LogFormat::Json, Level::Debug, failing);
+        let text = logged("debug", c"json", c"debug", failing);
         assert_eq!(text.lines().count(), 3, "{text}");
-        let text = logged("ok", LogFormat::Json, Level::Warning, |log| {
+        let text = logged("ok", c"json", c"warning", |log| {
             log.warn(&"w1");
             log.warn(&"w2");
             log.flush();
             log.flush();
         });
         assert_eq!(text.lines().count(), 2, "{text}");
-        let text = logged("quiet", LogFormat::Json, Level::Error, |log| {
+        let text = logged("quiet", c"json", c"error", |log| {
             log.warn(&"w");
             log.flush();
         });
@@ -255,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_text_format_is_one_line_too() {
-        let text = logged("text", LogFormat::Text, Level::Warning, |log| log.error(&"a\n\"b\""));
+        let text = logged("text", c"text", c"warning", |log| log.error(&"a\n\"b\""));
         let parts: Vec<_> = text.splitn(3, ' ').collect();
         assert!(parts.first().unwrap().starts_with("time=\"20"), "{text}");
         assert_eq!(parts.get(1..).unwrap(), ["level=error", "msg=\"a\\n\\\"b\\\"\"\n"]);
@@ -263,8 +281,9 @@ mod tests {
 
     #[test]
     fn a_log_that_cannot_be_opened_is_an_error_that_names_it() {
-        let global = Global { log: Some(c"/nonexistent/dir/log"), ..Global::default() };
-        let error = Log::open(&global).unwrap_err().to_string();
+        let mut given = Given::default();
+        given.put(Flag::Log, c"/nonexistent/dir/log").unwrap();
+        let error = Log::open(&given).unwrap_err().to_string();
         assert!(error.contains("--log") && error.contains("/nonexistent/dir/log"), "{error}");
     }
 

@@ -1,17 +1,17 @@
 //! Signals by name and number: the table, and the one way to read what a person or a caller typed.
 //!
-//! The numbers are those of the machine's own ABI (MIPS counts differently from all others). Read by the argument
-//! parser for `kill`.
+//! The numbers are those of the machine's own ABI (MIPS counts differently from all others). Read by
+//! `kill`.
 
 use crate::{texts, texts::Texts};
 use linux_raw_sys::general as raw;
 
 /// The kernel's number of signals (`_NSIG` in the architecture's asm/signal.h): MIPS has twice as many.
-pub const MAX: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 127 } else { 64 };
+pub const MAX: u32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 127 } else { 64 };
 
 /// The first real-time signal that programs may use. The kernel's is 32; C libraries keep the first ones for
 /// themselves and count from 34, as do systemd, Docker and their documents (signal(7)).
-pub const REALTIME: i32 = 34;
+pub const REALTIME: u32 = 34;
 
 macro_rules! signals {
     ($($name:literal $signal:ident)*) => {
@@ -38,7 +38,7 @@ signals! {
 
 /// Reads a signal: a number from 0 to [`MAX`], a name with or without SIG in any case, or a real-time signal as
 /// `RTMIN`, `RTMIN+n`, `RTMAX` or `RTMAX-n`. 0 asks only whether the process is there (kill(2)).
-pub fn parse(text: &str) -> Option<i32> {
+pub fn parse(text: &str) -> Option<u32> {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return decimal(text).filter(|number| *number <= MAX);
     }
@@ -47,7 +47,7 @@ pub fn parse(text: &str) -> Option<i32> {
         _ => text,
     };
     if let Some(place) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
-        return NUMBERS.get(place).and_then(|number| i32::try_from(*number).ok());
+        return NUMBERS.get(place).copied();
     }
     let base = name.get(..5)?;
     let number =
@@ -62,7 +62,7 @@ pub fn parse(text: &str) -> Option<i32> {
 }
 
 /// Digits and nothing else: `str::parse` would take a sign.
-fn decimal(text: &str) -> Option<i32> {
+fn decimal(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 

@@ -18,6 +18,7 @@ pub mod stats;
 pub mod systemd;
 mod watch;
 
+use crate::args::Value;
 use crate::compile::cgroup::{Occasion, compile};
 use crate::compile::cstring;
 use crate::config::resources::Resources;
@@ -25,7 +26,6 @@ use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
 use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
-use core::ffi::CStr;
 use dir::{DIRECTORY, Dir, collect, key, pause, read_file, read_to_end, remove_children, write_file};
 pub use place::{Prepared, Wanted, prepare};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -81,10 +81,10 @@ impl Cgroup {
     }
 
     /// The cgroups below it that `exec --cgroup` names: `PATH`, or `CONTROLLERS:PATH` for those of cgroup v1.
-    pub fn below(&self, names: &[&CStr]) -> Result<&'static Cgroup> {
+    pub fn below(&self, names: &[Value]) -> Result<&'static Cgroup> {
         let mut dirs = Vec::new();
         for name in names {
-            let name = name.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
+            let name = name.text.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
             let refuse = |why: &str| error!("--cgroup {}: {why}", Quoted(name));

@@ -1,12 +1,24 @@
 //! The help texts and the hint for a misspelt name, all made from the tables.
 
-use super::flags::{COMMANDS, Flag, GLOBAL, Shape, Spec};
+use super::commands::{COMMANDS, GLOBAL, Spec};
+use runlet::args::{Flag, flags::Shape};
+use runlet::cmd::{self, Context};
+use runlet::error::Result;
 
 /// The column in which descriptions start.
 const COLUMN: usize = 34;
 
+/// `help`: of the command whose name was given, or of all.
+pub fn help(context: &Context) -> Result<()> {
+    cmd::print(&text(context.given.id))
+}
+
+pub fn text(name: &str) -> String {
+    COMMANDS.iter().find(|command| command.name() == name).map_or_else(overview, command)
+}
+
 /// What plain `runlet` and `runlet --help` print.
-pub fn overview() -> String {
+fn overview() -> String {
     let mut text = String::from(
         "runlet: an OCI container runtime in one small binary\n\nUsage: runlet [FLAGS] COMMAND [FLAGS] ...\n\nCommands:\n",
     );
@@ -20,7 +32,7 @@ pub fn overview() -> String {
 }
 
 /// What `runlet COMMAND --help` prints.
-pub fn command(command: &Spec) -> String {
+fn command(command: &Spec) -> String {
     let mut text = String::from("Usage: runlet ");
     text.push_str(command.name());
     if !command.flags.is_empty() {

@@ -10,7 +10,7 @@ mod plan;
 mod seccomp;
 
 use super::Context;
-use crate::args::{self, Format};
+use crate::args::Flag;
 use crate::bundle::Bundle;
 use crate::compile::{self, Request};
 use crate::config::{self, Config};
@@ -19,24 +19,30 @@ use crate::json::Writer;
 use crate::validate::validate;
 use alloc::{format, string::String};
 use bundle::Findings;
+use core::ffi::CStr;
 use machine::Machine;
 
 /// Stands for the container's id where none was given.
 const ID: &str = "check";
 
 /// Prints the judgement, or what `--plan` asks for. The status is 0 when the bundle would start.
-pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
-    if args.seccomp.is_none() && (args.syscall.is_some() || !args.args.is_empty()) {
+pub fn check(context: &Context) -> Result<()> {
+    let given = context.given;
+    let bundle = given.operands.first().copied();
+    if bundle == Some(c"") {
+        return Err(Error::new("check: BUNDLE is empty"));
+    }
+    if let Some(profile) = given.path(Flag::Seccomp) {
+        return seccomp::run(profile, given);
+    }
+    if given.switch(Flag::Syscall) || given.switch(Flag::Arg) {
         return Err(Error::new("check: --syscall and --arg belong to --seccomp"));
     }
-    if let Some(profile) = &args.seccomp {
-        return seccomp::run(profile, args, context.global.allow_unknown_syscalls).map(|()| 0);
-    }
-    if args.plan {
-        return plan(args).map(|()| 0);
+    if given.switch(Flag::Plan) {
+        return plan(bundle);
     }
     let machine = machine::probe();
-    let judged = match &args.bundle {
+    let judged = match bundle {
         None => None,
         Some(path) => {
             let bundle = Bundle::read(Some(path), None)?;
@@ -45,16 +51,18 @@ pub fn check(context: &Context<'_>, args: &args::Check) -> Result<i32> {
         }
     };
     let judged = judged.as_ref().map(|(path, findings)| (*path, findings));
-    super::print(&match args.format {
-        Format::Table => table(&machine, judged),
-        Format::Json => json(&machine, judged),
-    })?;
-    Ok(i32::from(judged.is_some_and(|(_, findings)| !findings.fails.is_empty())))
+    if judged.is_some_and(|(_, findings)| !findings.fails.is_empty()) {
+        context.status.set(1);
+    }
+    super::print(&match given.wants_json() {
+        true => json(&machine, judged),
+        false => table(&machine, judged),
+    })
 }
 
 /// `--plan`: everything that the bundle compiles to. It is JSON in either format.
-fn plan(args: &args::Check) -> Result<()> {
-    let bundle = Bundle::read(args.bundle, None)?;
+fn plan(bundle: Option<&'static CStr>) -> Result<()> {
+    let bundle = Bundle::read(bundle, None)?;
     let config: &mut Config<'_> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     super::print(&plan::text(compile::compile(config, request(bundle))?))

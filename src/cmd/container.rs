@@ -26,10 +26,11 @@ pub struct Container {
 }
 
 impl Container {
-    /// Opens it; locked, if it is going to be changed.
+    /// Opens the one that was named; locked, if it is going to be changed.
     #[inline(never)]
-    pub fn open(context: &Context<'_>, id: &'static str, locked: bool) -> Result<&'static Container> {
+    pub fn open(context: &Context, locked: bool) -> Result<&'static Container> {
         let store = context.store()?;
+        let id = context.given.id;
         let entry = if locked { store.find_locked(id)? } else { store.find(id)? };
         Container::of(entry)
     }

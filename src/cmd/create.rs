@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::activation;
-use crate::args;
+use crate::args::Flag;
 use crate::bundle::{self, Bundle};
 use crate::cgroup::{self, Cgroup, Wanted};
 use crate::compile::{self, Request};
@@ -66,31 +66,27 @@ pub struct Running {
 }
 
 /// `create`.
-pub fn create(context: &Context<'static>, args: &args::Create) -> Result<()> {
-    let bundle = Bundle::of(args)?;
+pub fn create(context: &Context) -> Result<()> {
+    context.seal()?;
+    let bundle = Bundle::of(context.given)?;
     // From here on the container exists, whatever becomes of this process.
-    make(context, args, bundle, &Running::default()).map(drop)
+    make(context, bundle, &Running::default()).map(drop)
 }
 
 /// Makes a container, all of it or nothing.
-pub fn make(
-    context: &Context<'static>,
-    args: &args::Create,
-    bundle: &'static Bundle,
-    running: &Running,
-) -> Result<&'static mut Made> {
-    let design = think(context, args, bundle, running)?;
+pub fn make(context: &Context, bundle: &'static Bundle, running: &Running) -> Result<&'static mut Made> {
+    let design = think(context, bundle, running)?;
     // Side effects start here.
     let store = context.store()?;
-    let entry = store.create(args.id)?;
+    let entry = store.create(context.given.id)?;
     let mut draft =
         Draft { store, entry, notify: None, cgroup: None, child: None, moves: None, record: None };
     let done = draft
         .listen(context, running, design)
         .and_then(|()| draft.place(context, design))
-        .and_then(|()| draft.spawn(context, args, bundle, running, design))
+        .and_then(|()| draft.spawn(context, bundle, running, design))
         .and_then(|state| draft.converse(context, bundle, design, state))
-        .and_then(|()| draft.commit(args, design));
+        .and_then(|()| draft.commit(context, design));
     match (done, draft) {
         (Ok(()), Draft { store, entry, notify, cgroup, child: Some(child), record: Some(record), .. }) => {
             design.joins.clear();
@@ -121,35 +117,31 @@ struct Design {
     barrier: bool,
 }
 
-fn think(
-    context: &Context<'_>,
-    args: &args::Create,
-    bundle: &'static Bundle,
-    running: &Running,
-) -> Result<&'static mut Design> {
+fn think(context: &Context, bundle: &'static Bundle, running: &Running) -> Result<&'static mut Design> {
+    let given = context.given;
     let config: &'static mut Config<'static> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     if let Some(process) = &mut config.process {
         process.terminal |= running.terminal;
     }
-    let mut passed = activation::passed(context.env, args.preserve_fds)?;
+    let mut passed = activation::passed(context.env, given.count(Flag::PreserveFds).unwrap_or(0))?;
     let manager = Manager::of(context.env, config);
     let notify = match &manager {
         None => None,
         Some(_) => {
             passed.env.push(format!("NOTIFY_SOCKET={}/notify.sock", readiness::INSIDE));
-            Some(format!("{}/{}/notify", bundle::absolute(context.root()?)?, args.id))
+            Some(format!("{}/{}/notify", bundle::absolute(context.root()?)?, given.id))
         }
     };
     let request = Request {
         bundle: bundle.path,
-        id: args.id,
-        no_pivot: args.no_pivot,
-        no_new_keyring: args.no_new_keyring,
+        id: given.id,
+        no_pivot: given.switch(Flag::NoPivot),
+        no_new_keyring: given.switch(Flag::NoNewKeyring),
         preserve_fds: passed.descriptors,
         env: &passed.env,
         notify: notify.as_deref(),
-        allow_unknown_syscalls: context.global.allow_unknown_syscalls,
+        allow_unknown_syscalls: given.switch(Flag::AllowUnknownSyscalls),
     };
     let plan = compile::compile(config, request)?;
     plan.process.groups_denied = context.is_rootless() && maps::gives_groups_up(&plan.namespaces);
@@ -162,9 +154,9 @@ fn think(
             .debug(&format!("config.json: linux.seccomp.syscalls: unknown name {} is skipped", Quoted(name)));
     }
     let wanted = Wanted {
-        manager: context.global.cgroup_manager,
+        manager: context.cgroup_manager(),
         cgroups_path: config.linux.cgroups_path,
-        id: args.id,
+        id: given.id,
         holds: running.counts,
         may_mknod: plan.process.capabilities.bounding & MKNOD != 0 && !plan.namespaces.has(ns::CLONE_NEWUSER),
     };
@@ -173,10 +165,10 @@ fn think(
     config.linux.resources.nodes = plan.devices.iter().filter_map(node).collect();
     let config: &'static Config<'static> = config;
     let cgroup = cgroup::prepare(&config.linux.resources, wanted)?;
-    let rdt = rdt::prepare(config, args.id)?;
+    let rdt = rdt::prepare(config, given.id)?;
     let joins = spawn::open_joins(&plan.namespaces)?;
     spawn::keep_own(plan, &joins)?;
-    let socket = args.console_socket;
+    let socket = given.path(Flag::ConsoleSocket);
     let terminal = OtherSide::of(plan.process.terminal.as_mut(), socket, running.foreground)?;
     let barrier = !running.at_once || config.hooks.any_before_the_program();
     let design = Design { config, plan, cgroup, rdt, joins, terminal, manager, barrier };
@@ -196,7 +188,7 @@ struct Draft {
 
 impl Draft {
     /// Makes the socket on which the program says that it is ready. `create` leaves listening to `start`.
-    fn listen(&mut self, context: &Context<'static>, running: &Running, design: &mut Design) -> Result<()> {
+    fn listen(&mut self, context: &Context, running: &Running, design: &mut Design) -> Result<()> {
         let Some(manager) = design.manager.take() else { return Ok(()) };
         readiness::make_directory(&self.entry)?;
         if running.at_once {
@@ -209,7 +201,7 @@ impl Draft {
     }
 
     /// Makes the cgroup, with its limits, its device rules and its owner, and the resctrl group.
-    fn place(&mut self, context: &Context<'_>, design: &Design) -> Result<()> {
+    fn place(&mut self, context: &Context, design: &Design) -> Result<()> {
         let prepared = design.cgroup;
         if !prepared.note.is_empty() {
             self.entry.note_cgroup(prepared.note)?;
@@ -229,7 +221,7 @@ impl Draft {
     }
 
     /// Puts the device rules into force. Loading the program takes the kernel as long as the mounts take the process.
-    fn rule(&self, context: &Context<'_>, design: &Design) -> Result<()> {
+    fn rule(&self, context: &Context, design: &Design) -> Result<()> {
         if let Some(program) = &design.cgroup.plan.devices {
             let loaded = self.cgroup.map(|cgroup| Ok((cgroup, cgroup::device::load(program)?)));
             match loaded.transpose()? {
@@ -254,8 +246,7 @@ impl Draft {
     /// read the state, when it has any.
     fn spawn(
         &mut self,
-        context: &Context<'_>,
-        args: &args::Create,
+        context: &Context,
         bundle: &'static Bundle,
         running: &Running,
         design: &mut Design,
@@ -299,7 +290,7 @@ impl Draft {
         let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
         let pid = self.child.insert(child).pid;
         self.rule(context, design)?;
-        let record = record(args, bundle, design.config, design.plan, pid, cgroup);
+        let record = record(context.given.id, bundle, design.config, design.plan, pid, cgroup);
         self.entry.write(self.record.insert(record), bundle.json)?;
         Ok(state)
     }
@@ -307,7 +298,7 @@ impl Draft {
     /// Answers the process until the container is there.
     fn converse(
         &mut self,
-        context: &Context<'_>,
+        context: &Context,
         bundle: &Bundle,
         design: &Design,
         state: Option<OwnedFd>,
@@ -340,9 +331,9 @@ impl Draft {
     }
 
     /// Tells the caller, and lets `start` and `delete` have the container.
-    fn commit(&self, args: &args::Create, design: &Design) -> Result<()> {
+    fn commit(&self, context: &Context, design: &Design) -> Result<()> {
         let Some(child) = &self.child else { return Ok(()) };
-        if let Some(path) = &args.pidfd_socket {
+        if let Some(path) = context.given.path(Flag::PidfdSocket) {
             handover::send_pidfd(path, child)?;
         }
         if let Some(rdt) = &design.rdt {
@@ -352,14 +343,14 @@ impl Draft {
             rustix::fs::renameat(&self.entry.directory, FIFO_NEW, &self.entry.directory, FIFO)
                 .map_err(Error::os("exec.fifo: rename"))?;
         }
-        if let Some(path) = &args.pid_file {
+        if let Some(path) = context.given.path(Flag::PidFile) {
             handover::write_pid_file(path, child.pid)?;
         }
         self.entry.unlock()
     }
 
     /// Takes everything back. What cannot be is left for `delete --force` and said in the log; the first error is the one that counts.
-    fn undo(self, context: &Context<'_>, config: &Config<'_>) {
+    fn undo(self, context: &Context, config: &Config<'_>) {
         let back = self.moves.map_or(Ok(()), Moves::undo);
         if let Some(child) = self.child {
             child.kill();
@@ -405,7 +396,7 @@ fn make_fifo(entry: &Entry) -> Result<OwnedFd> {
 }
 
 fn record(
-    args: &args::Create,
+    id: &'static str,
     bundle: &'static Bundle,
     config: &Config<'static>,
     plan: &Plan,
@@ -419,7 +410,7 @@ fn record(
     };
     Box::leak(Box::new(Record {
         oci_version: config::SPEC,
-        id: args.id,
+        id,
         pid,
         bundle: bundle.path,
         rootfs: plan.root.path.to_string_lossy().into_owned().leak(),

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::container::Kept;
-use crate::args;
+use crate::args::{Flag, text};
 use crate::cgroup::Cgroup;
 use crate::config::{self, Config};
 use crate::error::{Error, Quoted, Result, error};
@@ -14,10 +14,10 @@ use syscalls::process;
 use syscalls::{AsFd, Errno, fd};
 
 /// `delete`. With several ids each is tried; the first error is the result.
-pub fn delete(context: &Context<'_>, args: &args::Delete) -> Result<()> {
+pub fn delete(context: &Context) -> Result<()> {
     let mut first = Ok(());
-    for id in &args.ids {
-        let done = one(context, id, args.force);
+    for id in &context.given.operands {
+        let done = text(id, "ID").and_then(|id| one(context, id));
         if first.is_ok() {
             first = done;
         }
@@ -25,7 +25,8 @@ pub fn delete(context: &Context<'_>, args: &args::Delete) -> Result<()> {
     first
 }
 
-fn one(context: &Context<'_>, id: &'static str, force: bool) -> Result<()> {
+fn one(context: &Context, id: &'static str) -> Result<()> {
+    let force = context.given.switch(Flag::Force);
     crate::store::check_id(id)?;
     let store = context.store()?;
     let entry = match store.find_locked(id) {
@@ -36,7 +37,7 @@ fn one(context: &Context<'_>, id: &'static str, force: bool) -> Result<()> {
 }
 
 /// Ends what still runs if that is allowed, and removes the container. The entry is locked by the caller.
-pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool) -> Result<()> {
+pub fn destroy(context: &Context, store: &Store, entry: &Entry, force: bool) -> Result<()> {
     let json = entry.read()?;
     let record = match &json {
         // Unreadable state must not keep a container for ever.
@@ -68,7 +69,7 @@ pub fn destroy(context: &Context<'_>, store: &Store, entry: &Entry, force: bool)
 /// last goes its state (runtime.md "Lifecycle"). Also for one that is half made, when it is so far that it has a Record. The entry
 /// is locked by the caller.
 pub fn take_away(
-    context: &Context<'_>,
+    context: &Context,
     store: &Store,
     entry: &Entry,
     cgroup: Option<&Cgroup>,

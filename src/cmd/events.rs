@@ -2,35 +2,36 @@
 
 use super::container::Container;
 use super::{Context, print};
-use crate::args;
+use crate::args::Flag;
 use crate::cgroup::{Cgroup, Watch};
 use crate::error::{Quoted, Result, error};
 use crate::json::Writer;
 use core::time::Duration;
 
 /// `events`. Without `--stats` it goes on until the container ends.
-pub fn events(context: &Context<'_>, args: &args::Events) -> Result<()> {
-    let container = Container::open(context, args.id, false)?;
+pub fn events(context: &Context) -> Result<()> {
+    let container = Container::open(context, false)?;
+    let id = context.given.id;
     container.check_alive()?;
     let Some(cgroup) = container.cgroup()? else {
-        return Err(error!("container {} has no cgroup to count in", Quoted(args.id)));
+        return Err(error!("container {} has no cgroup to count in", Quoted(id)));
     };
     let mut out = Writer::line();
     let mut record = |kind: &str, stats: Option<&Cgroup>| {
         out.object("");
         out.string("type", kind);
-        out.string("id", args.id);
+        out.string("id", id);
         if let Some(cgroup) = stats {
             cgroup.stats(&mut out);
         }
         out.end_object();
         out.take(print)
     };
-    if args.stats {
+    if context.given.switch(Flag::Stats) {
         return record("stats", Some(cgroup));
     }
     let mut watch = Watch::new(cgroup)?;
-    let interval = Duration::from_millis(args.interval_ms);
+    let interval = Duration::from_millis(context.given.natural(Flag::Interval).unwrap_or(5000));
     loop {
         let seen = watch.wait(interval)?;
         for _ in 0..seen.out_of_memory {

@@ -3,8 +3,7 @@
 use super::Context;
 use super::container::{Container, not_running};
 use crate::activation;
-use crate::args;
-use crate::args::text;
+use crate::args::{Flag, Given, text, values};
 use crate::cgroup::Cgroup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config, List};
@@ -23,35 +22,49 @@ use rustix::fs::{Mode, OFlags};
 use syscalls::{AsFd, Errno, OwnedFd, ns, process};
 
 /// What `exec` answers when the program could not be started (CLI.md); from then on the status is the program's own.
-pub const FAILED: i32 = 255;
+const FAILED: i32 = 255;
 
-/// `exec`. The result is the program's exit status, or 0 with `--detach`.
-pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
-    let container = Container::open(context, args.id, false)?;
+/// `exec`. The exit status is the program's, or 0 with `--detach`.
+pub fn exec(context: &Context) -> Result<()> {
+    context.seal().and_then(|()| start(context)).map_err(|error| error.status(FAILED))
+}
+
+fn start(context: &Context) -> Result<()> {
+    let given = context.given;
+    let file = given.path(Flag::Process);
+    match (file, given.after_id().is_empty()) {
+        (None, true) => return Err(Error::new("exec: a program or --process is missing after the ID")),
+        (Some(_), false) => {
+            return Err(Error::new("exec: --process names the program, so none can stand after the ID"));
+        }
+        _ => {}
+    }
+    let container = Container::open(context, false)?;
     let record = container.record;
     let status = super::state::status(record, &container.entry);
     match status {
         Status::Running | Status::Created => {}
-        Status::Paused if args.ignore_paused => {}
+        Status::Paused if given.switch(Flag::IgnorePaused) => {}
         Status::Paused => {
-            return Err(error!("container {} is paused", Quoted(args.id))
+            return Err(error!("container {} is paused", Quoted(given.id))
                 .hint("resume it first, or use --ignore-paused"));
         }
-        Status::Creating | Status::Stopped => return Err(not_running(args.id)),
+        Status::Creating | Status::Stopped => return Err(not_running(given.id)),
     }
     let config = container.config()?;
-    let file = args.process.map(read_process).transpose()?;
+    let file = file.map(read_process).transpose()?;
     let late_pid = late_pid(config);
-    let process = plan(context, args, config, file)?;
-    let foreground = !args.detach;
-    let socket = args.console_socket;
+    let process = plan(context, config, file)?;
+    let foreground = !given.switch(Flag::Detach);
+    let socket = given.path(Flag::ConsoleSocket);
     let terminal = OtherSide::of(process.terminal.as_mut(), socket, foreground)?;
-    let cgroup = match (container.cgroup()?, args.cgroup.is_empty()) {
-        (Some(cgroup), false) => Some(cgroup.below(args.cgroup)?),
+    let below = given.all(Flag::Cgroup);
+    let cgroup = match (container.cgroup()?, below.is_empty()) {
+        (Some(cgroup), false) => Some(cgroup.below(below)?),
         (None, false) => return Err(Error::new("--cgroup: the container has no cgroup")),
         (cgroup, true) => cgroup.map(|cgroup| &*cgroup),
     };
-    let rdt = rdt::group(config, args.id)?;
+    let rdt = rdt::group(config, given.id)?;
     if foreground {
         supervise::hold_signals()?;
     }
@@ -60,7 +73,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             .map_err(Error::os("process.execCPUAffinity.initial: sched_setaffinity"))?;
     }
 
-    let mut start = |target: &Target, cgroup: Option<&Cgroup>| -> Result<Child> {
+    let mut join = |target: &Target, cgroup: Option<&Cgroup>| -> Result<Child> {
         let joins_late = cgroup.is_some_and(Cgroup::needs_join);
         let setup = Setup {
             cgroup: cgroup.and_then(Cgroup::cgroup2),
@@ -87,7 +100,7 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             state: None,
             barrier: false,
         };
-        match parent.hold(&mut child).and_then(|()| tell(args, &child)) {
+        match parent.hold(&mut child).and_then(|()| tell(given, &child)) {
             Ok(()) => Ok(child),
             Err(error) => {
                 child.kill();
@@ -96,9 +109,9 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
         }
     };
     let (mut target, mut cgroup) = (Target::open(context.log, record, config)?, cgroup);
-    let mut follows = args.cgroup.is_empty();
+    let mut follows = below.is_empty();
     let child = loop {
-        match start(&target, cgroup) {
+        match join(&target, cgroup) {
             // Before Linux 5.8 setns takes no pidfd. What is invalid for another reason is so the second time as well.
             Err(error) if error.cause() == Some(Errno::INVAL) && target.by_pidfd => {
                 target = Target::open_each(context.log, record, config)?;
@@ -114,10 +127,11 @@ pub fn exec(context: &Context<'_>, args: &args::Exec) -> Result<i32> {
             other => break other?,
         }
     };
-    if args.detach {
-        return Ok(0);
+    if foreground {
+        let status = supervise::supervise(child.pid, terminal.arrive()?, None)?;
+        context.status.set(supervise::exit_status(status));
     }
-    supervise::supervise(child.pid, terminal.arrive()?, None).map(supervise::exit_status)
+    Ok(())
 }
 
 /// Whether the pid namespace has to be entered last. Without privilege it can be joined only from inside the user namespace. And a
@@ -133,11 +147,11 @@ fn late_pid(config: &Config<'_>) -> bool {
 }
 
 /// What the caller asked to be told of the process.
-fn tell(args: &args::Exec, child: &Child) -> Result<()> {
-    if let Some(path) = &args.pidfd_socket {
+fn tell(given: &Given, child: &Child) -> Result<()> {
+    if let Some(path) = given.path(Flag::PidfdSocket) {
         send_pidfd(path, child)?;
     }
-    match &args.pid_file {
+    match given.path(Flag::PidFile) {
         Some(path) => write_pid_file(path, child.pid),
         None => Ok(()),
     }
@@ -152,11 +166,11 @@ fn read_process(path: &core::ffi::CStr) -> Result<&'static [u8]> {
 
 /// The process: the file's, or the container's own with what the flags change.
 fn plan(
-    context: &Context<'_>,
-    args: &args::Exec,
+    context: &Context,
     config: &mut Config<'static>,
     file: Option<&'static [u8]>,
 ) -> Result<&'static mut Process> {
+    let given = context.given;
     let mut asked = config.process.get_or_insert_default();
     if let Some(json) = file {
         let own = core::mem::replace(&mut asked, config::parse("--process", json)?);
@@ -176,34 +190,38 @@ fn plan(
     }
     if file.is_none() {
         asked.args = List::default();
-        for word in args.program {
+        for word in given.after_id() {
             asked.args.push(text(word, "the program's arguments")?);
         }
         asked.terminal = false;
         asked.console_size = None;
     }
-    asked.terminal |= args.tty;
-    for entry in args.env {
-        asked.env.push(text(entry, "--env")?);
+    asked.terminal |= given.switch(Flag::Tty);
+    for entry in given.all(Flag::Env) {
+        asked.env.push(text(entry.text, "--env")?);
     }
-    if let Some((uid, gid)) = args.user {
+    if let Some((uid, gid)) = given.text(Flag::User).and_then(values::user) {
         asked.user.uid = uid;
         asked.user.gid = gid.unwrap_or(asked.user.gid);
     }
-    args.additional_gids.iter().for_each(|gid| asked.user.additional_gids.push(*gid));
-    if let Some(cwd) = &args.cwd {
+    for gid in given.all(Flag::AdditionalGids) {
+        if let Ok(gid) = u32::try_from(gid.number) {
+            asked.user.additional_gids.push(gid);
+        }
+    }
+    if let Some(cwd) = given.path(Flag::Cwd) {
         asked.cwd = text(cwd, "--cwd")?;
     }
-    asked.no_new_privileges |= args.no_new_privs;
-    if let Some(profile) = &args.apparmor {
+    asked.no_new_privileges |= given.switch(Flag::NoNewPrivs);
+    if let Some(profile) = given.text(Flag::Apparmor) {
         asked.apparmor_profile = profile;
     }
-    if let Some(label) = &args.process_label {
+    if let Some(label) = given.text(Flag::ProcessLabel) {
         asked.selinux_label = label;
     }
 
     let mut warnings = Vec::new();
-    let passed = activation::passed(context.env, args.preserve_fds)?;
+    let passed = activation::passed(context.env, given.count(Flag::PreserveFds).unwrap_or(0))?;
     let around = Surroundings {
         place: if file.is_some() { "--process" } else { "process" },
         new_keyring: true,
@@ -212,8 +230,8 @@ fn plan(
     };
     let process = Box::leak(Box::<Process>::default());
     compile::process::compile(asked, around, process, &mut warnings)?;
-    for name in args.caps {
-        let name = text(name, "--cap")?;
+    for name in given.all(Flag::Cap) {
+        let name = text(name.text, "--cap")?;
         let bit =
             capabilities::bit(name).ok_or_else(|| error!("--cap {}: is not a capability", Quoted(name)))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).

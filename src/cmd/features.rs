@@ -3,7 +3,7 @@
 //! The lists are the tables that the compiler looks names up in, so nothing is claimed that is not recognised. What
 //! the host has is no part of this: `check` says that.
 
-use super::version::COMMIT;
+use super::{Context, version::COMMIT};
 use crate::compile::{capabilities, namespaces, options, process, seccomp};
 use crate::config::SPEC;
 use crate::error::Result;
@@ -15,7 +15,7 @@ const HOOKS: [&str; 6] =
     ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
 /// Prints the document.
-pub fn run() -> Result<()> {
+pub fn features(_: &Context) -> Result<()> {
     super::print(&text())
 }
 

@@ -2,30 +2,34 @@
 
 use super::Context;
 use super::container::{Container, not_running};
-use crate::args;
+use crate::args::Flag;
 use crate::config::Namespace;
-use crate::error::{Error, Result};
+use crate::error::{Error, Quoted, Result, error};
 use crate::log::Log;
+use crate::signal;
 use crate::spawn::render::done_without;
 use crate::store::{Record, Status};
 use crate::sync::{Absent, is_absent};
 use syscalls::{AsFd, Errno, process};
 
 /// `kill`.
-pub fn kill(context: &Context<'_>, args: &args::Kill) -> Result<()> {
-    let found = context.store().and_then(|store| store.find(args.id));
+pub fn kill(context: &Context) -> Result<()> {
+    let id = context.given.id;
+    let all = context.given.switch(Flag::All);
+    let name = context.given.operands.get(1).copied().unwrap_or(c"TERM").to_string_lossy();
+    let signal = signal::parse(&name).ok_or_else(|| error!("kill: unknown signal {}", Quoted(&name)))?;
+    let found = context.store().and_then(|store| store.find(id));
     let entry = match found {
         // Nothing is left to signal, which is what was asked for (CLI.md: `kill --all` of one that is gone succeeds).
-        Err(_) if args.all && crate::store::check_id(args.id).is_ok() => return Ok(()),
+        Err(_) if all && crate::store::check_id(id).is_ok() => return Ok(()),
         other => other?,
     };
     let container = Container::of(entry)?;
     let record = container.record;
-    let signal = u32::try_from(args.signal).map_err(|_| Error::new("kill: a signal is not negative"))?;
     match container.status() {
-        Status::Stopped if args.all => signal_all(context.log, container, signal, false),
-        Status::Stopped => Err(not_running(args.id)),
-        _ if args.all => signal_all(context.log, container, signal, true),
+        Status::Stopped if all => signal_all(context.log, container, signal, false),
+        Status::Stopped => Err(not_running(id)),
+        _ if all => signal_all(context.log, container, signal, true),
         _ => {
             send(context.log, record, signal)?;
             if signal == process::SIGKILL {

@@ -1,7 +1,7 @@
 //! `list`: all containers of the state root.
 
 use super::{Context, print, state::status};
-use crate::args::{self, Format};
+use crate::args::Flag;
 use crate::config;
 use crate::error::{Quoted, Result};
 use crate::json::Writer;
@@ -13,10 +13,12 @@ use alloc::{
 use syscalls::Buffer;
 
 /// `list`. A container that is deleted or half-made while it is looked at is left out.
-pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
+pub fn list(context: &Context) -> Result<()> {
+    let quiet = context.given.switch(Flag::Quiet);
+    let as_json = context.given.wants_json() && !quiet;
     let mut table = String::new();
     let mut json = Writer::default();
-    if args.format == Format::Table && !args.quiet {
+    if !as_json && !quiet {
         table.push_str(&row("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"));
     }
     json.array("");
@@ -25,7 +27,7 @@ pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
     ids.sort_unstable();
     for id in &ids {
         let Ok(entry) = store.find(id) else { continue };
-        if args.quiet {
+        if quiet {
             table.push_str(id);
             table.push('\n');
             continue;
@@ -38,9 +40,9 @@ pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
             continue;
         }
         let status = status(&record, &entry);
-        match args.format {
-            Format::Json => record.write_state(status, 0, &mut json, ""),
-            Format::Table => {
+        match as_json {
+            true => record.write_state(status, 0, &mut json, ""),
+            false => {
                 let pid = if status == Status::Stopped { 0 } else { record.pid };
                 let pid = pid.to_string();
                 let created = &record.created;
@@ -49,7 +51,7 @@ pub fn list(context: &Context<'_>, args: &args::List) -> Result<()> {
         }
     }
     json.end_array();
-    match args.format == Format::Json && !args.quiet {
+    match as_json {
         true => print(&json.finish()),
         false => print(&table),
     }

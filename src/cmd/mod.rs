@@ -1,4 +1,4 @@
-//! One file a command. Each takes its arguments and the global flags, decides, and calls down.
+//! One file a command. Each asks the command line for what it wants, decides, and calls down.
 
 pub mod check;
 pub mod container;
@@ -18,25 +18,39 @@ pub mod state;
 pub mod update;
 pub mod version;
 
-use crate::args::{Global, text};
+use crate::args::{CgroupManager, Flag, Given, text};
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::seal;
 use crate::store::Store;
 use alloc::format;
+use core::cell::Cell;
 use rustix::io::{retry_on_intr, write};
+use syscalls::signal;
 
 /// What every command is given.
-pub struct Context<'a> {
-    pub global: &'a Global,
-    pub log: &'a Log,
+pub struct Context {
+    /// The command line.
+    pub given: &'static Given,
+    pub log: &'static Log,
     /// The process's environment.
     pub env: syscalls::Args,
+    /// The exit status of a command that succeeds.
+    pub status: Cell<i32>,
 }
 
-impl Context<'_> {
+impl Context {
+    /// What a command that makes a process does first.
+    #[inline(never)]
+    pub fn seal(&self) -> Result<()> {
+        seal::seal(self.env, self.log)?;
+        // A caller that ignores it would leave no child to be waited for (waitid(2)), nor a program that can.
+        signal::set_action(signal::SIGCHLD, signal::Action::Default).map_err(Error::os("SIGCHLD"))
+    }
+
     /// `--root`, else `/run/runlet`, else for an ordinary user `$XDG_RUNTIME_DIR/runlet`. The same for all calls of one user.
     pub fn root(&self) -> Result<&'static str> {
-        if let Some(root) = self.global.root {
+        if let Some(root) = self.given.path(Flag::Root) {
             return text(root, "--root");
         }
         if self.is_rootless() {
@@ -52,7 +66,22 @@ impl Context<'_> {
 
     /// Whether the runtime works without root's privileges over the host.
     pub fn is_rootless(&self) -> bool {
-        self.global.rootless.unwrap_or_else(|| !syscalls::ids::is_root())
+        match self.given.number(Flag::Rootless) {
+            Some(0) => true,
+            Some(1) => false,
+            _ => !syscalls::ids::is_root(),
+        }
+    }
+
+    /// Who makes the container's cgroup.
+    pub fn cgroup_manager(&self) -> CgroupManager {
+        match self.given.number(Flag::CgroupManager) {
+            _ if self.given.switch(Flag::SystemdCgroup) => CgroupManager::Systemd,
+            Some(1) => CgroupManager::Cgroupfs,
+            Some(2) => CgroupManager::Systemd,
+            Some(3) => CgroupManager::Disabled,
+            _ => CgroupManager::Auto,
+        }
     }
 
     /// The state root.

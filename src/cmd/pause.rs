@@ -7,8 +7,8 @@ use crate::error::{Quoted, Result, error};
 use crate::store::Status;
 
 /// `pause`.
-pub fn pause(context: &Context<'_>, id: &'static str) -> Result<()> {
-    with_cgroup(context, id, |cgroup, status, id| match status {
+pub fn pause(context: &Context) -> Result<()> {
+    with_cgroup(context, |cgroup, status, id| match status {
         Status::Running | Status::Created => cgroup.freeze(),
         Status::Paused => Err(error!("container is paused already: {}", Quoted(id))),
         Status::Creating | Status::Stopped => Err(not_running(id)),
@@ -16,20 +16,17 @@ pub fn pause(context: &Context<'_>, id: &'static str) -> Result<()> {
 }
 
 /// `resume`.
-pub fn resume(context: &Context<'_>, id: &'static str) -> Result<()> {
-    with_cgroup(context, id, |cgroup, _, id| match cgroup.is_frozen() {
+pub fn resume(context: &Context) -> Result<()> {
+    with_cgroup(context, |cgroup, _, id| match cgroup.is_frozen() {
         // A container that is only created is shown as created when it is frozen, too.
         true => cgroup.thaw(),
         false => Err(error!("container not paused: {}", Quoted(id))),
     })
 }
 
-fn with_cgroup(
-    context: &Context<'_>,
-    id: &'static str,
-    act: fn(&Cgroup, Status, &str) -> Result<()>,
-) -> Result<()> {
-    let container = Container::open(context, id, true)?;
+fn with_cgroup(context: &Context, act: fn(&Cgroup, Status, &str) -> Result<()>) -> Result<()> {
+    let container = Container::open(context, true)?;
+    let id = context.given.id;
     let status = state::status(container.record, &container.entry);
     if status == Status::Stopped {
         return Err(not_running(id));

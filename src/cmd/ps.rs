@@ -2,7 +2,7 @@
 
 use super::container::Container;
 use super::{Context, print};
-use crate::args;
+use crate::args::Given;
 use crate::error::{Error, Result};
 use crate::paths;
 use crate::store::Status;
@@ -13,19 +13,20 @@ use syscalls::process::{self, Fork, WEXITED, WaitFor, WaitStatus};
 use syscalls::{CStrArray, fd};
 
 /// `ps`. JSON is a list of process ids. The table needs no other program, unless options ask for what only `ps` can do.
-pub fn ps(context: &Context<'_>, args: &args::Ps) -> Result<()> {
-    let container = Container::open(context, args.id, false)?;
+pub fn ps(context: &Context) -> Result<()> {
+    let (options, json) = options(context.given);
+    let container = Container::open(context, false)?;
     let pids = match (container.cgroup()?, container.status()) {
         (Some(cgroup), _) => cgroup.processes()?,
         (None, Status::Stopped) => Vec::new(),
         (None, _) => alloc::vec![container.record.pid],
     };
-    if args.format == args::Format::Json {
+    if json {
         let list: Vec<String> = pids.iter().map(|pid| format!("{pid}")).collect();
         return print(&format!("[{}]\n", list.join(",")));
     }
-    if !args.options.is_empty() {
-        return print(&filter(&run_ps(context, args.options)?, &pids)?);
+    if !options.is_empty() {
+        return print(&filter(&run_ps(context, &options)?, &pids)?);
     }
     let mut table = String::from("UID          PID    PPID     TIME CMD\n");
     for pid in pids {
@@ -33,6 +34,33 @@ pub fn ps(context: &Context<'_>, args: &args::Ps) -> Result<()> {
         table.extend(line(pid));
     }
     print(&table)
+}
+
+/// After the ID stand options of the ps program, and our own --format if its value is one of ours: `-f` alone is ps's. The other
+/// result is whether JSON is wanted.
+fn options(given: &Given) -> (Vec<&'static CStr>, bool) {
+    let mut json = given.wants_json();
+    let mut options = Vec::new();
+    let mut rest = given.after_id();
+    while let Some((option, after)) = rest.split_first() {
+        if *option == c"--" {
+            options.extend_from_slice(after);
+            break;
+        }
+        let text = option.to_str().unwrap_or("");
+        let (name, joined) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let value = joined.or_else(|| after.first().and_then(|next| next.to_str().ok()));
+        rest = after;
+        if matches!(name, "-f" | "--format") && matches!(value, Some("table" | "json")) {
+            json = value == Some("json");
+            if joined.is_none() {
+                rest = after.get(1..).unwrap_or_default();
+            }
+        } else {
+            options.push(*option);
+        }
+    }
+    (options, json)
 }
 
 /// One line of the table, from /proc/PID.
@@ -73,7 +101,7 @@ fn read(path: &str) -> Option<String> {
 }
 
 /// Runs the machine's own `ps` with the options and returns what it prints.
-fn run_ps(context: &Context<'_>, options: &[&'static CStr]) -> Result<String> {
+fn run_ps(context: &Context, options: &[&'static CStr]) -> Result<String> {
     let failed = |errno| Error::os("run ps")(errno);
     let argv: CStrArray = [c"ps"].iter().chain(options).copied().collect();
     let env: CStrArray = context.env.env().collect();
@@ -123,6 +151,20 @@ fn filter(table: &str, pids: &[i32]) -> Result<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn our_flags_and_those_of_the_ps_program_are_told_apart() {
+        let told = |operands: &[&'static CStr]| {
+            let mut given = Given::default();
+            given.operands.extend(operands);
+            options(&given)
+        };
+        assert_eq!(told(&[c"web", c"-f", c"json"]), (Vec::new(), true));
+        assert_eq!(told(&[c"web", c"--format=json", c"-e"]), (alloc::vec![c"-e"], true));
+        assert_eq!(told(&[c"web", c"-e", c"-f"]), (alloc::vec![c"-e", c"-f"], false));
+        assert_eq!(told(&[c"web", c"--", c"-f", c"json"]), (alloc::vec![c"-f", c"json"], false));
+        assert_eq!(told(&[c"web", c"-f", c"-o", c"pid"]), (alloc::vec![c"-f", c"-o", c"pid"], false));
+    }
 
     #[test]
     fn only_lines_of_the_containers_processes_are_kept() {

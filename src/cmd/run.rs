@@ -3,8 +3,7 @@
 use super::Context;
 use super::create::{Made, Running, make};
 use super::delete::take_away;
-use crate::args;
-use crate::args::text;
+use crate::args::{Flag, text};
 use crate::bundle::Bundle;
 use crate::cgroup::Cgroup;
 use crate::console::OtherSide;
@@ -18,18 +17,21 @@ use core::mem;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::WaitStatus;
 
-/// `run`. The result is the exit status: the program's own, 128 + signal for one that was killed.
-pub fn run(context: &Context<'static>, args: &args::Run) -> Result<i32> {
-    let bundle = Bundle::of(&args.create)?;
-    let ready = args.ready_fd.map(|number| handover::take(number, "--ready-fd")).transpose()?;
-    let foreground = !args.detach;
+/// `run`. The exit status is the program's own, 128 + signal for one that was killed.
+pub fn run(context: &Context) -> Result<()> {
+    context.seal()?;
+    let given = context.given;
+    let bundle = Bundle::of(given)?;
+    let ready = given.count(Flag::ReadyFd).map(|number| handover::take(number, "--ready-fd")).transpose()?;
+    let foreground = !given.switch(Flag::Detach);
     if foreground {
         supervise::hold_signals()?;
     }
-    let adopts = foreground && !args.no_subreaper;
-    let counts = foreground && args.exit_file.is_some();
-    let running = Running { at_once: true, terminal: args.tty, foreground, adopts, counts };
-    let made = make(context, &args.create, bundle, &running)?;
+    let adopts = foreground && !given.switch(Flag::NoSubreaper);
+    let exit_file = given.path(Flag::ExitFile);
+    let counts = foreground && exit_file.is_some();
+    let running = Running { at_once: true, terminal: given.switch(Flag::Tty), foreground, adopts, counts };
+    let made = make(context, bundle, &running)?;
     let mut terminal = None;
     let started = mem::replace(&mut made.terminal, OtherSide::None).arrive().and_then(|arrived| {
         terminal = arrived;
@@ -46,26 +48,27 @@ pub fn run(context: &Context<'static>, args: &args::Run) -> Result<i32> {
     if let Some(descriptor) = ready {
         handover::ready(descriptor)?;
     }
-    if args.detach {
+    if !foreground {
         if let Some(proxy) = &made.notify {
             proxy.until_ready(made.child.pid, made.child.pidfd.as_ref())?;
         }
-        return Ok(0);
+        return Ok(());
     }
     let status = supervise::supervise(made.child.pid, terminal, made.notify.as_ref())?;
-    if let Some(path) = &args.exit_file {
+    if let Some(path) = exit_file {
         let kills = made.cgroup.map_or(0, Cgroup::oom_kills);
         made.cgroup.iter().for_each(|cgroup| cgroup.let_go());
-        exit_file(path, status, kills)?;
+        say_how_it_ended(path, status, kills)?;
     }
-    if !args.keep {
+    if !given.switch(Flag::Keep) {
         clean_up(context, made)?;
     }
-    Ok(supervise::exit_status(status))
+    context.status.set(supervise::exit_status(status));
+    Ok(())
 }
 
 /// Removes what was made, after the container has ended; a `delete` may have been faster, or be at it.
-fn clean_up(context: &Context<'_>, made: &Made) -> Result<()> {
+fn clean_up(context: &Context, made: &Made) -> Result<()> {
     match made.entry.lock_again()? {
         true => take_away(context, &made.store, &made.entry, made.cgroup, Some((made.config, made.record))),
         false => Ok(()),
@@ -73,7 +76,7 @@ fn clean_up(context: &Context<'_>, made: &Made) -> Result<()> {
 }
 
 /// `--exit-file`: how the container ended, for an init script.
-fn exit_file(path: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Result<()> {
+fn say_how_it_ended(path: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Result<()> {
     let path = text(path, "--exit-file")?;
     let failed = |errno| Error::sys("--exit-file: write", path)(errno);
     let code = supervise::exit_status(status);

@@ -3,7 +3,8 @@
 //! Owns the default configuration and nothing else; what is written goes through the same parser and compiler as
 //! any other. An existing file is never overwritten.
 
-use crate::args;
+use super::Context;
+use crate::args::Flag;
 use crate::error::{Error, Result};
 use crate::json::Writer;
 use alloc::borrow::Cow;
@@ -13,15 +14,16 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 use rustix::io::{Errno, retry_on_intr, write};
 
 /// Writes the file that `--bundle` and `--output` name, or standard output.
-pub fn run(spec: &args::Spec) -> Result<()> {
+pub fn spec(context: &Context) -> Result<()> {
+    let given = context.given;
     let user = syscalls::ids::start().uid;
     let group = syscalls::ids::start().gid;
-    let text = text(spec.rootless.then_some((user, group)));
-    if spec.output == Some(c"-") {
+    let text = text(given.switch(Flag::SpecRootless).then_some((user, group)));
+    let name = given.path(Flag::Output).unwrap_or(c"config.json");
+    if name == c"-" {
         return super::print(&text);
     }
-    let name = spec.output.unwrap_or(c"config.json");
-    let bundle = spec.bundle.unwrap_or(c".");
+    let bundle = given.path(Flag::SpecBundle).unwrap_or(c".");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = openat(CWD, bundle, flags, Mode::empty()).map_err(Error::sys("open", &shown(bundle)))?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

@@ -15,14 +15,17 @@ use rustix::io::{Errno, retry_on_intr};
 use syscalls::process;
 
 /// `start`. Returns after the poststart hooks did (config.md).
-pub fn start(context: &Context<'_>, id: &'static str) -> Result<()> {
-    let container = Container::open(context, id, true)?;
+pub fn start(context: &Context) -> Result<()> {
+    let container = Container::open(context, true)?;
     let (entry, record) = (&container.entry, container.record);
     match container.status() {
         Status::Created => {}
         status => {
             let status = status.name();
-            return Err(error!("cannot start container {}: its status is {status}, not created", Quoted(id)));
+            return Err(error!(
+                "cannot start container {}: its status is {status}, not created",
+                Quoted(record.id)
+            ));
         }
     }
     let config = container.config()?;

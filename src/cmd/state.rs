@@ -8,8 +8,8 @@ use crate::json::Writer;
 use crate::store::{Entry, Record, Status};
 
 /// `state`.
-pub fn state(context: &Context<'_>, id: &'static str) -> Result<()> {
-    let container = Container::open(context, id, false)?;
+pub fn state(context: &Context) -> Result<()> {
+    let container = Container::open(context, false)?;
     let oom_kills = container.cgroup().ok().flatten().map_or(0, |cgroup| cgroup.oom_kills());
     let mut json = Writer::default();
     let status = status(container.record, &container.entry);

@@ -2,8 +2,7 @@
 
 use super::Context;
 use super::container::Container;
-use crate::args;
-use crate::args::text;
+use crate::args::{Flag, Given, text};
 use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
 use crate::config;
 use crate::config::resources::Resources;
@@ -15,8 +14,10 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
 /// `update`. Flags go over what the file says.
-pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
-    let file = match &args.resources {
+pub fn update(context: &Context) -> Result<()> {
+    let given = context.given;
+    let source = given.path(Flag::Resources);
+    let file = match source {
         None => Vec::new(),
         Some(path) if path.to_bytes() == b"-" => {
             let stdin = syscalls::fd::inherited(0).map_err(Error::os("standard input"))?;
@@ -30,15 +31,15 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
             store::read_all(&opened).map_err(failed)?
         }
     };
-    let resources: &mut Resources<'_> = match args.resources {
+    let resources: &mut Resources<'_> = match source {
         None => &mut Resources::default(),
         Some(_) => config::parse("--resources", &file)?,
     };
-    flags(resources, args);
+    flags(resources, given);
 
-    let container = Container::open(context, args.id, true)?;
+    let container = Container::open(context, true)?;
     container.check_alive()?;
-    schemata(args, container)?;
+    schemata(given, container)?;
     match container.cgroup()? {
         Some(cgroup) => {
             if !cgroup.update(resources, &|note| container.entry.renote_cgroup(note))? {
@@ -59,44 +60,47 @@ pub fn update(context: &Context<'_>, args: &args::Update) -> Result<()> {
 }
 
 /// New schemata for the container's resctrl group.
-fn schemata(args: &args::Update, container: &Container) -> Result<()> {
-    let asked = [(&args.l3_cache_schema, "--l3-cache-schema"), (&args.mem_bw_schema, "--mem-bw-schema")];
-    let asked = asked.into_iter().filter_map(|(schema, flag)| Some((schema.as_ref()?, flag)));
-    for (schema, flag) in asked {
-        if flag == "--mem-bw-schema" && !rdt::is_bandwidth(schema) {
-            return Err(error!("{flag} {}: must be one line that starts with MB:", Quoted(schema)));
+fn schemata(given: &Given, container: &Container) -> Result<()> {
+    for flag in [Flag::L3CacheSchema, Flag::MemBwSchema] {
+        let Some(schema) = given.text(flag) else { continue };
+        let name = flag.long();
+        if flag == Flag::MemBwSchema && !rdt::is_bandwidth(schema) {
+            return Err(error!("--{name} {}: must be one line that starts with MB:", Quoted(schema)));
         }
-        let group = rdt::group(container.config()?, args.id)?
-            .ok_or_else(|| error!("{flag}: the container has no linux.intelRdt"))?;
+        let group = rdt::group(container.config()?, given.id)?
+            .ok_or_else(|| error!("--{name}: the container has no linux.intelRdt"))?;
         group.write_schema(schema)?;
     }
     Ok(())
 }
 
 /// Puts the flags over what a file said.
-fn flags<'a>(resources: &mut Resources<'a>, args: &'a args::Update) {
-    fn over<T: Copy>(value: &mut Option<T>, flag: Option<T>) {
-        *value = flag.or(*value);
+fn flags(resources: &mut Resources<'_>, given: &Given) {
+    let Resources { block_io, cpu, memory, pids, .. } = resources;
+    for (value, flag) in [
+        (&mut cpu.quota, Flag::CpuQuota),
+        (&mut cpu.realtime_runtime, Flag::CpuRtRuntime),
+        (&mut cpu.idle, Flag::CpuIdle),
+        (&mut memory.limit, Flag::Memory),
+        (&mut memory.reservation, Flag::MemoryReservation),
+        (&mut memory.swap, Flag::MemorySwap),
+        (&mut pids.limit, Flag::PidsLimit),
+    ] {
+        *value = given.number(flag).or(*value);
     }
-    over(&mut resources.block_io.weight, args.blkio_weight);
-    over(&mut resources.cpu.period, args.cpu_period);
-    over(&mut resources.cpu.quota, args.cpu_quota);
-    over(&mut resources.cpu.burst, args.cpu_burst);
-    over(&mut resources.cpu.shares, args.cpu_share);
-    over(&mut resources.cpu.realtime_period, args.cpu_rt_period);
-    over(&mut resources.cpu.realtime_runtime, args.cpu_rt_runtime);
-    over(&mut resources.cpu.idle, args.cpu_idle);
-    over(&mut resources.memory.limit, args.memory);
-    over(&mut resources.memory.reservation, args.memory_reservation);
-    over(&mut resources.memory.swap, args.memory_swap);
-    over(&mut resources.pids.limit, args.pids_limit);
-    for (list, flag) in
-        [(&mut resources.cpu.cpus, args.cpuset_cpus), (&mut resources.cpu.mems, args.cpuset_mems)]
-    {
-        if let Some(flag) = flag {
-            *list = flag;
-        }
+    for (value, flag) in [
+        (&mut cpu.period, Flag::CpuPeriod),
+        (&mut cpu.burst, Flag::CpuBurst),
+        (&mut cpu.shares, Flag::CpuShare),
+        (&mut cpu.realtime_period, Flag::CpuRtPeriod),
+    ] {
+        *value = given.natural(flag).or(*value);
     }
+    for (list, flag) in [(&mut cpu.cpus, Flag::CpusetCpus), (&mut cpu.mems, Flag::CpusetMems)] {
+        *list = given.text(flag).unwrap_or(*list);
+    }
+    let weight = given.number(Flag::BlkioWeight).and_then(|weight| u16::try_from(weight).ok());
+    block_io.weight = weight.or(block_io.weight);
 }
 
 fn read_stream(stream: rustix::fd::BorrowedFd<'_>) -> Result<Vec<u8>> {

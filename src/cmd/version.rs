@@ -1,6 +1,8 @@
 //! `version` and `--version`: three lines that callers parse, in this order (Docker reads all three).
 
+use super::{Context, print};
 use crate::config::SPEC;
+use crate::error::Result;
 use alloc::string::String;
 
 /// The source's commit, as `cargo dist` sets it.
@@ -9,8 +11,12 @@ pub const COMMIT: &str = match option_env!("RUNLET_COMMIT") {
     None => "unknown",
 };
 
-/// The three lines.
-pub fn text() -> String {
+/// `version`.
+pub fn version(_: &Context) -> Result<()> {
+    print(&text())
+}
+
+fn text() -> String {
     ["runlet version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", COMMIT, "\nspec: ", SPEC, "\n"].concat()
 }
 

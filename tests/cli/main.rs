@@ -254,6 +254,11 @@ fn a_mistake_is_told_in_one_line_with_a_hint() {
     line("list a").refused("unexpected argument \"a\"");
     line("create --bundle").refused("--bundle needs a value");
     line("delete").refused("ID is missing");
+    line("exec").refused("ID is missing");
+    for args in ["exec web", "exec -p F web sh"] {
+        let exec = line(args);
+        assert!(exec.code == 255 && exec.stderr.contains("--process"), "{}", exec.stderr);
+    }
     line("kill web NOSUCH").refused("unknown signal \"NOSUCH\"");
     line("list --format xml").refused("--format");
     runlet(&["state", "a\u{1b}[31m\nb", "c\n"]).refused("unexpected argument");

@@ -42,7 +42,7 @@ impl Findings {
 }
 
 /// Judges a bundle.
-pub fn judge(context: &Context<'_>, bundle: &'static Bundle, machine: &Machine) -> Findings {
+pub fn judge(context: &Context, bundle: &'static Bundle, machine: &Machine) -> Findings {
     let mut found = Findings::default();
     if let Err(error) = refusals(context, bundle, machine, &mut found) {
         found.fail(format_args!("{error}"));
@@ -52,7 +52,7 @@ pub fn judge(context: &Context<'_>, bundle: &'static Bundle, machine: &Machine) 
 
 /// Goes as far as `create` would, and on from there.
 fn refusals(
-    context: &Context<'_>,
+    context: &Context,
     bundle: &'static Bundle,
     machine: &Machine,
     found: &mut Findings,
@@ -63,7 +63,7 @@ fn refusals(
     found.losses.extend(plan.warnings.iter().cloned());
     let user_namespace = plan.namespaces.has(ns::CLONE_NEWUSER);
     let wanted = Wanted {
-        manager: context.global.cgroup_manager,
+        manager: context.cgroup_manager(),
         cgroups_path: config.linux.cgroups_path,
         id: super::ID,
         holds: false,

@@ -3,8 +3,7 @@
 //! The profile is the `linux.seccomp` object by itself, or a config.json that has one. Nothing is loaded into the kernel,
 //! and no privilege is needed. After the program stands what it makes of every call, which is found out by asking it. With `--syscall` one call is put to the program instead, for every architecture that has it.
 
-use crate::args::text;
-use crate::args::{Check, Format};
+use crate::args::{Flag, Given, text, values};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
 use crate::config::{self, Config, List, object, seccomp::Seccomp};
@@ -40,15 +39,15 @@ struct Answer {
 }
 
 /// Prints a profile's program, or its answer to one call.
-pub fn run(profile: &CStr, args: &Check, allow_unknown: bool) -> Result<()> {
+pub fn run(profile: &CStr, given: &Given) -> Result<()> {
     let name = text(profile, "--seccomp")?;
     let file = rustix::fs::open(name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map_err(Error::sys("--seccomp", name))?;
     let json = read_all(&file).map_err(Error::sys("--seccomp", name))?;
-    print(&judge(name, &json, args, allow_unknown)?)
+    print(&judge(name, &json, given)?)
 }
 
-fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<String> {
+fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
     if config::parse::<Template<'_>>(name, json)?.arch_map.is_some() {
         let error = error!("{name}: is a template, from which a profile is made for each container");
         return Err(error.hint("check the config.json that Docker or Podman writes"));
@@ -59,25 +58,27 @@ fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<S
         None => config::parse(name, json)?,
     };
     let machine = &table::NATIVE;
+    let allow_unknown = given.switch(Flag::AllowUnknownSyscalls);
     let filter = seccomp::compile(&format!("{name}: "), profile, machine, Options { allow_unknown })?;
-    let answers = match &args.syscall {
-        Some(call) => answers(call, &args.args, &filter.program, machine)?,
+    let call = given.text(Flag::Syscall);
+    let answers = match call {
+        Some(call) => answers(call, given, &filter.program, machine)?,
         None => Vec::new(),
     };
     let size = asm::size(&filter.program);
     let mut program = String::new();
-    if args.syscall.is_none() {
+    if call.is_none() {
         asm::print(&filter.program, machine, &mut program);
     }
 
-    if args.format == Format::Json {
+    if given.wants_json() {
         let mut out = Writer::default();
         out.object("");
         out.number("instructions", i64::try_from(size.instructions).unwrap_or_default());
         out.number("unconditional", size.unconditional.into());
         out.number("longest", size.longest.into());
         out.strings("unknown", &mut filter.unknown.iter().copied());
-        match args.syscall {
+        match call {
             None => out.strings("program", &mut program.lines()),
             Some(_) => {
                 out.array("calls");
@@ -105,7 +106,7 @@ fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<S
         let _infallible =
             writeln!(out, "{architecture:12} {number:12} {action} ({steps} instructions{looked})");
     }
-    if args.syscall.is_none() {
+    if call.is_none() {
         let asm::Size { instructions, unconditional, longest } = size;
         out.push_str(&program);
         out.push('\n');
@@ -124,14 +125,17 @@ fn judge(name: &str, json: &[u8], args: &Check, allow_unknown: bool) -> Result<S
 /// What the program says to a call, given by name or by number.
 fn answers(
     call: &str,
-    args: &[(u8, u64)],
+    given: &Given,
     program: &[syscalls::seccomp::SockFilter],
     machine: &table::Machine,
 ) -> Result<Vec<Answer>> {
     let mut arguments = [0; 6];
-    for (index, value) in args {
-        if let Some(argument) = arguments.get_mut(usize::from(*index)) {
-            *argument = *value;
+    for argument in given.all(Flag::Arg) {
+        let read = argument.text.to_str().ok().and_then(values::call_argument);
+        if let Some((index, value)) = read
+            && let Some(argument) = arguments.get_mut(usize::from(index))
+        {
+            *argument = value;
         }
     }
     let mut answers = Vec::new();
@@ -165,30 +169,35 @@ mod tests {
 
     const DOCKER: &str = include_str!("../../../tests/data/seccomp/docker.json");
 
-    fn call(name: &str, args: &[(u8, u64)]) -> String {
-        let args =
-            Check { syscall: Some(String::from(name).leak()), args: args.to_vec(), ..Check::default() };
-        judge("docker.json", DOCKER.as_bytes(), &args, false).unwrap()
+    fn given(flags: &[(Flag, &'static CStr)]) -> Given {
+        let mut given = Given::default();
+        flags.iter().for_each(|(flag, value)| given.put(*flag, value).unwrap());
+        given
+    }
+
+    fn docker(flags: &[(Flag, &'static CStr)]) -> String {
+        judge("docker.json", DOCKER.as_bytes(), &given(flags)).unwrap()
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn one_call_is_answered_for_every_architecture_that_has_it() {
-        let text = call("socket", &[(0, 40)]);
+        let text = docker(&[(Flag::Syscall, c"socket"), (Flag::Arg, c"0=40")]);
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 3, "{text}");
         for (line, name) in lines.iter().zip(["x86_64", "x32", "x86"]) {
             assert_eq!(line.first(), Some(&name));
             assert_eq!(line.get(2..4), Some(&["ERRNO", "EPERM"][..]), "{text}");
         }
-        assert!(call("socket", &[(0, 1)]).lines().all(|line| line.contains(" ALLOW ")));
-        assert!(call("4000", &[]).contains("ENOSYS"));
+        let text = docker(&[(Flag::Syscall, c"socket"), (Flag::Arg, c"0=1")]);
+        assert!(text.lines().all(|line| line.contains(" ALLOW ")));
+        assert!(docker(&[(Flag::Syscall, c"4000")]).contains("ENOSYS"));
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn the_program_is_printed_with_names_and_its_size() {
-        let text = judge("docker.json", DOCKER.as_bytes(), &Check::default(), false).unwrap();
+        let text = docker(&[]);
         assert!(text.contains("x86_64, x32:\n"), "{text}");
         assert!(text.contains(" personality "), "{text}");
         assert!(text.contains("by argument: clone personality socket\n"), "{text}");
@@ -198,22 +207,21 @@ mod tests {
     #[test]
     fn a_config_and_its_profile_by_itself_are_the_same() {
         let config = format!("{{\"ociVersion\":\"1.2.0\",\"linux\":{{\"seccomp\":{DOCKER}}}}}");
-        for format in [Format::Table, Format::Json] {
-            let args = Check { format, ..Check::default() };
-            let whole = judge("x", config.as_bytes(), &args, false).unwrap();
-            assert_eq!(whole, judge("x", DOCKER.as_bytes(), &args, false).unwrap());
+        for format in [c"table", c"json"] {
+            let given = given(&[(Flag::Format, format)]);
+            let whole = judge("x", config.as_bytes(), &given).unwrap();
+            assert_eq!(whole, judge("x", DOCKER.as_bytes(), &given).unwrap());
         }
     }
 
     #[test]
     fn what_is_no_profile_is_refused_by_the_name_of_its_file() {
-        let refusal =
-            |json: &str| judge("p.json", json.as_bytes(), &Check::default(), false).unwrap_err().message();
+        let refusal = |json: &str| judge("p.json", json.as_bytes(), &Given::default()).unwrap_err().message();
         assert!(refusal("{").starts_with("p.json: "));
         assert!(refusal("{}").starts_with("p.json: defaultAction: "));
         assert!(refusal("{\"archMap\":[]}").contains("template"));
-        let args = Check { syscall: Some("nosuch"), ..Check::default() };
-        let error = judge("p.json", DOCKER.as_bytes(), &args, false).unwrap_err();
+        let given = given(&[(Flag::Syscall, c"nosuch")]);
+        let error = judge("p.json", DOCKER.as_bytes(), &given).unwrap_err();
         assert!(error.message().contains("\"nosuch\""));
     }
 }

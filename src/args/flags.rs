@@ -1,9 +1,9 @@
-//! The tables of the command line: every flag once, every command once.
+//! Every flag of the command line, once.
 //!
-//! The parser, the help text and the hint for a misspelt flag are all made from these. A flag is a variant of [`Flag`], so that a
-//! command's list and the code that reads its value name the same thing and a wrong name does not compile.
+//! The parser, the help text and the hint for a misspelt flag are all made from this table. A flag is a variant of [`Flag`], so that
+//! a command's list and the code that reads its value name the same thing and a wrong name does not compile.
 
-use runlet::{texts, texts::Texts};
+use crate::{texts, texts::Texts};
 
 /// What a flag takes; `values::number` says what each looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,117 +156,3 @@ impl Flag {
         self.row().long
     }
 }
-
-/// Which command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    Create,
-    Start,
-    Run,
-    Exec,
-    Kill,
-    Delete,
-    State,
-    List,
-    Ps,
-    Pause,
-    Resume,
-    Update,
-    Events,
-    Spec,
-    Features,
-    Check,
-    Version,
-    Help,
-}
-
-/// One command.
-pub struct Spec {
-    /// Which one.
-    pub verb: Verb,
-    /// Its name, what stands after the flags, what it does, and a line that works, with `|` between.
-    row: &'static str,
-    /// Its own flags. They come before the global ones of the same name.
-    pub flags: &'static [Flag],
-}
-
-impl Spec {
-    /// Its name on the command line.
-    pub fn name(&self) -> &'static str {
-        self.part(0)
-    }
-
-    /// What stands after the flags.
-    pub fn operands(&self) -> &'static str {
-        self.part(1)
-    }
-
-    /// What it does, in one line.
-    pub fn about(&self) -> &'static str {
-        self.part(2)
-    }
-
-    /// A line that works, without the program's name.
-    pub fn example(&self) -> &'static str {
-        self.part(3)
-    }
-
-    #[inline(never)]
-    fn part(&self, number: usize) -> &'static str {
-        self.row.split('|').nth(number).unwrap_or_default()
-    }
-}
-
-/// The flags that every command takes.
-pub static GLOBAL: [Flag; 11] = [
-    Flag::Root,
-    Flag::Log,
-    Flag::LogFormat,
-    Flag::LogLevel,
-    Flag::Debug,
-    Flag::SystemdCgroup,
-    Flag::CgroupManager,
-    Flag::Rootless,
-    Flag::AllowUnknownSyscalls,
-    Flag::Help,
-    Flag::Version,
-];
-
-/// Every command, in the order in which the help names them.
-#[rustfmt::skip]
-pub static COMMANDS: [Spec; 18] = {
-    use Flag::*;
-    [
-        Spec { verb: Verb::Create, row: "create|ID|make a container, ready to start|create --bundle /srv/web web",
-            flags: &[Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring] },
-        Spec { verb: Verb::Start, row: "start|ID|run the program of a created container|start web", flags: &[] },
-        Spec { verb: Verb::Run, row: "run|ID|create and start a container and wait for its end|run --bundle /srv/web web",
-            flags: &[Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring, Detach, Tty, Keep,
-                NoSubreaper, ExitFile, ReadyFd] },
-        Spec { verb: Verb::Exec, row: "exec|ID [PROGRAM [ARG...]]|run another program in a container|exec -t web sh -l",
-            flags: &[Tty, Detach, Env, User, AdditionalGids, Cwd, Process, PidFile, ConsoleSocket, PidfdSocket, Cap, NoNewPrivs,
-                Apparmor, ProcessLabel, PreserveFds, Cgroup, IgnorePaused] },
-        Spec { verb: Verb::Kill, row: "kill|ID [SIGNAL]|send a signal to a container|kill web HUP", flags: &[All] },
-        Spec { verb: Verb::Delete, row: "delete|ID...|remove what is left of a container|delete --force web", flags: &[Force] },
-        Spec { verb: Verb::State, row: "state|ID|print a container's state as JSON|state web", flags: &[] },
-        Spec { verb: Verb::List, row: "list||list the containers|list --format json", flags: &[Format, Quiet] },
-        Spec { verb: Verb::Ps, row: "ps|ID [PS OPTION...]|list the processes of a container|ps web -f json", flags: &[Format] },
-        Spec { verb: Verb::Pause, row: "pause|ID|freeze the processes of a container|pause web", flags: &[] },
-        Spec { verb: Verb::Resume, row: "resume|ID|thaw the processes of a container|resume web", flags: &[] },
-        Spec { verb: Verb::Update, row: "update|ID|change the limits of a container|update --memory 64m --pids-limit 100 web",
-            flags: &[Resources, BlkioWeight, CpuPeriod, CpuQuota, CpuBurst, CpuShare, CpuRtPeriod, CpuRtRuntime, CpuIdle,
-                CpusetCpus, CpusetMems, Memory, MemoryReservation, MemorySwap, PidsLimit, L3CacheSchema, MemBwSchema] },
-        Spec { verb: Verb::Events, row: "events|ID|print the use of resources as it changes|events --stats web",
-            flags: &[Stats, Interval] },
-        Spec { verb: Verb::Spec, row: "spec||write a default config.json|spec --bundle /srv/web",
-            flags: &[SpecBundle, Output, SpecRootless] },
-        Spec { verb: Verb::Features, row: "features||print what this runtime supports as JSON|features", flags: &[] },
-        Spec { verb: Verb::Check, row: "check|[BUNDLE]|say what this machine has, and whether a bundle would start|check /srv/web",
-            flags: &[Format, Plan, Seccomp, Syscall, Arg] },
-        Spec { verb: Verb::Version, row: "version||print the version|version", flags: &[] },
-        Spec { verb: Verb::Help, row: "help|[COMMAND]|print help for a command|help run", flags: &[] },
-    ]
-};
-
-/// Commands of the field that runlet does not have: named to be refused by name.
-pub const UNSUPPORTED: [&str; 2] = ["checkpoint", "restore"];
