@@ -15,7 +15,7 @@ fn cpu_ticks(pid: u32) -> String {
 #[test]
 fn pause_stops_and_resume_goes_on() {
     let context = cgroups!();
-    let bundle = context.bundle(&["scan", "100000"]);
+    let bundle = context.bundle(&["scan", "/stop"]);
     let id = context.running(&bundle);
     context.call(&["pause", &id]).go().ok();
     assert_eq!(context.status(&id), "paused");

@@ -52,8 +52,8 @@ fn further_runs(report: &mut Report, buildah: &Buildah<'_>) {
     });
     report.step("after a failure", || buildah.run(&[], &["true"]).expect(0, ""));
     report.step("run -t", || {
-        let command = buildah.command(&buildah.run_arguments(&["-t"], &["tty"]));
-        command::run_on_terminal(&command).expect(0, "/dev/pts/0\r\n")
+        let command = buildah.command(&buildah.run_arguments(&["-t"], &["sh", "-c", "tty; read line"]));
+        command::converse_on_terminal(&command, "/dev/pts/0\r\n").expect(0, "/dev/pts/0\r\n")
     });
     report.step("stdin", || {
         let mut command = buildah.command(&buildah.run_arguments(&["--terminal=false"], &["cat"]));

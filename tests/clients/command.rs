@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 /// How long an ordinary command may take. Generous: a loaded machine is slow, and only a hang reaches it. An emulated processor is
 /// slower still.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// How long something that a command has set going may take to be seen.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// What a command did.
 pub struct Output {
@@ -88,6 +88,10 @@ impl Running {
         lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
     }
 
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Its pid.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -151,8 +155,22 @@ fn finish(running: Result<Running, String>) -> Output {
     }
 }
 
-/// Runs `command` with a terminal on its stdin, stdout and stderr (util-linux's `script` makes it).
-pub fn run_on_terminal(command: &Command) -> Output {
+/// Runs `command`, whose program says `words` and goes on until a line comes: callers now and then lose what a program says that ends at
+/// once, with any runtime.
+pub fn converse(command: &mut Command, words: &str) -> Output {
+    let mut running = match start(command, Stdio::piped()) {
+        Ok(running) => running,
+        Err(problem) => return Output { code: -1, stdout: String::new(), stderr: problem },
+    };
+    // Where they do not come, the output says what came.
+    until(LIMIT, words, || running.stdout().contains(words) || running.has_ended())
+        .and_then(|()| running.write("\n"))
+        .ok();
+    running.wait(LIMIT)
+}
+
+/// The same with a terminal on the command's stdin, stdout and stderr (util-linux's `script` makes it).
+pub fn converse_on_terminal(command: &Command, words: &str) -> Output {
     let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
     let mut line = quoted(command.get_program());
     for argument in command.get_args() {
@@ -168,7 +186,7 @@ pub fn run_on_terminal(command: &Command) -> Output {
         }
     }
     script.env("SHELL", "/bin/sh");
-    run(&mut script)
+    converse(&mut script, words)
 }
 
 /// Tries until it holds, up to `limit`.

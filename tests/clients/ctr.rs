@@ -56,8 +56,9 @@ fn plain_runs(report: &mut Report, ctr: &Ctr<'_>) {
     report.step("program not executable", || ctr.once(&[], &["/etc/passwd"]).expect(1, "permission denied"));
     report.step("after a failure, the same id again", || ctr.once(&[], &["true"]).expect(0, ""));
     report.step("run -it", || {
-        let command = ctr.command(&ctr.run_arguments(&["--rm", "-t"], "once", &["tty"]));
-        command::run_on_terminal(&command).expect(0, "/dev/pts/0")
+        let program = ["sh", "-c", "tty; read line"];
+        let command = ctr.command(&ctr.run_arguments(&["--rm", "-t"], "once", &program));
+        command::converse_on_terminal(&command, "/dev/pts/0").expect(0, "/dev/pts/0")
     });
 }
 
@@ -69,24 +70,22 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
     });
     report.step("logs", || logged(&log, "ready"));
     report.step("list", || ctr.call(&["task", "ls"]).expect(0, "RUNNING"));
-    report.step("exec", || ctr.exec(&[], &["sh", "-c", "id -u; sleep 0.2; exit 3"]).expect(3, "0\n"));
+    report.step("exec", || ctr.exec_says(&[], "id -u; read line; exit 3", 3, "0\n"));
     report.step("user, exec --user --cwd", || {
-        ctr.exec(&["--user", "1000", "--cwd", "/tmp"], &["sh", "-c", "echo $(id -u) $(pwd)"])
-            .expect(0, "1000 /tmp\n")
+        let program = "echo $(id -u) $(pwd); read line";
+        ctr.exec_says(&["--user", "1000", "--cwd", "/tmp"], program, 0, "1000 /tmp\n")
     });
     report.step("exec -it", || {
-        let command =
-            ctr.command(&["task", "exec", "-t", "--exec-id", "e", "main", "sh", "-c", "tty; exit 4"]);
-        command::run_on_terminal(&command).expect(4, "/dev/pts/0")
+        let command = ctr.exec_command(&["-t"], &["sh", "-c", "tty; read line; exit 4"]);
+        command::converse_on_terminal(&command, "/dev/pts/0").expect(4, "/dev/pts/0")
     });
     report.step("exec, not found", || {
         ctr.exec(&[], &["nosuchprogram"]).expect(1, "executable file not found in $PATH")
     });
     report.step("exec, many", || (0..10).try_for_each(|_| ctr.exec(&[], &["true"]).expect(0, "")));
+    // A heading, the main program and its sleep, which is another one every second.
     report.step("ps", || {
-        let output = ctr.call(&["task", "ps", "main"]);
-        // A heading, the main program and its sleep.
-        if output.code == 0 && output.stdout.lines().count() >= 3 { Ok(()) } else { Err(output.describe()) }
+        command::until(SOON, "three lines", || ctr.call(&["task", "ps", "main"]).stdout.lines().count() >= 3)
     });
     report.step("stats", || ctr.call(&["task", "metrics", "main"]).expect(0, "cpu.usage_usec"));
     report.step("pause", || {
@@ -100,8 +99,7 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
     report.step("unpause", || {
         ctr.call(&["task", "resume", "main"]).expect(0, "")?;
         ctr.call(&["task", "ls"]).expect(0, "RUNNING")?;
-        // ctr does not wait for the words of a program that ends at once.
-        ctr.exec(&[], &["sh", "-c", "echo awake; sleep 0.2"]).expect(0, "awake")
+        ctr.exec_says(&[], "echo awake; read line", 0, "awake")
     });
     report.step("checkpoint is refused", || {
         let output = ctr.call(&["task", "checkpoint", "main"]);
@@ -274,12 +272,22 @@ impl Ctr<'_> {
         self.call(&self.run_arguments(&all, "once", program))
     }
 
-    fn exec(&self, options: &[&str], program: &[&str]) -> Output {
+    fn exec_command(&self, options: &[&str], program: &[&str]) -> Command {
         let mut arguments = vec!["task", "exec", "--exec-id", "e"];
         arguments.extend(options);
         arguments.push("main");
         arguments.extend(program);
-        self.call(&arguments)
+        self.command(&arguments)
+    }
+
+    fn exec(&self, options: &[&str], program: &[&str]) -> Output {
+        command::run(&mut self.exec_command(options, program))
+    }
+
+    /// For a shell's program that says something and then reads a line.
+    fn exec_says(&self, options: &[&str], program: &str, code: i32, words: &str) -> Result<(), String> {
+        let mut command = self.exec_command(options, &["sh", "-c", program]);
+        command::converse(&mut command, words).expect(code, words)
     }
 
     fn stopped(&self, name: &str) -> Result<(), String> {

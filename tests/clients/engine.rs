@@ -150,12 +150,11 @@ impl Engine<'_> {
             }
         });
         report.step("run -it", || {
-            // With any runtime Podman now and then shows nothing of a program that ends at once, one time in forty.
-            let program = ["sh", "-c", "tty; sleep 0.5"];
+            let program = ["sh", "-c", "tty; read line"];
             let mut arguments = vec!["run", "--rm", "--network", "none", "-it", self.image()];
             arguments.extend(program);
             let command = self.command(&arguments);
-            command::run_on_terminal(&command).expect(0, "/dev/pts/0\r\n")
+            command::converse_on_terminal(&command, "/dev/pts/0\r\n").expect(0, "/dev/pts/0\r\n")
         });
         report.step("create, start", || {
             self.run(&["create", "--network", "none", "--name", "made", self.image(), "echo", "started"])
@@ -193,8 +192,8 @@ impl Engine<'_> {
             })
         });
         report.step("exec -it", || {
-            let command = self.command(&["exec", "-it", "main", "sh", "-c", "tty; exit 4"]);
-            command::run_on_terminal(&command).expect(4, "\r\n")
+            let command = self.command(&["exec", "-it", "main", "sh", "-c", "tty; read line; exit 4"]);
+            command::converse_on_terminal(&command, "/dev/pts/").expect(4, "/dev/pts/")
         });
         report.step("exec --privileged", || {
             powerful(&self.run(&["exec", "--privileged", "main", "grep", "CapEff", "/proc/self/status"]))

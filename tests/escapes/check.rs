@@ -1,9 +1,10 @@
 //! What a check is and what it says.
 
-use crate::harness::{Bundle, Context, Output, Seen};
+use crate::harness::{Bundle, Context, Output, PATIENCE, Seen};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy)]
 pub struct Check {
@@ -19,6 +20,8 @@ pub struct Trial<'a> {
     pub runtime: &'a str,
     /// Another project's runtime, for comparison.
     pub peer: bool,
+    /// It is known to have the hole.
+    pub known: bool,
 }
 
 pub enum Verdict {
@@ -70,6 +73,18 @@ impl Trial<'_> {
         assert!(output.code < 128, "the runtime crashed: {}", output.describe());
         let started = output.stdout.contains("\"verb\"");
         Attempt { seen: output.seen(), started, output }
+    }
+
+    /// Does `once` again and again, three times at least, until a hole is `found` or it has been tried long enough: a hole that is known
+    /// to be there takes as long as it takes. Gives how often.
+    pub fn again(&self, time: Duration, found: impl Fn() -> bool, mut once: impl FnMut()) -> u32 {
+        let end = Instant::now() + if self.known { PATIENCE } else { time };
+        let mut count = 0;
+        while count < 3 || (Instant::now() < end && !found()) {
+            once();
+            count += 1;
+        }
+        count
     }
 
     /// A directory of the host that must stay as it is, with a marker in it.

@@ -5,6 +5,7 @@ use crate::harness::{Output, Seen};
 use crate::process::copy_of_the_runtime;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -41,16 +42,11 @@ fn absent(output: &Output) -> Option<Verdict> {
     lacks.then(|| Verdict::Absent(output.stderr.trim().to_string()))
 }
 
-fn execs(trial: &Trial) -> u32 {
-    let wanted = std::env::var("RUNLET_EXECS").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
-    if trial.peer { wanted / 10 } else { wanted }
-}
-
 /// Container root looks through fd, cwd and root of every process while the caller's directories ride along with exec. A `tracer` may
 /// do so with every process that it sees, so that it must see none before it has become the program.
 fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
     let outside = trial.outside("outside");
-    let scanner = trial.context.bundle(&["scan", "60000"]);
+    let scanner = trial.context.bundle(&["scan", "/stop"]);
     let id = trial.context.id();
     let output = trial.context.create(&scanner, &id).ok();
     trial.context.start(&id).ok();
@@ -66,7 +62,7 @@ fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
     let path = outside.text();
     let marker = outside.path.join("HOST-MARKER").to_string_lossy().into_owned();
     let wrap = ["payload", "leak-fd", "3", path.as_str(), "payload", "leak-fd", "4", marker.as_str()];
-    let given = trial.context.bundle(&["sleep", "1500"]);
+    let given = trial.context.bundle(&["pause"]);
     let id = trial.context.id();
     let created = trial
         .context
@@ -75,8 +71,8 @@ fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
         .go();
     if created.code == 0 {
         trial.context.start(&id).ok();
-        let found = trial.context.call(&["exec", &id, "/bin/payload", "scan", "300"]).go();
-        let leaks = found.seen().out("scan 300")["leaks"].to_string();
+        let found = trial.context.call(&["exec", &id, "/bin/payload", "scan", "/"]).go();
+        let leaks = found.seen().out("scan /")["leaks"].to_string();
         assert!(
             leaks.contains("fd file") && leaks.contains("fd dir"),
             "the scan is blind: {}",
@@ -85,7 +81,7 @@ fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
         trial.context.delete_force(&id).ok();
     }
 
-    let mut scanner = trial.context.bundle(&["scan", "8000", ",", "pause"]);
+    let mut scanner = trial.context.bundle(&["scan", "/stop", ",", "pause"]);
     if tracer {
         scanner.capabilities(&["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"]);
     }
@@ -93,16 +89,13 @@ fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
     let output = trial.context.create(&scanner, &id).ok();
     trial.context.start(&id).ok();
     output.wait_stdout("ready");
-    let end = std::time::Instant::now() + std::time::Duration::from_millis(7500);
-    let mut count = 0;
-    while count < execs(trial) && std::time::Instant::now() < end {
-        trial.context.call(&["exec", &id, "/bin/payload", "true"]).through(&wrap).go().ok();
-        count += 1;
-    }
+    let exec = || drop(trial.context.call(&["exec", &id, "/bin/payload", "true"]).through(&wrap).go().ok());
+    let count = trial.again(Duration::from_secs(5), || output.stdout_now().contains("\"found "), exec);
+    fs::write(scanner.root().join("stop"), "").unwrap();
     let text = output.wait_stdout("\"verb\":\"scan\"");
     let seen = Seen::parse(&text);
-    assert!(seen.out("scan 8000")["looked"].as_u64().unwrap() > 0);
-    let leaks = seen.out("scan 8000")["leaks"].as_array().unwrap().clone();
+    assert!(seen.out("scan /stop")["looked"].as_u64().unwrap() > 0);
+    let leaks = seen.out("scan /stop")["leaks"].as_array().unwrap().clone();
     Verdict::open_if(leaks.iter().map(|leak| format!("{leak} was seen during {count} execs")).collect())
 }
 
@@ -143,7 +136,7 @@ fn exec_cwd_is_a_descriptor(trial: &Trial) -> Verdict {
 /// The program that exec runs is `#!/proc/self/exe`; a process inside writes every /proc/PID/exe it can open.
 fn exec_runs_the_runtime(trial: &Trial) -> Verdict {
     let (copy, own, before) = copy_of_the_runtime(trial);
-    let mut bundle = trial.context.bundle(&["watch-exe", "5000", ",", "pause"]);
+    let mut bundle = trial.context.bundle(&["watch-exe", "/stop", ",", "pause"]);
     bundle.capabilities(&["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]);
     for (name, line) in [("entry", "#!/proc/self/exe\n"), ("init", "#!/proc/1/exe echo\n")] {
         fs::write(bundle.root().join("bin").join(name), line).unwrap();
@@ -166,13 +159,17 @@ fn exec_runs_the_runtime(trial: &Trial) -> Verdict {
         return verdict;
     }
     first.ok();
-    let end = std::time::Instant::now() + std::time::Duration::from_millis(4500);
-    while std::time::Instant::now() < end {
-        exec("/bin/entry");
-        exec("/proc/self/exe");
-    }
+    trial.again(
+        Duration::from_millis(4500),
+        || false,
+        || {
+            exec("/bin/entry");
+            exec("/proc/self/exe");
+        },
+    );
+    fs::write(bundle.root().join("stop"), "").unwrap();
     let seen = Seen::parse(&output.wait_stdout("\"verb\":\"watch-exe\""));
-    let told = seen.out("watch-exe 5000");
+    let told = seen.out("watch-exe /stop");
     let mut holes = Vec::new();
     if fs::read(&copy).unwrap() != before {
         holes.push("the runtime's file was overwritten from inside".to_string());

@@ -1,9 +1,10 @@
 //! Links in the image: nothing of the host may be reached through a path that the image decides.
 
 use crate::check::{Check, Trial, Verdict};
-use crate::harness::json;
+use crate::harness::{PATIENCE, json};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -121,7 +122,7 @@ fn dev_console_is_a_symlink(trial: &Trial) -> Verdict {
             .context
             .call(&["create", "--bundle", &bundle.path(), "--console-socket", &console.path(), &id])
             .spawn();
-        let terminal = console.receive(std::time::Duration::from_secs(if trick { 1 } else { 3 }));
+        let terminal = console.receive(if trick { Duration::from_secs(1) } else { PATIENCE });
         let output = running.wait();
         if !trick {
             honest = output.code == 0 && terminal.is_some();
@@ -329,7 +330,7 @@ fn console_is_always_a_terminal(trial: &Trial) -> Verdict {
             .context
             .call(&["create", "--bundle", &bundle.path(), "--console-socket", &console.path(), &id])
             .spawn();
-        let terminal = console.receive(std::time::Duration::from_secs(if trick == "none" { 3 } else { 1 }));
+        let terminal = console.receive(if trick == "none" { PATIENCE } else { Duration::from_secs(1) });
         let output = running.wait();
         let started = output.code == 0 && terminal.is_some();
         if trick == "none" && !started {
@@ -341,7 +342,7 @@ fn console_is_always_a_terminal(trial: &Trial) -> Verdict {
         }
         if started {
             trial.context.start(&id).ok();
-            let text = console.read_until("}}", std::time::Duration::from_secs(3));
+            let text = console.read_until("}", PATIENCE);
             // DEVPTS_SUPER_MAGIC.
             if text.contains("\"type\"") && !text.contains("\"type\":\"1cd1\"") {
                 holes.push(format!("{trick}: /dev/console is no terminal: {}", text.trim()));

@@ -208,7 +208,8 @@ fn run_one(subject: &Subject, check: &Check, peer: bool) -> Verdict {
         let context = Context::of(&subject.path)?;
         // What another project's runtime leaves behind is not our business; ours is asserted by the context's drop.
         context.lenient.set(peer);
-        Some((check.run)(&check::Trial { context: &context, runtime: &subject.name, peer }))
+        let known = subject.known_holes().contains(&check.name);
+        Some((check.run)(&check::Trial { context: &context, runtime: &subject.name, peer, known }))
     }));
     match outcome {
         Ok(Some(verdict)) => verdict,

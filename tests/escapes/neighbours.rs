@@ -1,11 +1,12 @@
 //! What other containers, other users of the machine and an image prepare for the runtime to find: names it looks up, files it reads.
 
 use crate::check::{Check, Trial, Verdict};
-use crate::harness::json;
+use crate::harness::{PATIENCE, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 
 pub const CHECKS: &[Check] = &[
     Check { name: "keyring-is-its-own", class: "session keyring by name", run: keyring_is_its_own },
@@ -127,7 +128,7 @@ fn home_from_a_hostile_passwd(trial: &Trial) -> Verdict {
         let text = secret.to_string_lossy().into_owned();
         let wrap = ["payload", "leak-fd", "7", &text];
         let words = ["exec", &id, "/bin/payload", "report"];
-        let call = trial.context.call(&words).through(&wrap).limit(std::time::Duration::from_secs(20));
+        let call = trial.context.call(&words).through(&wrap);
         // A call that hangs is a panic of the harness.
         let output = catch_unwind(AssertUnwindSafe(|| call.go())).map_err(|_| "exec hangs")?;
         Ok(if output.stdout.contains("\"verb\"") {
@@ -201,7 +202,7 @@ fn ptmx_is_not_devpts(trial: &Trial) -> Verdict {
         ];
         let output = trial.context.call(&words).go();
         let came =
-            console.receive(std::time::Duration::from_secs(if what == "devpts" { 3 } else { 1 })).is_some();
+            console.receive(if what == "devpts" { PATIENCE } else { Duration::from_secs(1) }).is_some();
         if let Some(pid) = fs::read_to_string(&file).ok().and_then(|pid| pid.parse().ok()) {
             trial.context.reap(pid);
             let _ = fs::remove_file(&file);

@@ -4,6 +4,7 @@ use crate::check::{Check, Trial, Verdict};
 use crate::harness::{Bundle, json};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::time::Duration;
 
 pub const CHECKS: &[Check] = &[
     Check { name: "cwd-is-a-descriptor", class: "CVE-2024-21626", run: cwd_is_a_descriptor },
@@ -121,7 +122,7 @@ pub fn copy_of_the_runtime(trial: &Trial) -> (std::path::PathBuf, String, Vec<u8
 fn entry_point_is_the_runtime(trial: &Trial) -> Verdict {
     let (copy, own, before) = copy_of_the_runtime(trial);
     let capable = ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_SETUID", "CAP_SETGID"];
-    let mut watcher = trial.context.bundle(&["watch-exe", "3000"]);
+    let mut watcher = trial.context.bundle(&["watch-exe", "/stop"]);
     watcher.capabilities(&capable);
     let id = trial.context.id();
     let output = trial.context.create(&watcher, &id).ok();
@@ -131,37 +132,37 @@ fn entry_point_is_the_runtime(trial: &Trial) -> Verdict {
     let mut honest = trial.context.bundle(&["sleep", "20"]);
     honest.capabilities(&capable);
     honest.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
-    trial.control(&honest);
-    let end = std::time::Instant::now() + std::time::Duration::from_millis(2500);
     let root = trial.context.state_dir().to_string_lossy().into_owned();
-    let mut starts = 0;
-    while std::time::Instant::now() < end {
-        let mut trick: Bundle = trial.context.bundle(&[]);
-        fs::write(trick.root().join("bin/entry"), "#!/proc/self/exe\n").unwrap();
-        fs::set_permissions(
-            trick.root().join("bin/entry"),
-            std::os::unix::fs::PermissionsExt::from_mode(0o755),
-        )
-        .unwrap();
-        trick.capabilities(&capable);
-        trick.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
-        for program in ["/bin/entry", "/proc/self/exe"] {
-            trick.set("/process/args", json!([program, "--version"]));
-            let id = trial.context.id();
-            let _ = crate::harness::Call::at(
-                trial.context,
-                &copy,
-                &["--root", &root, "run", "--bundle", &trick.path(), &id],
+    // Whoever is there has the watcher try to open its file for writing, in which moment nobody can start that (ETXTBSY): the copy's.
+    let run = |bundle: &Bundle| {
+        let (path, id) = (bundle.path(), trial.context.id());
+        let words = ["--root", &root, "run", "--bundle", &path, &id];
+        crate::harness::Call::at(trial.context, &copy, &words).go()
+    };
+    run(&honest).ok();
+    trial.again(
+        Duration::from_millis(2500),
+        || false,
+        || {
+            let mut trick: Bundle = trial.context.bundle(&[]);
+            fs::write(trick.root().join("bin/entry"), "#!/proc/self/exe\n").unwrap();
+            fs::set_permissions(
+                trick.root().join("bin/entry"),
+                std::os::unix::fs::PermissionsExt::from_mode(0o755),
             )
-            .go();
-            starts += 1;
-        }
-        let _ = fs::remove_dir_all(&trick.dir);
-    }
-    trial.context.wait_status(&id, "stopped");
-    let seen = crate::harness::Seen::parse(&output.stdout_now());
-    let told = seen.out("watch-exe 3000");
-    assert!(starts > 2);
+            .unwrap();
+            trick.capabilities(&capable);
+            trick.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
+            for program in ["/bin/entry", "/proc/self/exe"] {
+                trick.set("/process/args", json!([program, "--version"]));
+                run(&trick);
+            }
+            let _ = fs::remove_dir_all(&trick.dir);
+        },
+    );
+    fs::write(watcher.root().join("stop"), "").unwrap();
+    let seen = crate::harness::Seen::parse(&output.wait_stdout("\"verb\":\"watch-exe\""));
+    let told = seen.out("watch-exe /stop");
     let mut holes = Vec::new();
     if fs::read(&copy).unwrap() != before {
         holes.push("the runtime's file was overwritten from inside".to_string());
@@ -335,7 +336,7 @@ fn annotations_do_nothing(trial: &Trial) -> Verdict {
 /// A container in the pid namespace that `run` joins looks at the runtime's child while it still has the host in its hands.
 fn runtime_is_not_traceable(trial: &Trial) -> Verdict {
     let outside = trial.outside("outside");
-    let mut scanner = trial.context.bundle(&["scan", "3000"]);
+    let mut scanner = trial.context.bundle(&["scan", "/stop"]);
     scanner.capabilities(&["CAP_DAC_OVERRIDE", "CAP_CHOWN"]);
     let id = trial.context.id();
     let output = trial.context.create(&scanner, &id).ok();
@@ -346,23 +347,23 @@ fn runtime_is_not_traceable(trial: &Trial) -> Verdict {
     joined.capabilities(&["CAP_DAC_OVERRIDE", "CAP_CHOWN"]);
     joined.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
     trial.control(&joined);
-    let end = std::time::Instant::now() + std::time::Duration::from_millis(2600);
     let (path, marker) = (outside.text(), outside.path.join("HOST-MARKER").to_string_lossy().into_owned());
-    let mut starts = 0;
-    while std::time::Instant::now() < end {
-        let id = trial.context.id();
-        trial
-            .context
-            .call(&["run", "--bundle", &joined.path(), &id])
-            .through(&["payload", "leak-fd", "7", &path, "payload", "leak-fd", "8", &marker])
-            .go();
-        starts += 1;
-    }
-    trial.context.wait_status(&id, "stopped");
-    assert!(starts > 2);
-    let seen = crate::harness::Seen::parse(&output.stdout_now());
+    trial.again(
+        Duration::from_millis(2600),
+        || false,
+        || {
+            let id = trial.context.id();
+            trial
+                .context
+                .call(&["run", "--bundle", &joined.path(), &id])
+                .through(&["payload", "leak-fd", "7", &path, "payload", "leak-fd", "8", &marker])
+                .go();
+        },
+    );
+    fs::write(scanner.root().join("stop"), "").unwrap();
+    let seen = crate::harness::Seen::parse(&output.wait_stdout("\"verb\":\"scan\""));
     // The joined container's own root is another directory than the scanner's, which is no leak.
-    let holes: Vec<String> = seen.out("scan 3000")["leaks"]
+    let holes: Vec<String> = seen.out("scan /stop")["leaks"]
         .as_array()
         .unwrap()
         .iter()
@@ -393,7 +394,7 @@ fn run_beside_a_tracer(trial: &Trial, own: bool, wrap: &[&str]) -> Verdict {
         crate::harness::host::chown_tree(&bundle.root(), 100_000, 100_000);
         crate::harness::host::open_path(&trial.context.dir);
     };
-    let mut scanner = trial.context.bundle(&["scan-for", "8000", &host]);
+    let mut scanner = trial.context.bundle(&["scan-for", "/stop", &host]);
     scanner.capabilities(&tracing);
     if own {
         user(&mut scanner, None);
@@ -417,41 +418,39 @@ fn run_beside_a_tracer(trial: &Trial, own: bool, wrap: &[&str]) -> Verdict {
     };
     let joined = beside(&["true"]);
     trial.control(&joined);
-    let end = std::time::Instant::now() + std::time::Duration::from_millis(6500);
-    let mut starts = 0;
-    while std::time::Instant::now() < end {
+    let found = || output.stdout_now().contains("\"found ");
+    let starts = trial.again(Duration::from_millis(6500), found, || {
         let id = trial.context.id();
         trial.context.call(&["run", "--bundle", &joined.path(), &id]).through(wrap).go().ok();
-        starts += 1;
-    }
-    trial.context.wait_status(&id, "stopped");
+    });
+    let stop = scanner.root().join("stop");
+    fs::write(&stop, "").unwrap();
     // Its cgroup is that of the watcher below.
     trial.context.reap(pid);
-    assert!(starts > 2, "{starts} starts");
     let seen = crate::harness::Seen::parse(&output.stdout_now());
-    let told = seen.out(&format!("scan-for 8000 {host}")).clone();
+    let told = seen.out(&format!("scan-for /stop {host}")).clone();
     assert!(told["looked"].as_u64().unwrap() > 0);
     let leaks = told["leaks"].as_array().unwrap();
 
     // The control: what a process of that pod really holds of the host is found.
     let watcher = trial.context.id();
-    scanner.args(&["scan-for", "5000", &host, ",", "pause"]);
+    fs::remove_file(&stop).unwrap();
     let output = trial.context.create(&scanner, &watcher).ok();
     trial.context.start(&watcher).ok();
     output.wait_stdout("ready");
     let pid = trial.context.pid(&watcher);
-    let mut holder = trial.context.bundle(&["sleep", "1500"]);
+    let mut holder = trial.context.bundle(&["pause"]);
     holder.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
     if own {
         user(&mut holder, Some(&format!("/proc/{pid}/ns/user")));
     }
     let id = trial.context.id();
-    let call = ["run", "--preserve-fds", "1", "--bundle", &holder.path(), &id];
+    let call = ["run", "--detach", "--preserve-fds", "1", "--bundle", &holder.path(), &id];
     trial.context.call(&call).through(&["payload", "leak-fd", "3", "/"]).go().ok();
-    let found = output.wait_stdout("\"verb\":\"scan-for\"");
-    let found = crate::harness::Seen::parse(&found).out(&format!("scan-for 5000 {host}"))["leaks"].clone();
-    assert!(found.as_array().unwrap().contains(&json!("fd")), "the scan is blind: {found}");
-
+    output.wait_stdout("\"found fd\"");
+    let pid = trial.context.pid(&id);
+    trial.context.delete_force(&id).ok();
+    trial.context.reap(pid);
     trial.context.delete_force(&watcher).ok();
 
     let leaks: Vec<String> =

@@ -42,8 +42,8 @@ mod life;
 use check::{Trial, Verdict};
 use harness::{Context, is_runlet, note};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, RwLock};
 
 const ERRNOS: [&str; 3] = ["ENOSYS", "EPERM", "ENOENT"];
 
@@ -68,18 +68,10 @@ fn words_of(panic: Box<dyn std::any::Any + Send>) -> String {
     words.or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_string())).unwrap_or_default()
 }
 
-/// The runtime's file, which all rows share.
-static RUNTIME: RwLock<()> = RwLock::new(());
-
 /// What goes wrong with a row's calls gone.
 fn wrong(row: &Row) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut part = |name: &str, body: &mut dyn FnMut(&Context) -> Option<String>| {
-        // A program that somebody just tries to open for writing cannot be started in that moment (ETXTBSY).
-        let (_alone, _together) = match name {
-            "entry-point-is-the-runtime" => (Some(RUNTIME.write()), None),
-            _ => (None, Some(RUNTIME.read())),
-        };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let context = Context::wrapped(&["payload", "shim", row.errno, &row.calls])?;
             body(&context)
@@ -97,20 +89,22 @@ fn wrong(row: &Row) -> Vec<String> {
         });
     }
     for check in checks::all().into_iter().filter(|_| row.whole) {
-        part(
-            check.name,
-            &mut |context| match (check.run)(&Trial { context, runtime: "runlet", peer: true }) {
-                Verdict::Closed | Verdict::Absent(_) => None,
-                // Without the calls it is in the log what is lost (`life::told`).
-                Verdict::Open(_)
-                    if check.name.starts_with("run-beside-a-tracer")
-                        && life::lacks(&row.calls, life::LATE_PID) =>
-                {
-                    None
-                }
-                verdict => Some(verdict.to_string()),
-            },
-        );
+        part(check.name, &mut |context| match (check.run)(&Trial {
+            context,
+            runtime: "runlet",
+            peer: true,
+            known: false,
+        }) {
+            Verdict::Closed | Verdict::Absent(_) => None,
+            // Without the calls it is in the log what is lost (`life::told`).
+            Verdict::Open(_)
+                if check.name.starts_with("run-beside-a-tracer")
+                    && life::lacks(&row.calls, life::LATE_PID) =>
+            {
+                None
+            }
+            verdict => Some(verdict.to_string()),
+        });
     }
     wrong
 }

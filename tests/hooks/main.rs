@@ -340,23 +340,31 @@ fn a_timeout_kills_the_hooks_whole_process_group() {
     for kind in ["createRuntime", "createContainer", "poststart", "startContainer"] {
         let dir = context.outside(&format!("slow-{kind}"));
         let hooks = Hooks { context: &context, dir };
-        let mut bundle = context.bundle(&["pause"]);
-        let slow = match kind {
-            "startContainer" => {
-                json!({ "path": "/bin/payload", "args": ["payload", "forks", "3", ",", "pause"], "timeout": 1 })
-            }
-            _ => {
-                json!({ "path": hooks.script("slow", "sleep 1000 &\necho $! $$ > $D/pids\nsleep 1000"), "timeout": 1 })
-            }
+        let pids_after = |seconds: u64| {
+            let mut bundle = context.bundle(&["pause"]);
+            let mut slow = match kind {
+                "startContainer" => {
+                    json!({ "path": "/bin/payload", "args": ["payload", "forks", "3", ",", "pause"] })
+                }
+                _ => {
+                    json!({ "path": hooks.script("slow", "sleep 1000 &\necho $! $$ > $D/pids\nsleep 1000") })
+                }
+            };
+            slow["timeout"] = seconds.into();
+            add(&mut bundle, kind, slow);
+            let id = context.id();
+            let began = Instant::now();
+            let call = context.call(&["run", "-b", &bundle.path(), &id]);
+            call.go().fails().says(&format!("hooks.{kind}[0]")).says("timed out");
+            assert!(began.elapsed() >= Duration::from_secs(seconds), "{kind}: it has its time");
+            hooks.text("pids")
         };
-        add(&mut bundle, kind, slow);
-        let id = context.id();
-        let began = Instant::now();
-        let call = context.call(&["run", "-b", &bundle.path(), &id]);
-        call.go().fails().says(&format!("hooks.{kind}[0]")).says("timed out");
-        assert!(began.elapsed() >= Duration::from_secs(1), "{kind}: it has its time");
-        let pids = hooks.text("pids");
-        assert!(kind == "startContainer" || !pids.is_empty(), "{kind}: the hook ran");
+        let mut pids = pids_after(1);
+        if kind != "startContainer" && pids.is_empty() {
+            // So slow may a machine be that the hook did not come to it.
+            pids = pids_after(30);
+            assert!(!pids.is_empty(), "{kind}: the hook ran");
+        }
         let gone = |pid: &str| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             // Another process may have the number by now.

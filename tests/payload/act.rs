@@ -308,9 +308,9 @@ pub fn perform(verb: &str, a: &[&str]) -> Outcome {
         "rdma-link-add" | "rdma-contexts" | "rdma-objects" => crate::rdma::perform(verb, a),
         "bands-add" | "bands" | "datagrams" | "fill-tcp" => crate::traffic::perform(verb, a),
         "check-then-open" => check_then_open(at(a, 0)),
-        "watch-exe" => scan::watch_exe(int(at(a, 0))),
-        "scan" => scan::scan(int(at(a, 0))),
-        "scan-for" => scan::scan_for(int(at(a, 0)), at(a, 1)),
+        "watch-exe" => scan::watch_exe(at(a, 0)),
+        "scan" => scan::scan(at(a, 0)),
+        "scan-for" => scan::scan_for(at(a, 0), at(a, 1)),
         other => crate::load::perform(other, a).unwrap_or_else(|| panic!("unknown verb {other}")),
     }
 }
@@ -422,9 +422,9 @@ fn open_by_handle(path: &str) -> Outcome {
 }
 
 /// What a runtime must not do: looks whether a name is what it should be (no link, the file that it was at first), and then opens
-/// it by that name. How many attempts it takes until what was opened is something else; ETIMEDOUT after thirty seconds.
+/// it by that name. How many attempts it takes until what was opened is something else; ETIMEDOUT after five minutes.
 fn check_then_open(path: &str) -> Outcome {
-    let end = std::time::Instant::now() + Duration::from_secs(30);
+    let end = std::time::Instant::now() + Duration::from_secs(300);
     let id = |found: &fs::Metadata| (found.dev(), found.ino());
     let mut honest = None;
     for attempt in 1u32.. {

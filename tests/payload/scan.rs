@@ -1,11 +1,12 @@
-//! A process that looks at all others in its pid namespace, for what they have of the host.
+//! A process that looks at all others in its pid namespace, for what they have of the host: once, and on until a file is there. What it
+//! finds it says at once, and all of it at the end.
 
 use crate::act::{Outcome, io};
 use crate::json;
-use crate::sys::{self, call, nr};
+use crate::sys::{self, Errno, call, nr};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
 
 fn others() -> Vec<i64> {
     let own = i64::from(std::process::id());
@@ -17,15 +18,29 @@ fn others() -> Vec<i64> {
         .collect()
 }
 
-/// For `milliseconds`: tries to open for writing the file behind /proc/PID/exe of every other process. Says what it could open,
-/// and each inode it saw that is not its own program.
-pub fn watch_exe(milliseconds: i64) -> Outcome {
-    let end = std::time::Instant::now() + Duration::from_millis(milliseconds as u64);
-    let own = fs::metadata("/proc/self/exe").map(|own| (own.dev(), own.ino())).map_err(io)?;
-    let (mut seen, mut opened, mut kept) =
-        (std::collections::BTreeSet::new(), std::collections::BTreeSet::new(), Vec::new());
+/// Says `ready`, then looks once, and on until `stop` is there.
+fn until(stop: &str, mut look: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
     crate::say("\"ready\"");
-    while std::time::Instant::now() < end {
+    loop {
+        look()?;
+        if fs::symlink_metadata(stop).is_ok() {
+            return Ok(());
+        }
+    }
+}
+
+fn found(leaks: &mut BTreeSet<String>, leak: String) {
+    if leaks.insert(leak.clone()) {
+        crate::say(&json::string(&format!("found {leak}")).0);
+    }
+}
+
+/// Tries to open for writing the file behind /proc/PID/exe of every other process. Says what it could open,
+/// and each inode it saw that is not its own program.
+pub fn watch_exe(stop: &str) -> Outcome {
+    let own = fs::metadata("/proc/self/exe").map(|own| (own.dev(), own.ino())).map_err(io)?;
+    let (mut seen, mut opened, mut kept) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    until(stop, || {
         for pid in others() {
             let path = format!("/proc/{pid}/exe");
             let Ok(fd) = sys::open(&path, sys::O_PATH, 0) else { continue };
@@ -48,67 +63,65 @@ pub fn watch_exe(milliseconds: i64) -> Outcome {
                 opened.insert(id.clone());
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(json::object([("seen", json::strings(seen)), ("opened", json::strings(opened))]))
 }
 
-/// For `milliseconds`: looks through fd, cwd and root of every other process for a directory or file of the host: one whose
+/// Looks through fd, cwd and root of every other process for a directory or file of the host: one whose
 /// device is that of no mount of this namespace.
-pub fn scan(milliseconds: i64) -> Outcome {
-    let end = std::time::Instant::now() + Duration::from_millis(milliseconds as u64);
+pub fn scan(stop: &str) -> Outcome {
     let own = fs::metadata("/").map(|root| (root.dev(), root.ino())).map_err(io)?;
-    let mut leaks = std::collections::BTreeSet::new();
+    let mut leaks = BTreeSet::new();
     let mut looked = 0u64;
-    crate::say("\"ready\"");
-    while std::time::Instant::now() < end {
+    until(stop, || {
         for pid in others() {
             let base = format!("/proc/{pid}");
             for name in ["cwd", "root"] {
-                if let Ok(found) = fs::metadata(format!("{base}/{name}")) {
+                if let Ok(place) = fs::metadata(format!("{base}/{name}")) {
                     looked += 1;
                     // A root other than ours is the host's; a cwd from which the host's marker can be read is outside.
-                    if name == "root" && (found.dev(), found.ino()) != own {
-                        leaks.insert(format!("{name} {}", target(&format!("{base}/{name}"))));
+                    if name == "root" && (place.dev(), place.ino()) != own {
+                        found(&mut leaks, format!("{name} {}", target(&format!("{base}/{name}"))));
                     }
                     if fs::metadata(format!("{base}/{name}/HOST-MARKER")).is_ok() {
-                        leaks.insert(format!("{name} marker"));
+                        found(&mut leaks, format!("{name} marker"));
                     }
                 }
             }
             for entry in fs::read_dir(format!("{base}/fd")).into_iter().flatten().flatten() {
                 looked += 1;
                 let path = entry.path();
-                let Ok(found) = fs::metadata(&path) else { continue };
-                if found.is_dir() {
+                let Ok(open) = fs::metadata(&path) else { continue };
+                if open.is_dir() {
                     // Up from a directory of the host leads out of the container.
                     let top = (0..32).fold(path.to_string_lossy().into_owned(), |path, _| path + "/..");
                     if let Ok(top) = fs::metadata(&top)
                         && (top.dev(), top.ino()) != own
                     {
-                        leaks.insert(format!("fd dir {}", target(&path.to_string_lossy())));
+                        found(&mut leaks, format!("fd dir {}", target(&path.to_string_lossy())));
                     }
-                } else if found.is_file()
+                } else if open.is_file()
                     && fs::read(&path).is_ok_and(|content| content.starts_with(b"HOST-SECRET"))
                 {
-                    leaks.insert(format!("fd file {}", target(&path.to_string_lossy())));
+                    found(&mut leaks, format!("fd file {}", target(&path.to_string_lossy())));
                 }
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(json::object([("looked", json::number(looked)), ("leaks", json::strings(leaks))]))
 }
 
-/// For `milliseconds`: looks whether root, cwd, a descriptor or the mount namespace of another process leads to a directory
+/// Looks whether root, cwd, a descriptor or the mount namespace of another process leads to a directory
 /// (`DEVICE:INODE`), going up from each. Other containers' own directories do not.
-pub fn scan_for(milliseconds: i64, wanted: &str) -> Outcome {
-    let end = std::time::Instant::now() + Duration::from_millis(milliseconds as u64);
-    let mut leaks = std::collections::BTreeSet::new();
+pub fn scan_for(stop: &str, wanted: &str) -> Outcome {
+    let mut leaks = BTreeSet::new();
     let mut looked = 0u64;
     let is = |path: &str| {
         fs::metadata(path).is_ok_and(|found| format!("{}:{}", found.dev(), found.ino()) == wanted)
     };
-    crate::say("\"ready\"");
-    while std::time::Instant::now() < end {
+    until(stop, || {
         for pid in others() {
             let base = format!("/proc/{pid}");
             let fds = fs::read_dir(format!("{base}/fd")).into_iter().flatten().flatten();
@@ -117,7 +130,7 @@ pub fn scan_for(milliseconds: i64, wanted: &str) -> Outcome {
                 looked += 1;
                 let top = (0..32).fold(format!("{base}/{name}/."), |path, _| path + "/..");
                 if is(&top) {
-                    leaks.insert(name.split('/').next().unwrap_or("").to_string());
+                    found(&mut leaks, name.split('/').next().unwrap_or("").to_string());
                 }
             }
             if let Ok(fd) = sys::open(&format!("{base}/ns/mnt"), 0, 0) {
@@ -127,12 +140,13 @@ pub fn scan_for(milliseconds: i64, wanted: &str) -> Outcome {
                     std::process::exit(i32::from(inside));
                 }
                 if sys::waitpid(child, 0)?.1 != 0 {
-                    leaks.insert("mount namespace".to_string());
+                    found(&mut leaks, "mount namespace".to_string());
                 }
                 sys::close(fd);
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(json::object([("looked", json::number(looked)), ("leaks", json::strings(leaks))]))
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The emulator's program.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
-/// A guest that says nothing for this long hangs: the guest's own limit for one program is shorter.
+/// A guest that says nothing for this long hangs: no single test takes as long.
 const SILENCE: Duration = Duration::from_secs(660);
 
 /// A KVM guest that prints its first line later than this does not work (a machine was seen where it never does).

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Hard limit for one boot.
-pub const BOOT_LIMIT: Duration = Duration::from_secs(2400);
+pub const BOOT_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Guests at a time: each is one busy thread.
 const GUESTS: usize = 2;

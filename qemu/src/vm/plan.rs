@@ -5,11 +5,9 @@
 use super::environment::{self, ENVIRONMENTS, Environment, KERNELS, Kernel, ROOTS, Root};
 use crate::host::{Error, Result};
 
-/// Time for one program of the plan, in seconds of the guest.
-const PROGRAM_SECONDS: u32 = 600;
-
-/// The same for a suite: some race for a minute at a time, and emulation makes each of their seconds many.
-const SUITE_SECONDS: u32 = 1800;
+/// Time for one program of the plan, in seconds of the guest: some race for a minute at a time, emulation makes each of their seconds
+/// many, and the machine may have others to serve.
+const PROGRAM_SECONDS: u32 = 1800;
 
 /// Test binaries of an environment on roots other than its first: what a root can change.
 const ROOT_TESTS: &[&str] = &["guest"];
@@ -126,9 +124,7 @@ pub fn binaries(environment: &Environment) -> Vec<&'static str> {
 /// The line of a test binary, of which only the tests whose name contains `filter` run.
 pub fn test_line(name: &str, filter: Option<&str>) -> String {
     let filter = filter.map(|filter| format!("\t{filter}")).unwrap_or_default();
-    let is_suite = ENVIRONMENTS.iter().any(|row| row.suites.contains(&name));
-    let seconds = if is_suite { SUITE_SECONDS } else { PROGRAM_SECONDS };
-    format!("{seconds}\t{name}\t/tests/{name}\t--show-output{filter}")
+    format!("{PROGRAM_SECONDS}\t{name}\t/tests/{name}\t--show-output{filter}")
 }
 
 /// The line of a shell command.
@@ -177,7 +173,7 @@ mod tests {
         let plan = cell.plan(&["guest".to_owned()]);
         let lines: Vec<&str> = plan.lines().collect();
         assert!(lines[0].contains("\trun-as-child-of-pid-1\t/bin/runlet\trun\t"), "{plan}");
-        assert_eq!(lines[1..], ["600\tguest\t/tests/guest\t--show-output"]);
+        assert_eq!(lines[1..], ["1800\tguest\t/tests/guest\t--show-output"]);
         assert_eq!(Cell { suite: Some("faults"), ..cell }.plan(&[]), "");
     }
 }
