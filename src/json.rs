@@ -2,8 +2,10 @@
 //!
 //! Owns quoting and punctuation. Read by people and by programs; what is read is parsed by serde (`config`).
 
+use crate::texts::Texts;
 use alloc::string::String;
 use core::fmt::{Display, Write};
+use core::slice::Iter;
 
 /// Builds one JSON document. The caller closes what it opened.
 #[derive(Debug, Default)]
@@ -97,6 +99,43 @@ impl Writer {
             self.end_object();
         }
         self.end_array();
+    }
+
+    /// An array of a table's texts.
+    pub fn texts(&mut self, name: &str, texts: Texts) {
+        self.strings(name, &mut texts.iter());
+    }
+
+    /// A template, written as all else: JSON with `'` for `"` and no spaces, a value or several properties. Where an `@` stands, the
+    /// next of `parts` comes, which may be a template itself.
+    pub fn template(&mut self, template: &str, parts: &[&str]) {
+        self.name("");
+        self.expand(template, &mut parts.iter());
+    }
+
+    fn expand(&mut self, template: &str, parts: &mut Iter<'_, &str>) {
+        let mut quoted = false;
+        for next in template.chars() {
+            match next {
+                '\'' => {
+                    quoted = !quoted;
+                    self.text.push('"');
+                }
+                '@' if !quoted => parts.next().into_iter().for_each(|part| self.expand(part, parts)),
+                '{' | '[' if !quoted => {
+                    self.text.push(next);
+                    self.depth = self.depth.saturating_add(1);
+                    self.new_line();
+                }
+                '}' | ']' if !quoted => self.close(next),
+                ',' if !quoted => {
+                    self.text.push(next);
+                    self.new_line();
+                }
+                ':' if !quoted => self.text.push_str(": "),
+                next => self.text.push(next),
+            }
+        }
     }
 
     /// A value that is JSON already.
@@ -256,6 +295,21 @@ mod tests {
         });
         assert_eq!(read, expected);
         assert!(text.contains("\n\t\t\"list\": [\n\t\t\t\"x\",\n\t\t\t\"y\"\n\t\t]"), "{text}");
+    }
+
+    #[test]
+    fn a_template_is_set_like_the_rest() {
+        let mut out = Writer::default();
+        out.object("");
+        out.words("a", "b:{ c,d");
+        out.array("e");
+        out.flag("", true);
+        out.end_array();
+        out.number("f", 1);
+        out.end_object();
+        let mut set = Writer::default();
+        set.template("{'a':[@],'e':[true],'f':@}", &["'b:{',@", "'c,d'", "1"]);
+        assert_eq!(set.finish(), out.finish());
     }
 
     #[test]

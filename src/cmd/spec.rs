@@ -8,7 +8,7 @@ use crate::args::Flag;
 use crate::error::{Error, Result};
 use crate::json::Writer;
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::ffi::CStr;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 use rustix::io::{Errno, retry_on_intr, write};
@@ -50,148 +50,80 @@ fn shown(path: &CStr) -> Cow<'_, str> {
     path.to_string_lossy()
 }
 
-/// The capabilities that Docker, containerd and Podman have given a container by default for years.
-const CAPABILITIES: &str = "CAP_AUDIT_WRITE CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_MKNOD \
-    CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT";
-
-/// What leaks about the host or is a way to it, of the files in proc and sysfs; a kernel that lacks one is fine.
-const MASKED: &str = "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug \
-    /proc/scsi /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware";
-
-/// Files in proc through which the host could be changed.
-const READONLY: &str = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger";
-
-/// Destination, type, source, options with a space between. Those of a user namespace without root's help differ: it has no group 5, and
-/// may mount a new sysfs only in a network namespace of its own.
-type Mount = (&'static str, &'static str, &'static str, &'static str);
-
-const DEVPTS: Mount =
-    ("/dev/pts", "devpts", "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5");
-const DEVPTS_ROOTLESS: Mount =
-    ("/dev/pts", "devpts", "devpts", "nosuid noexec newinstance ptmxmode=0666 mode=0620");
-const SYS: Mount = ("/sys", "sysfs", "sysfs", "nosuid noexec nodev ro");
-const SYS_ROOTLESS: Mount = ("/sys", "none", "/sys", "rbind nosuid noexec nodev rro");
-/// Before Linux 5.12 what is mounted below cannot be made read-only along with it.
-const SYS_ROOTLESS_OLD: Mount = ("/sys", "none", "/sys", "rbind nosuid noexec nodev ro");
-
-/// All mounts, in order.
-fn mounts(rootless: bool) -> [Mount; 7] {
-    [
-        ("/proc", "proc", "proc", "nosuid noexec nodev"),
-        ("/dev", "tmpfs", "tmpfs", "nosuid strictatime mode=755 size=65536k"),
-        if rootless { DEVPTS_ROOTLESS } else { DEVPTS },
-        ("/dev/shm", "tmpfs", "shm", "nosuid noexec nodev mode=1777 size=65536k"),
-        ("/dev/mqueue", "mqueue", "mqueue", "nosuid noexec nodev"),
-        match rootless {
-            false => SYS,
-            true => match super::check::machine::mount_setattr() {
-                Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => SYS_ROOTLESS_OLD,
-                _ => SYS_ROOTLESS,
-            },
-        },
-        ("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid noexec nodev relatime ro"),
-    ]
-}
-
 /// The whole file. `rootless` holds the user and group that become root of a user namespace.
-pub fn text(rootless: Option<(u32, u32)>) -> String {
+fn text(rootless: Option<(u32, u32)>) -> String {
+    let (devpts, sys, linux) = match rootless {
+        None => (",'gid=5'", SYS, LINUX),
+        Some(_) => match super::check::machine::mount_setattr() {
+            Err(Errno::NOSYS | Errno::PERM | Errno::NOENT) => ("", SYS_ROOTLESS_OLD, LINUX_ROOTLESS),
+            _ => ("", SYS_ROOTLESS, LINUX_ROOTLESS),
+        },
+    };
+    let (user, group) = rootless.unwrap_or_default();
+    let (user, group) = (user.to_string(), group.to_string());
+    let parts = [CAPABILITIES, CAPABILITIES, CAPABILITIES, devpts, sys, linux, &user, &group];
     let mut out = Writer::default();
-    out.object("");
-    out.string("ociVersion", crate::config::SPEC);
-    process(&mut out);
-    out.object("root");
-    out.string("path", "rootfs");
-    out.flag("readonly", true);
-    out.end_object();
-    out.string("hostname", "runlet");
-    out.array("mounts");
-    for (destination, kind, source, options) in mounts(rootless.is_some()) {
-        out.object("");
-        out.string("destination", destination);
-        out.string("type", kind);
-        out.string("source", source);
-        out.words("options", options);
-        out.end_object();
-    }
-    out.end_array();
-    linux(&mut out, rootless);
-    out.end_object();
+    out.template(CONFIG, &parts);
     out.finish()
 }
 
-fn process(out: &mut Writer) {
-    out.object("process");
-    out.flag("terminal", true);
-    out.object("user");
-    out.number("uid", 0);
-    out.number("gid", 0);
-    out.end_object();
-    out.words("args", "sh");
-    out.words("env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=xterm");
-    out.string("cwd", "/");
-    out.object("capabilities");
-    for set in ["bounding", "effective", "permitted"] {
-        out.words(set, CAPABILITIES);
-    }
-    out.end_object();
-    out.array("rlimits");
-    out.object("");
-    out.string("type", "RLIMIT_NOFILE");
-    out.number("hard", 1024);
-    out.number("soft", 1024);
-    out.end_object();
-    out.end_array();
-    out.flag("noNewPrivileges", true);
-    out.end_object();
-}
+/// All of it, as a template whose parts `text` names.
+///
+/// Masked is what leaks about the host or is a way to it, of the files in proc and sysfs; a kernel that lacks one is fine. Read-only
+/// are files in proc through which the host could be changed.
+const CONFIG: &str = "{\
+    'ociVersion':'1.3.0',\
+    'process':{\
+        'terminal':true,\
+        'user':{'uid':0,'gid':0},\
+        'args':['sh'],\
+        'env':['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin','TERM=xterm'],\
+        'cwd':'/',\
+        'capabilities':{'bounding':[@],'effective':[@],'permitted':[@]},\
+        'rlimits':[{'type':'RLIMIT_NOFILE','hard':1024,'soft':1024}],\
+        'noNewPrivileges':true},\
+    'root':{'path':'rootfs','readonly':true},\
+    'hostname':'runlet',\
+    'mounts':[\
+        {'destination':'/proc','type':'proc','source':'proc','options':['nosuid','noexec','nodev']},\
+        {'destination':'/dev','type':'tmpfs','source':'tmpfs','options':['nosuid','strictatime','mode=755','size=65536k']},\
+        {'destination':'/dev/pts','type':'devpts','source':'devpts',\
+            'options':['nosuid','noexec','newinstance','ptmxmode=0666','mode=0620'@]},\
+        {'destination':'/dev/shm','type':'tmpfs','source':'shm','options':['nosuid','noexec','nodev','mode=1777','size=65536k']},\
+        {'destination':'/dev/mqueue','type':'mqueue','source':'mqueue','options':['nosuid','noexec','nodev']},\
+        {'destination':'/sys',@},\
+        {'destination':'/sys/fs/cgroup','type':'cgroup','source':'cgroup','options':['nosuid','noexec','nodev','relatime','ro']}],\
+    'linux':{\
+        @,\
+        'maskedPaths':['/proc/acpi','/proc/asound','/proc/interrupts','/proc/kcore','/proc/keys','/proc/latency_stats',\
+            '/proc/sched_debug','/proc/scsi','/proc/timer_list','/proc/timer_stats','/sys/devices/virtual/powercap','/sys/firmware'],\
+        'readonlyPaths':['/proc/bus','/proc/fs','/proc/irq','/proc/sys','/proc/sysrq-trigger']}}";
 
-fn linux(out: &mut Writer, rootless: Option<(u32, u32)>) {
-    out.object("linux");
-    let last = match rootless {
-        // Limits are the administrator's to give, and so is the device program. Without root nobody could set a new
-        // network up, so the caller's is kept.
-        Some((user, group)) => {
-            for (name, id) in [("uidMappings", user), ("gidMappings", group)] {
-                out.array(name);
-                out.object("");
-                out.number("containerID", 0);
-                out.number("hostID", id.into());
-                out.number("size", 1);
-                out.end_object();
-                out.end_array();
-            }
-            "user"
-        }
-        None => {
-            out.object("resources");
-            out.array("devices");
-            out.object("");
-            out.flag("allow", false);
-            out.string("access", "rwm");
-            out.end_object();
-            out.end_array();
-            out.end_object();
-            "network"
-        }
-    };
-    out.array("namespaces");
-    for kind in ["pid", "ipc", "uts", "mount", "cgroup", last] {
-        out.object("");
-        out.string("type", kind);
-        out.end_object();
-    }
-    out.end_array();
-    out.words("maskedPaths", MASKED);
-    out.words("readonlyPaths", READONLY);
-    out.end_object();
-}
+/// The capabilities that Docker, containerd and Podman have given a container by default for years.
+const CAPABILITIES: &str = "'CAP_AUDIT_WRITE','CAP_CHOWN','CAP_DAC_OVERRIDE','CAP_FOWNER','CAP_FSETID','CAP_KILL','CAP_MKNOD',\
+    'CAP_NET_BIND_SERVICE','CAP_NET_RAW','CAP_SETFCAP','CAP_SETGID','CAP_SETPCAP','CAP_SETUID','CAP_SYS_CHROOT'";
+
+const SYS: &str = "'type':'sysfs','source':'sysfs','options':['nosuid','noexec','nodev','ro']";
+/// A user namespace without root's help may mount a new sysfs only in a network namespace of its own. It has no group 5 for devpts, either.
+const SYS_ROOTLESS: &str =
+    "'type':'none','source':'/sys','options':['rbind','nosuid','noexec','nodev','rro']";
+/// Before Linux 5.12 what is mounted below cannot be made read-only along with it.
+const SYS_ROOTLESS_OLD: &str =
+    "'type':'none','source':'/sys','options':['rbind','nosuid','noexec','nodev','ro']";
+
+const LINUX: &str = "'resources':{'devices':[{'allow':false,'access':'rwm'}]},\
+    'namespaces':[{'type':'pid'},{'type':'ipc'},{'type':'uts'},{'type':'mount'},{'type':'cgroup'},{'type':'network'}]";
+/// Limits are the administrator's to give, and so is the device program. Without root nobody could set a new network up, so the
+/// caller's is kept.
+const LINUX_ROOTLESS: &str = "'uidMappings':[{'containerID':0,'hostID':@,'size':1}],\
+    'gidMappings':[{'containerID':0,'hostID':@,'size':1}],\
+    'namespaces':[{'type':'pid'},{'type':'ipc'},{'type':'uts'},{'type':'mount'},{'type':'cgroup'},{'type':'user'}]";
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::config::Config;
-    use alloc::string::ToString;
     use alloc::vec::Vec;
 
     #[test]
