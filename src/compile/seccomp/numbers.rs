@@ -116,7 +116,7 @@ impl Leaves<'_> {
             let Some((entry, rule)) = self.rules.pairs.get(at).copied() else { break };
             let place = machine.table.number(abi, entry.into()).map(|number| match number {
                 number if number >= abi.special => usize::from(number.wrapping_sub(abi.special)) + ORDINARY,
-                number => usize::from(number.wrapping_sub(abi.base)),
+                number => usize::from(number),
             });
             newest = newest.max(place.filter(|place| *place < ORDINARY));
             let Some(Rule { action, first, end }) = self.rules.rules.get(rule as usize) else { continue };
@@ -149,7 +149,7 @@ impl Leaves<'_> {
             }
         };
         push(self, abi.bit, DEFAULT);
-        let mut end = abi.base;
+        let mut end = 0;
         let named = newest.map_or(0, |newest| newest.wrapping_add(1)).max(MULTIPLEXERS);
         for (index, leaf) in cells.iter().enumerate().take(named) {
             let unnamed = *leaf == DEFAULT && Some(index) > newest;

@@ -3,7 +3,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::panic)]
 
-use super::{BLOCK, MULTIPLEXED, NONE};
+use super::{BLOCK, MULTIPLEXED, NONE, PRIVATE};
 
 const TEXT: &[u8] = include_bytes!("syscalls.tbl");
 const COLUMNS: usize = 13;
@@ -107,9 +107,13 @@ const fn parse() -> Rows {
                 at += 1;
             }
             if number >= 0xf_0000 {
-                number = 0xf000 | (number & 0xfff); // ARM's private calls
+                number -= 0xf_0000;
+                assert!(number < 15);
+                number += PRIVATE as usize;
+            } else {
+                number %= 1000; // MIPS numbers from 4000, 5000 and 6000
+                assert!(number < PRIVATE as usize || number >= 512);
             }
-            assert!(number < NONE as usize);
             if !none {
                 row.number[line][column] = number as u16;
             }
@@ -290,6 +294,29 @@ pub const fn numbers<const N: usize>(columns: &[&str]) -> [u16; N] {
     }
     assert!(to == N);
     numbers
+}
+
+/// The lower eight bits of numbers.
+pub const fn low<const N: usize>(numbers: &[u16; N]) -> [u8; N] {
+    let mut low = [0; N];
+    let mut at = 0;
+    while at < N {
+        assert!(numbers[at] <= NONE);
+        low[at] = numbers[at] as u8;
+        at += 1;
+    }
+    low
+}
+
+/// The ninth bits of eight numbers in each byte.
+pub const fn high<const N: usize, const B: usize>(numbers: &[u16; N]) -> [u8; B] {
+    let mut high = [0; B];
+    let mut at = 0;
+    while at < N {
+        high[at / 8] |= ((numbers[at] >> 8) as u8) << (at % 8);
+        at += 1;
+    }
+    high
 }
 
 pub const fn elsewhere<const N: usize>(columns: &[&str]) -> [u16; N] {

@@ -35,7 +35,9 @@ macro_rules! machine {
             const SIZE: build::Size = build::measure(COLUMNS, LIKE);
             static NAMES: [u8; SIZE.packed] = build::names(COLUMNS);
             static BLOCKS: [u16; SIZE.names.div_ceil(super::BLOCK)] = build::blocks(COLUMNS);
-            static NUMBERS: [u16; SIZE.names * COLUMNS.len()] = build::numbers(COLUMNS);
+            const NUMBERS: [u16; SIZE.names * COLUMNS.len()] = build::numbers(COLUMNS);
+            static LOW: [u8; NUMBERS.len()] = build::low(&NUMBERS);
+            static HIGH: [u8; NUMBERS.len().div_ceil(8)] = build::high(&NUMBERS);
             static EXCEPTIONS: [(u16, u16); SIZE.exceptions] = build::exceptions(COLUMNS, LIKE);
             static ELSEWHERE: [u16; SIZE.elsewhere] = build::elsewhere(COLUMNS);
             static MULTIPLEXED: [(u16, u16); super::MULTIPLEXED.len()] = build::multiplexed(COLUMNS);
@@ -46,7 +48,8 @@ macro_rules! machine {
                     len: SIZE.names,
                     names: &NAMES,
                     blocks: &BLOCKS,
-                    numbers: &NUMBERS,
+                    low: &LOW,
+                    high: &HIGH,
                     exceptions: &EXCEPTIONS,
                     elsewhere: &ELSEWHERE,
                     multiplexed: &MULTIPLEXED,
@@ -91,7 +94,11 @@ machine!(
     &[],
     [
         abi("aarch64", "SCMP_ARCH_AARCH64", 0xc000_00b7, 0),
-        Abi { special: 0xf000, special_end: 0xf007, ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 1) },
+        Abi {
+            special: super::PRIVATE,
+            special_end: super::PRIVATE + 7,
+            ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 1)
+        },
     ],
     "64-bit ARM, which runs 32-bit programs on most processors.",
     target_arch = "aarch64"
@@ -100,7 +107,11 @@ machine!(
     ARM,
     &["arm"],
     &[],
-    [Abi { special: 0xf000, special_end: 0xf007, ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 0) }],
+    [Abi {
+        special: super::PRIVATE,
+        special_end: super::PRIVATE + 7,
+        ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 0)
+    }],
     "32-bit ARM, EABI.",
     target_arch = "arm"
 );

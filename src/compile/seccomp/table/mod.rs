@@ -30,7 +30,7 @@ pub struct Abi {
     pub bit: u32,
     /// The first number of the table: 0, on MIPS 4000, 5000 or 6000.
     pub base: u16,
-    /// Where numbers begin that tell nothing of a call's age (x32: 512, ARM: 0xf0000 as 0xf000 here); `NONE` without such.
+    /// Where numbers begin that tell nothing of a call's age (x32: 512, ARM: 0xf0000 as `PRIVATE` here); `NONE` without such.
     pub special: u16,
     /// Where they end.
     pub special_end: u16,
@@ -49,10 +49,11 @@ pub struct Abi {
 
 impl Abi {
     /// The number that the kernel reports for a table entry's number.
+    #[inline(never)]
     pub fn real(&self, number: u16) -> u32 {
-        match number >= 0xf000 {
-            true => 0xf_0000 | u32::from(number & 0xfff),
-            false => u32::from(number) | self.bit,
+        match number & !0xf {
+            PRIVATE => 0xf_0000 | u32::from(number & 0xf),
+            _ => u32::from(number.wrapping_add(self.base)) | self.bit,
         }
     }
 }
@@ -75,14 +76,19 @@ pub struct Table {
     len: usize,
     names: &'static [u8],
     blocks: &'static [u16],
-    numbers: &'static [u16],
+    /// Columns of numbers from the ABI's `base` on: the lower eight bits of each, and the ninth of each in eight.
+    low: &'static [u8],
+    high: &'static [u8],
     exceptions: &'static [(u16, u16)],
     elsewhere: &'static [u16],
     multiplexed: &'static [(u16, u16)],
 }
 
-/// No call of that ABI.
-pub const NONE: u16 = 0xffff;
+/// No call of that ABI: the greatest number of nine bits.
+pub const NONE: u16 = 0x1ff;
+
+/// ARM's private calls among numbers of nine bits.
+const PRIVATE: u16 = 0x1f0;
 
 /// How many names one search walks over at most.
 const BLOCK: usize = 16;
@@ -130,20 +136,18 @@ impl Table {
         };
         let number = match exception {
             Some(at) => self.exceptions.get(at)?.1,
-            None => *self.numbers.get(usize::from(abi.column).wrapping_mul(self.len).wrapping_add(entry))?,
+            None => {
+                let at = usize::from(abi.column).wrapping_mul(self.len).wrapping_add(entry);
+                let high = u16::from(*self.high.get(at >> 3)?).wrapping_shr(at as u32 & 7) & 1;
+                u16::from(*self.low.get(at)?) | high << 8
+            }
         };
         Some(number).filter(|number| *number != NONE)
     }
 
     /// The entry that a real number has in an ABI.
     pub fn entry(&self, abi: &Abi, real: u32) -> Option<usize> {
-        let is = |have: &u16| abi.real(*have) == real;
-        let exception = self.exceptions.iter().find(|(_, have)| abi.exceptional && is(have));
-        let numbers = self.numbers.get(usize::from(abi.column).wrapping_mul(self.len)..)?;
-        exception
-            .map(|(entry, _)| usize::from(*entry))
-            .or_else(|| numbers.get(..self.len)?.iter().position(is))
-            .filter(|entry| self.number(abi, *entry).as_ref().is_some_and(is))
+        (0..self.len).find(|entry| self.number(abi, *entry).is_some_and(|have| abi.real(have) == real))
     }
 
     /// Whether a name that has no entry is a call of some other machine. May be wrong for one name in some hundred.
@@ -188,8 +192,8 @@ impl<'t, 'n> Search<'t, 'n> {
         let mut same = common(self.last, name);
         if self.last.get(same) >= name.get(same) {
             let blocks = table.blocks;
-            let block = blocks.partition_point(|start| table.packed(usize::from(*start)).1 <= name);
-            let block = block.checked_sub(1)?;
+            let not_after = |start: &&u16| table.packed(usize::from(**start)).1 <= name;
+            let block = blocks.iter().take_while(not_after).count().checked_sub(1)?;
             (self.entry, self.at, same) = (block.wrapping_mul(BLOCK), usize::from(*blocks.get(block)?), 0);
         }
         self.last = END;
@@ -390,7 +394,7 @@ mod tests {
                 let number = |name: &str| machine.table.number(abi, machine.table.find(name)?);
                 let both = ["socketcall", "ipc"].map(number);
                 if abi.multiplexed {
-                    assert_eq!(both, [Some(abi.base + 102), Some(abi.base + 117)], "{}", abi.name);
+                    assert_eq!(both, [Some(102), Some(117)], "{}", abi.name);
                 } else {
                     assert_eq!(both[0], None, "{}", abi.name);
                 }
@@ -422,9 +426,13 @@ mod tests {
     #[test]
     fn no_machines_tables_take_more_than_six_kilobytes() {
         for machine in MACHINES {
-            let Table { names, blocks, numbers, exceptions, elsewhere, multiplexed, .. } = &machine.table;
-            let shorts = blocks.len() + numbers.len() + elsewhere.len();
-            let bytes = names.len() + 2 * shorts + 4 * (exceptions.len() + multiplexed.len());
+            let Table { names, blocks, low, high, exceptions, elsewhere, multiplexed, .. } = &machine.table;
+            let shorts = blocks.len() + elsewhere.len();
+            let bytes = names.len()
+                + low.len()
+                + high.len()
+                + 2 * shorts
+                + 4 * (exceptions.len() + multiplexed.len());
             let abis: Vec<&str> = machine.abis.iter().map(|abi| abi.name).collect();
             std::println!("{bytes} bytes for {}", abis.join(", "));
             assert!(bytes <= 6 << 10);
