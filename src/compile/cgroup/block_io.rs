@@ -4,48 +4,15 @@ use super::{Compiler, Missing, refuse, refuse_v2, weight};
 use crate::config::resources::{BlockIo, ThrottleDevice};
 use crate::error::Result;
 use alloc::{format, string::String};
+use core::fmt::Display;
 
 impl Compiler {
     pub(super) fn block_io(&mut self, io: &BlockIo) -> Result<()> {
-        // BFQ takes the weights of the specification as they are; io.weight, of the iocost model, has another range.
-        let bfq = self.pick("io.bfq.weight", "blkio.bfq.weight");
-        if let Some(weight) = io.weight.filter(|weight| *weight != 0) {
-            let scaled =
-                weight::of_blkio(weight).ok_or_else(|| refuse("blockIO.weight", "must be 10 to 1000"))?;
-            self.write(bfq, "blockIO.weight", &weight, Missing::Next);
-            match self.v1 {
-                true => self.put("blkio.weight", "blockIO.weight", &weight),
-                false => self.put("io.weight", "blockIO.weight", &scaled),
-            }
-        }
-        if let Some(weight) = io.leaf_weight.filter(|weight| *weight != 0) {
-            if !self.v1 {
-                return Err(refuse_v2("blockIO.leafWeight"));
-            }
-            self.put("blkio.leaf_weight", "blockIO.leafWeight", &weight);
-        }
+        self.weights("blockIO", "", "", io.weight, io.leaf_weight)?;
         for (index, device) in io.weight_device.iter().enumerate() {
             let place = format!("blockIO.weightDevice[{index}]");
             let name = device_name(device.major, device.minor, &place)?;
-            if let Some(weight) = device.weight.filter(|weight| *weight != 0) {
-                let scaled =
-                    weight::of_blkio(weight).ok_or_else(|| refuse(&place, "weight must be 10 to 1000"))?;
-                let bfq = self.pick("io.bfq.weight", "blkio.bfq.weight_device");
-                self.write(bfq, &place, &format_args!("{name} {weight}"), Missing::Next);
-                match self.v1 {
-                    true => self.put("blkio.weight_device", &place, &format_args!("{name} {weight}")),
-                    false => self.put("io.weight", &place, &format_args!("{name} {scaled}")),
-                }
-            }
-            if let Some(weight) = device.leaf_weight.filter(|weight| *weight != 0) {
-                if !self.v1 {
-                    return Err(refuse(
-                        &place,
-                        "leafWeight cannot be set on cgroup v2, which has no such limit",
-                    ));
-                }
-                self.put("blkio.leaf_weight_device", &place, &format_args!("{name} {weight}"));
-            }
+            self.weights(&place, &format!("{name} "), "_device", device.weight, device.leaf_weight)?;
         }
         self.throttles(
             &io.throttle_read_bps_device,
@@ -73,16 +40,52 @@ impl Compiler {
         )
     }
 
+    /// The weights of the whole group, or those of a device, whose name stands before the number and whose files on cgroup v1 have
+    /// an end of their own.
+    fn weights(
+        &mut self,
+        place: &str,
+        device: &str,
+        end: &str,
+        weight: Option<u16>,
+        leaf: Option<u16>,
+    ) -> Result<()> {
+        if let Some(weight) = weight.filter(|weight| *weight != 0) {
+            let place = format!("{place}.weight");
+            let scaled = weight::of_blkio(weight).ok_or_else(|| refuse(&place, "must be 10 to 1000"))?;
+            let own = format!("{device}{weight}");
+            // BFQ takes the weights of the specification as they are; io.weight, of the iocost model, has another range.
+            match self.v1 {
+                true => {
+                    self.write(&format!("blkio.bfq.weight{end}"), &place, &own, Missing::Next);
+                    self.put(&format!("blkio.weight{end}"), &place, &own);
+                }
+                false => {
+                    self.write("io.bfq.weight", &place, &own, Missing::Next);
+                    self.put("io.weight", &place, &format_args!("{device}{scaled}"));
+                }
+            }
+        }
+        if let Some(weight) = leaf.filter(|weight| *weight != 0) {
+            let place = format!("{place}.leafWeight");
+            if !self.v1 {
+                return Err(refuse_v2(&place));
+            }
+            self.put(&format!("blkio.leaf_weight{end}"), &place, &format_args!("{device}{weight}"));
+        }
+        Ok(())
+    }
+
     fn throttles(&mut self, list: &[ThrottleDevice], place: &str, key: &str, v1_file: &str) -> Result<()> {
         for (index, device) in list.iter().enumerate() {
             let place = format!("{place}[{index}]");
             let name = device_name(device.major, device.minor, &place)?;
             let rate = device.rate;
-            match (self.v1, rate) {
-                (true, 0) => self.default(v1_file, &place, &format_args!("{name} 0")),
-                (true, _) => self.put(v1_file, &place, &format_args!("{name} {rate}")),
-                (false, 0) => self.default("io.max", &place, &format_args!("{name} {key}=max")),
-                (false, _) => self.put("io.max", &place, &format_args!("{name} {key}={rate}")),
+            let missing = if rate == 0 { Missing::Skip } else { Missing::Fail };
+            let shown: &dyn Display = if rate == 0 { &"max" } else { &rate };
+            match self.v1 {
+                true => self.write(v1_file, &place, &format_args!("{name} {rate}"), missing),
+                false => self.write("io.max", &place, &format_args!("{name} {key}={shown}"), missing),
             }
         }
         Ok(())

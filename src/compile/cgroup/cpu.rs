@@ -3,6 +3,7 @@
 use super::{Compiler, Now, refuse, refuse_v2, weight};
 use crate::config::resources::Cpu;
 use crate::error::Result;
+use core::fmt::Display;
 
 impl Compiler {
     pub(super) fn cpu(&mut self, cpu: &Cpu<'_>, now: Now) -> Result<()> {
@@ -37,18 +38,17 @@ impl Compiler {
             }
         } else {
             // A single number leaves the period as it is; systemd, which is told as well, would take its own.
-            match (quota, period.or(quota.and(now.period))) {
+            let period = period.or(quota.and(now.period));
+            let (shown, place): (&dyn Display, _) = match (&quota, &now.quota) {
+                (Some(quota @ 0..), _) => (quota, "cpu.quota"),
+                (None, Some(quota)) => (quota, "cpu.period"),
+                _ => (&"max", "cpu.period"),
+            };
+            match (quota, period) {
+                (_, Some(period)) => self.put("cpu.max", place, &format_args!("{shown} {period}")),
+                (Some(..0), None) => self.default("cpu.max", "cpu.quota", shown),
+                (Some(_), None) => self.put("cpu.max", place, shown),
                 (None, None) => {}
-                (Some(..0), None) => self.default("cpu.max", "cpu.quota", &"max"),
-                (Some(quota), None) => self.put("cpu.max", "cpu.quota", &quota),
-                (Some(..0), Some(period)) => self.put("cpu.max", "cpu.period", &format_args!("max {period}")),
-                (Some(quota), Some(period)) => {
-                    self.put("cpu.max", "cpu.quota", &format_args!("{quota} {period}"))
-                }
-                (None, Some(period)) => match now.quota {
-                    Some(quota) => self.put("cpu.max", "cpu.period", &format_args!("{quota} {period}")),
-                    None => self.put("cpu.max", "cpu.period", &format_args!("max {period}")),
-                },
             }
         }
         let file = self.pick("cpu.max.burst", "cpu.cfs_burst_us");

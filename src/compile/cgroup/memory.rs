@@ -3,22 +3,33 @@
 use super::{Compiler, Now, refuse, refuse_v2};
 use crate::config::resources::Memory;
 use crate::error::Result;
+use crate::{texts, texts::Texts};
+
+/// The sizes, and their files on cgroup v1.
+static PLACES: Texts =
+    texts!["memory.limit", "memory.swap", "memory.reservation", "memory.kernel", "memory.kernelTCP"];
+static V1_FILES: Texts = texts![
+    "memory.limit_in_bytes",
+    "memory.memsw.limit_in_bytes",
+    "memory.soft_limit_in_bytes",
+    "memory.kmem.limit_in_bytes",
+    "memory.kmem.tcp.limit_in_bytes",
+];
 
 impl Compiler {
     pub(super) fn memory(&mut self, memory: &Memory, now: Now, update: bool) -> Result<()> {
-        let asked = |value: Option<i64>, place| match value {
-            None | Some(0) => Ok(None),
-            Some(value) if value < -1 => Err(refuse(place, "must be -1 or more")),
-            value => Ok(value),
-        };
-        let limit = asked(memory.limit, "memory.limit")?;
-        let swap = asked(memory.swap, "memory.swap")?;
-        let reservation = asked(memory.reservation, "memory.reservation")?;
-        let kernel = asked(memory.kernel, "memory.kernel")?;
-        let kernel_tcp = asked(memory.kernel_tcp, "memory.kernelTCP")?;
+        let mut sizes = [memory.limit, memory.swap, memory.reservation, memory.kernel, memory.kernel_tcp];
+        for (place, size) in PLACES.iter().zip(&mut sizes) {
+            if size.is_some_and(|size| size < -1) {
+                return Err(refuse(place, "must be -1 or more"));
+            }
+            *size = size.filter(|size| *size != 0);
+        }
+        let [limit, swap, reservation, kernel, kernel_tcp] = sizes;
         if memory.check_before_update == Some(true) {
-            let least = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
-            self.plan.memory_floor = [least(limit), least(swap)].into_iter().flatten().min();
+            // -1 is the greatest of all.
+            let least = limit.unwrap_or(-1).cast_unsigned().min(swap.unwrap_or(-1).cast_unsigned());
+            self.plan.memory_floor = Some(least).filter(|least| *least != u64::MAX);
         }
 
         if self.v1 {
@@ -31,14 +42,12 @@ impl Compiler {
                     "is memory and swap together, and must not be below memory.limit",
                 ));
             }
-            self.limit("memory.limit_in_bytes", "memory.limit", limit, "-1");
-            match (limit, swap) {
-                (Some(-1), None) => self.default("memory.memsw.limit_in_bytes", "memory.swap", &"-1"),
-                _ => self.limit("memory.memsw.limit_in_bytes", "memory.swap", swap, "-1"),
+            let swap = swap.or(limit.filter(|limit| *limit == -1));
+            for ((file, place), size) in
+                V1_FILES.iter().zip(PLACES.iter()).zip([limit, swap, reservation, kernel, kernel_tcp])
+            {
+                self.limit(file, place, size, "-1");
             }
-            self.limit("memory.soft_limit_in_bytes", "memory.reservation", reservation, "-1");
-            self.limit("memory.kmem.limit_in_bytes", "memory.kernel", kernel, "-1");
-            self.limit("memory.kmem.tcp.limit_in_bytes", "memory.kernelTCP", kernel_tcp, "-1");
             match memory.swappiness {
                 None => {}
                 Some(value @ 0..=100) => self.put("memory.swappiness", "memory.swappiness", &value),
@@ -68,8 +77,7 @@ impl Compiler {
         // config-linux.md counts memory and swap together, memory.swap.max swap alone.
         let ceiling =
             limit.or(now.memory.and_then(|bytes| i64::try_from(bytes).ok()).or(update.then_some(-1)));
-        match (swap, ceiling) {
-            (None, _) if limit == Some(-1) => self.default("memory.swap.max", "memory.swap", &"max"),
+        match (swap.or(limit.filter(|limit| *limit == -1)), ceiling) {
             (None, _) => {}
             (Some(-1), _) => self.default("memory.swap.max", "memory.swap", &"max"),
             (Some(_), None) => return Err(refuse("memory.swap", "cannot be set without memory.limit")),
@@ -90,7 +98,7 @@ impl Compiler {
     }
 
     /// A limit in bytes where -1 stands for none.
-    fn limit(&mut self, file: &str, place: &'static str, value: Option<i64>, none: &str) {
+    fn limit(&mut self, file: &str, place: &str, value: Option<i64>, none: &str) {
         match value {
             None => {}
             Some(-1) => self.default(file, place, &none),

@@ -192,7 +192,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
     for (file, place, list) in
         [("cpuset.cpus", "cpu.cpus", &resources.cpu.cpus), ("cpuset.mems", "cpu.mems", &resources.cpu.mems)]
     {
-        if list.bytes().any(|byte| !byte.is_ascii_digit() && !b",- \n".contains(&byte)) {
+        if !list.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b',' | b'-' | b' ' | b'\n')) {
             return Err(refuse(place, "must be a list of numbers and ranges, such as 0-3,7"));
         }
         if !list.trim_ascii().is_empty() {
@@ -210,10 +210,9 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
             return Err(refuse("rdma", "a device name must not be empty nor hold white space"));
         }
         let mut line = String::from(*device);
-        for (key, value) in [(" hca_handle=", limit.hca_handles), (" hca_object=", limit.hca_objects)] {
+        for (key, value) in [("hca_handle", limit.hca_handles), ("hca_object", limit.hca_objects)] {
             if let Some(value) = value {
-                line.push_str(key);
-                line.push_str(&format!("{value}"));
+                line = format!("{line} {key}={value}");
             }
         }
         if line.len() > device.len() {
@@ -284,9 +283,9 @@ impl Compiler {
             for (file, value) in exceptions {
                 self.put(file, "devices", &value);
             }
-        } else if !devices.is_everything() {
-            let program =
-                devices.program().map_err(|_| refuse("devices", "too many rules for one program"))?;
+        } else if let Some(program) =
+            devices.program().map_err(|_| refuse("devices", "too many rules for one program"))?
+        {
             self.plan.devices = Some(program.into_iter().map(device::Insn::encode).collect());
         }
         Ok(())
@@ -295,10 +294,9 @@ impl Compiler {
     fn hugepages(&mut self, limits: &[HugepageLimit<'_>]) -> Result<()> {
         for (index, limit) in limits.iter().enumerate() {
             let size = limit.page_size;
-            let digits = size.strip_suffix("KB").or(size.strip_suffix("MB")).or(size.strip_suffix("GB"));
-            if !digits.is_some_and(|n| {
-                !n.is_empty() && !n.starts_with('0') && n.bytes().all(|b| b.is_ascii_digit())
-            }) {
+            if !matches!(size.as_bytes(), [b'1'..=b'9', digits @ .., b'K' | b'M' | b'G', b'B']
+                if digits.iter().all(u8::is_ascii_digit))
+            {
                 return Err(refuse(
                     &format!("hugepageLimits[{index}].pageSize"),
                     "must be a size as the kernel spells it: 64KB, 2MB, 1GB",
@@ -306,10 +304,10 @@ impl Compiler {
             }
             let place = format!("hugepageLimits[{index}]");
             let file = self.pick("max", "limit_in_bytes");
-            let value = limit.limit;
-            self.put(&format!("hugetlb.{size}.{file}"), &place, &value);
             // Reservations are limited apart since Linux 5.7; before that the first file counts them by their faults.
-            self.default(&format!("hugetlb.{size}.rsvd.{file}"), &place, &value);
+            for (what, missing) in [("", Missing::Fail), ("rsvd.", Missing::Skip)] {
+                self.write(&format!("hugetlb.{size}.{what}{file}"), &place, &limit.limit, missing);
+            }
         }
         Ok(())
     }
@@ -346,7 +344,7 @@ impl Compiler {
     /// A file of cgroup v2 named outright. Only its form is looked at; the kernel judges the value.
     fn unified(&mut self, file: &str, value: &str, v1: Controllers) -> Result<()> {
         let place = format!("unified[{}]", Quoted(file));
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let Some((controller, rest)) = file.split_once('.') else {
             return Err(refuse(&place, "must be the name of a cgroup v2 file, such as memory.high"));
         };

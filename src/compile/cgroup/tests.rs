@@ -217,7 +217,7 @@ fn what_cgroup_v2_does_not_have_is_refused_by_name() {
         (r#"{"blockIO": {"leafWeight": 10}}"#, "blockIO.leafWeight"),
         (
             r#"{"blockIO": {"weightDevice": [{"major": 1, "minor": 1, "leafWeight": 10}]}}"#,
-            "blockIO.weightDevice[0]",
+            "blockIO.weightDevice[0].leafWeight",
         ),
         (r#"{"network": {"classID": 1}}"#, "network.classID"),
         (r#"{"network": {"priorities": [{"name": "eth0", "priority": 1}]}}"#, "network.priorities[0]"),

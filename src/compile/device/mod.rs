@@ -67,28 +67,37 @@ impl Rule {
     }
 }
 
-/// Granted bits of one major (or of all that have no row of their own).
+/// Granted bits of one major.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
+    /// `None` for all majors that have no row of their own.
+    major: Option<u32>,
     /// For minors that are not listed.
     other: u8,
     /// Listed minors, ascending, each with bits that differ from `other`.
     minors: Vec<(u32, u8)>,
 }
 
-/// Granted bits of one type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Table {
-    other: Row,
-    /// Listed majors, ascending, each with a row that differs from `other`.
-    majors: Vec<(u32, Row)>,
+impl Row {
+    fn bits(&self, minor: Option<u32>) -> u8 {
+        let listed = self.minors.iter().find(|(listed, _)| Some(*listed) == minor);
+        listed.map_or(self.other, |(_, bits)| *bits)
+    }
 }
 
-/// What the rules come to.
+/// What the rules come to: the rows of each type, first that of all other majors, then, ascending, those that differ from it.
 #[derive(Debug)]
 pub struct Devices {
-    block: Table,
-    char: Table,
+    block: Vec<Row>,
+    char: Vec<Row>,
+}
+
+/// The bits, where every device of a type has the same.
+fn uniform(rows: &[Row]) -> Option<u8> {
+    match rows {
+        [row] if row.minors.is_empty() => Some(row.other),
+        _ => None,
+    }
 }
 
 /// Folds the rules of config.json, with deny-all before and the default devices after them. `nodes` may be made in any case: block
@@ -160,7 +169,7 @@ fn row(rules: &[Rule], kind: u8, major: Option<u32>) -> Row {
             minors.push((minor, bits));
         }
     }
-    Row { other, minors }
+    Row { major, other, minors }
 }
 
 /// The numbers that the rules for a kind have, sorted, each once.
@@ -176,16 +185,16 @@ fn numbers(rules: &[Rule], kind: u8, number: &dyn Fn(&Rule) -> Option<u32>) -> V
     numbers
 }
 
-fn table(rules: &[Rule], kind: u8) -> Table {
-    let other = row(rules, kind, None);
-    let mut majors = Vec::new();
+fn table(rules: &[Rule], kind: u8) -> Vec<Row> {
+    let mut rows = Vec::from([row(rules, kind, None)]);
     for major in numbers(rules, kind, &|rule| rule.major) {
         let row = row(rules, kind, Some(major));
-        if row != other {
-            majors.push((major, row));
+        let same = |other: &Row| other.other == row.other && other.minors == row.minors;
+        if !rows.first().is_some_and(same) {
+            rows.push(row);
         }
     }
-    Table { other, majors }
+    rows
 }
 
 /// One eBPF instruction (linux/bpf.h, struct bpf_insn).
@@ -230,20 +239,15 @@ const ACCESS: u8 = 3;
 const MAJOR: u8 = 4;
 const MINOR: u8 = 5;
 
-/// Where a jump goes before distances are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    /// Nowhere: not a jump, or one that is final.
-    None,
-    /// The verdict on these granted bits.
-    Leaf(u8),
-    /// A label.
-    Label(usize),
-}
+/// Labels are numbers, where a jump goes before distances are known: those up to [`ALL`] are the verdicts on so many granted bits.
+const GRANT: usize = ALL as usize;
+const DENY: usize = 0;
+/// For what is not a jump.
+const NOWHERE: usize = usize::MAX;
 
 /// Code being written.
 struct Assembler {
-    code: Vec<(Insn, Target)>,
+    code: Vec<(Insn, usize)>,
     /// Position of each label.
     labels: Vec<usize>,
     /// Bits that were granted by the first test and need no further one.
@@ -251,12 +255,17 @@ struct Assembler {
 }
 
 impl Assembler {
-    fn push(&mut self, code: u8, dst: u8, imm: u32, target: Target) {
-        self.code.push((Insn { code, dst, src: 0, off: 0, imm: imm.cast_signed() }, target));
+    fn push(&mut self, code: u8, dst: u8, imm: u32, label: usize) {
+        self.code.push((Insn { code, dst, src: 0, off: 0, imm: imm.cast_signed() }, label));
     }
 
     fn load(&mut self, code: u8, dst: u8, off: i16) {
-        self.code.push((Insn { code, dst, src: CONTEXT, off, imm: 0 }, Target::None));
+        self.code.push((Insn { code, dst, src: CONTEXT, off, imm: 0 }, NOWHERE));
+    }
+
+    /// The verdict on bits.
+    fn verdict(&self, bits: u8) -> usize {
+        if bits == self.floor { DENY } else { usize::from(bits) }
     }
 
     fn label(&mut self) -> usize {
@@ -271,15 +280,15 @@ impl Assembler {
         }
     }
 
-    /// Goes to the verdict on `bits`, which is what all that is left comes to.
-    fn finish(&mut self, bits: u8) {
+    /// Goes to a verdict, which is what all that is left comes to.
+    fn finish(&mut self, verdict: usize) {
         match self.code.last() {
             // The jump that stands here already serves those who come by a label, too.
-            Some((Insn { code: JA, .. }, Target::Leaf(same))) if *same == bits => {
+            Some((Insn { code: JA, .. }, same)) if *same == verdict => {
                 let here = self.code.len();
                 self.labels.iter_mut().filter(|at| **at == here).for_each(|at| *at = here.saturating_sub(1));
             }
-            _ => self.push(JA, 0, 0, Target::Leaf(bits)),
+            _ => self.push(JA, 0, 0, verdict),
         }
     }
 
@@ -293,33 +302,35 @@ impl Assembler {
                 .take_while(|((minor, same), expected)| minor == expected && *same == bits)
                 .count();
             let last = first.saturating_add(u32::try_from(run).unwrap_or(1)).saturating_sub(1);
+            let verdict = self.verdict(bits);
             match (first, run) {
-                (_, 1) => self.push(JEQ, MINOR, first, Target::Leaf(bits)),
-                (0, _) => self.push(JLE, MINOR, last, Target::Leaf(bits)),
+                (_, 1) => self.push(JEQ, MINOR, first, verdict),
+                (0, _) => self.push(JLE, MINOR, last, verdict),
                 _ => {
                     let below = self.label();
-                    self.push(JLT, MINOR, first, Target::Label(below));
-                    self.push(JLE, MINOR, last, Target::Leaf(bits));
+                    self.push(JLT, MINOR, first, below);
+                    self.push(JLE, MINOR, last, verdict);
                     self.place(below);
                 }
             }
             rest = rest.get(run..).unwrap_or_default();
         }
-        self.finish(row.other);
+        self.finish(self.verdict(row.other));
     }
 
     /// Majors of one verdict first, one test each; then those with minors, the last of which falls through.
-    fn table(&mut self, table: &Table) {
-        for (major, row) in table.majors.iter().filter(|(_, row)| row.minors.is_empty()) {
-            self.push(JEQ, MAJOR, *major, Target::Leaf(row.other));
+    fn table(&mut self, rows: &[Row]) {
+        let [other, majors @ ..] = rows else { return };
+        for row in majors.iter().filter(|row| row.minors.is_empty()) {
+            self.push(JEQ, MAJOR, row.major.unwrap_or_default(), self.verdict(row.other));
         }
-        for (major, row) in table.majors.iter().filter(|(_, row)| !row.minors.is_empty()) {
+        for row in majors.iter().filter(|row| !row.minors.is_empty()) {
             let next = self.label();
-            self.push(JNE, MAJOR, *major, Target::Label(next));
+            self.push(JNE, MAJOR, row.major.unwrap_or_default(), next);
             self.row(row);
             self.place(next);
         }
-        self.row(&table.other);
+        self.row(other);
     }
 
     /// Writes the verdicts behind the code and fills in the distances.
@@ -327,26 +338,20 @@ impl Assembler {
     /// Verdicts on some bits come first, each a block that denies if one more bit is asked for; then the denial, which falls
     /// into the exit. r0 is 1 from the start, so that a grant is the exit alone.
     fn link(mut self) -> Result<Vec<Insn>, TooLong> {
-        let denied = |bits: u8, floor: u8| bits == 0 || bits == floor;
-        let mut partial: Vec<u8> = Vec::new();
-        for (_, target) in &self.code {
-            if let Target::Leaf(bits) = *target
-                && !denied(bits, self.floor)
-                && bits != ALL
-                && !partial.contains(&bits)
-            {
-                partial.push(bits);
+        let mut partial: Vec<usize> = Vec::new();
+        for (_, label) in &self.code {
+            if (DENY + 1..GRANT).contains(label) && !partial.contains(label) {
+                partial.push(*label);
             }
         }
         // The verdict that the code ends with goes next, so that it needs no jump.
-        if let Some((Insn { code: JA, .. }, Target::Leaf(bits))) = self.code.last().copied() {
-            let last = partial.iter().position(|other| *other == bits);
+        if let Some((Insn { code: JA, .. }, verdict)) = self.code.last().copied() {
+            let last = partial.iter().position(|other| *other == verdict);
             if let Some(at) = last {
                 partial.swap(0, at);
             }
-            if last.is_some() || (denied(bits, self.floor) && partial.is_empty()) {
-                while matches!(self.code.last(), Some((Insn { code: JA, .. }, Target::Leaf(same))) if *same == bits)
-                {
+            if last.is_some() || (verdict == DENY && partial.is_empty()) {
+                while matches!(self.code.last(), Some((Insn { code: JA, .. }, same)) if *same == verdict) {
                     self.code.pop();
                 }
             }
@@ -354,32 +359,23 @@ impl Assembler {
         let end = self.code.len();
         // What falls off the end is denied, unless a block of a verdict stands there.
         let falls = !matches!(self.code.last(), Some((Insn { code: JA, .. }, _)));
-        let mut blocks = [0; ALL as usize];
-        for bits in &partial {
-            if let Some(block) = blocks.get_mut(usize::from(*bits)) {
-                *block = self.code.len();
-            }
-            self.push(JSET, ACCESS, u32::from(ALL & !bits), Target::Leaf(0));
-            self.finish(ALL);
+        self.labels.iter_mut().for_each(|at| *at = end.min(*at));
+        for verdict in &partial {
+            self.place(*verdict);
+            let bits = u32::try_from(*verdict).unwrap_or_default();
+            self.push(JSET, ACCESS, u32::from(ALL) & !bits, DENY);
+            self.finish(GRANT);
         }
-        let denial = self.code.len();
-        let denies = |target: &Target| matches!(target, Target::Leaf(bits) if denied(*bits, self.floor));
-        if falls || end < denial || self.code.iter().any(|(_, target)| denies(target)) {
-            self.push(MOV, VERDICT, 0, Target::None);
+        self.place(DENY);
+        if falls || end < self.code.len() || self.code.iter().any(|(_, label)| *label == DENY) {
+            self.push(MOV, VERDICT, 0, NOWHERE);
         }
-        let grant = self.code.len();
-        self.push(EXIT, 0, 0, Target::None);
+        self.place(GRANT);
+        self.push(EXIT, 0, 0, NOWHERE);
 
         let mut linked = Vec::with_capacity(self.code.len());
-        for (at, (mut insn, target)) in self.code.iter().copied().enumerate() {
-            let to = match target {
-                Target::None => None,
-                Target::Label(label) => self.labels.get(label).map(|to| (*to).min(end)),
-                Target::Leaf(ALL) => Some(grant),
-                Target::Leaf(bits) if denied(bits, self.floor) => Some(denial),
-                Target::Leaf(bits) => blocks.get(usize::from(bits)).copied(),
-            };
-            if let Some(to) = to {
+        for (at, (mut insn, label)) in self.code.into_iter().enumerate() {
+            if let Some(to) = self.labels.get(label) {
                 insn.off = i16::try_from(to.saturating_sub(at).saturating_sub(1)).map_err(|_| TooLong)?;
             }
             linked.push(insn);
@@ -393,101 +389,74 @@ impl Assembler {
 pub struct TooLong;
 
 impl Devices {
-    /// Whether every access to every device is granted, so that no program is needed.
-    pub fn is_everything(&self) -> bool {
-        let all = |table: &Table| {
-            table.majors.is_empty() && table.other.minors.is_empty() && table.other.other == ALL
-        };
-        all(&self.block) && all(&self.char)
-    }
-
     /// The same as writes to cgroup v1's `devices.deny` and `devices.allow`. There a list of exceptions is added to "nothing"
     /// or taken from "everything"; an exception cannot itself have one, which is the case that gives `None`.
     pub fn exceptions(&self) -> Option<Vec<(&'static str, String)>> {
-        let from_all = self.block.other.other == ALL && self.char.other.other == ALL;
+        let from_all =
+            [&self.block, &self.char].iter().all(|rows| rows.first().is_some_and(|row| row.other == ALL));
         let (start, file) = match from_all {
             true => ("devices.allow", "devices.deny"),
             false => ("devices.deny", "devices.allow"),
         };
         let mut writes = alloc::vec![(start, String::from("a"))];
-        let turned = |bits: u8| if from_all { ALL & !bits } else { bits };
-        for (letter, table) in [('b', &self.block), ('c', &self.char)] {
-            let mut put = |major: Option<u32>, minor: Option<u32>, bits: u8| {
-                if bits == 0 {
-                    return;
-                }
-                let mut line = format!("{letter} ");
-                for (number, end) in [(major, ':'), (minor, ' ')] {
-                    match number {
-                        Some(number) => line.push_str(&format!("{number}{end}")),
-                        None => line.extend(['*', end]),
+        for (letter, rows) in [('b', &self.block), ('c', &self.char)] {
+            let wild = rows.first().map_or(&[][..], |row| &row.minors);
+            let mut told: Vec<(Option<u32>, Option<u32>, u8)> = Vec::new();
+            let mut tell = |row: &Row, minor: Option<u32>| {
+                let bits = row.bits(minor);
+                let bits = if from_all { ALL & !bits } else { bits };
+                let mut covered = bits == 0;
+                for (major, other, wider) in &told {
+                    if (major.is_none() || *major == row.major) && (other.is_none() || *other == minor) {
+                        covered |= *wider == bits;
+                        if wider & !bits != 0 {
+                            return None;
+                        }
                     }
                 }
-                let letters = [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')];
-                line.extend(letters.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, letter)| *letter));
-                writes.push((file, line));
+                if !covered {
+                    told.push((row.major, minor, bits));
+                    let shown = |number: Option<u32>| number.map_or("*".into(), |number| format!("{number}"));
+                    let mut line = format!("{letter} {}:{} ", shown(row.major), shown(minor));
+                    for (bit, letter) in [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')] {
+                        if bits & bit != 0 {
+                            line.push(letter);
+                        }
+                    }
+                    writes.push((file, line));
+                }
+                Some(())
             };
-            let any = turned(table.other.other);
-            put(None, None, any);
-            for (minor, bits) in &table.other.minors {
-                if turned(*bits) & any != any {
-                    return None;
-                }
-                put(None, Some(*minor), turned(*bits));
-            }
-            for (major, row) in &table.majors {
-                let base = turned(row.other);
-                if base & any != any {
-                    return None;
-                }
-                if base != any {
-                    put(Some(*major), None, base);
-                }
-                let wild = |minor: u32| table.other.minors.iter().find(|(other, _)| *other == minor);
-                for (minor, bits) in &row.minors {
-                    let least = base | wild(*minor).map_or(0, |(_, bits)| turned(*bits));
-                    if turned(*bits) & least != least {
-                        return None;
+            for row in rows {
+                tell(row, None)?;
+                for minors in [&row.minors[..], wild] {
+                    for (minor, _) in minors {
+                        tell(row, Some(*minor))?;
                     }
-                    put(Some(*major), Some(*minor), turned(*bits));
-                }
-                let listed = |minor: u32| row.minors.iter().any(|(other, _)| *other == minor);
-                let strays = |(minor, bits): &(u32, u8)| !listed(*minor) && turned(*bits) & !base != 0;
-                if table.other.minors.iter().any(strays) {
-                    return None;
                 }
             }
         }
         Some(writes)
     }
 
-    /// The program: r0 is 1 to grant, 0 to deny.
-    pub fn program(&self) -> Result<Vec<Insn>, TooLong> {
+    /// The program: r0 is 1 to grant, 0 to deny. None is needed where every access to every device is granted.
+    pub fn program(&self) -> Result<Option<Vec<Insn>>, TooLong> {
         // What is granted everywhere, and whether there is a place where it is some access but not all.
         let (mut floor, mut partial) = (ALL, false);
-        let mut look = |row: &Row| {
+        let (mut majors, mut minors) = (false, false);
+        for row in self.block.iter().chain(&self.char) {
+            majors |= row.major.is_some();
+            minors |= !row.minors.is_empty();
             for (_, bits) in row.minors.iter().chain([&(0, row.other)]) {
                 floor &= bits;
                 partial |= *bits != 0 && *bits != ALL;
             }
-        };
-        for table in [&self.block, &self.char] {
-            look(&table.other);
-            table.majors.iter().for_each(|(_, row)| look(row));
         }
-        let mut asm = Assembler { code: Vec::new(), labels: Vec::new(), floor };
         if floor == ALL {
-            asm.push(MOV, VERDICT, 1, Target::None);
-            asm.push(EXIT, 0, 0, Target::None);
-            return Ok(asm.code.into_iter().map(|(insn, _)| insn).collect());
+            return Ok(None);
         }
+        let mut asm = Assembler { code: Vec::new(), labels: Vec::from([usize::MAX; GRANT + 1]), floor };
         let split = self.block != self.char;
-        let plain = |table: &Table| table.other.minors.is_empty() && table.majors.is_empty();
-        let tables: &[&Table] = if split { &[&self.block, &self.char] } else { &[&self.char] };
-        let minors = tables.iter().any(|table| {
-            !table.other.minors.is_empty() || table.majors.iter().any(|(_, row)| !row.minors.is_empty())
-        });
-
         // struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; }, access in the upper half of access_type.
         let (upper, lower) = if cfg!(target_endian = "big") { (0, 2) } else { (2, 0) };
         if split {
@@ -496,41 +465,44 @@ impl Devices {
         if partial || floor != 0 {
             asm.load(LOAD_HALF, ACCESS, upper);
         }
-        if tables.iter().any(|table| !table.majors.is_empty()) {
+        if majors {
             asm.load(LOAD_WORD, MAJOR, 4);
         }
         if minors {
             asm.load(LOAD_WORD, MINOR, 8);
         }
-        asm.push(MOV, VERDICT, 1, Target::None);
+        asm.push(MOV, VERDICT, 1, NOWHERE);
         match floor {
             0 => {}
-            MKNOD => asm.push(JLE, ACCESS, MKNOD.into(), Target::Leaf(ALL)),
+            MKNOD => asm.push(JLE, ACCESS, MKNOD.into(), GRANT),
             _ => {
                 let beyond = asm.label();
-                asm.push(JSET, ACCESS, u32::from(ALL & !floor), Target::Label(beyond));
-                asm.finish(ALL);
+                asm.push(JSET, ACCESS, u32::from(ALL & !floor), beyond);
+                asm.finish(GRANT);
                 asm.place(beyond);
             }
         }
-        match split {
-            false => asm.table(&self.char),
-            true if plain(&self.block) => {
-                asm.push(JNE, TYPE, CHAR.into(), Target::Leaf(self.block.other.other));
-                asm.table(&self.char);
+        if !split {
+            asm.table(&self.char);
+            return asm.link().map(Some);
+        }
+        let (kind, rows, others) = match (uniform(&self.block), uniform(&self.char)) {
+            (None, Some(_)) => (BLOCK, &self.block, &self.char),
+            _ => (CHAR, &self.char, &self.block),
+        };
+        match uniform(others) {
+            Some(bits) => {
+                asm.push(JNE, TYPE, kind.into(), asm.verdict(bits));
+                asm.table(rows);
             }
-            true if plain(&self.char) => {
-                asm.push(JNE, TYPE, BLOCK.into(), Target::Leaf(self.char.other.other));
-                asm.table(&self.block);
-            }
-            true => {
-                let block = asm.label();
-                asm.push(JNE, TYPE, CHAR.into(), Target::Label(block));
-                asm.table(&self.char);
-                asm.place(block);
-                asm.table(&self.block);
+            None => {
+                let next = asm.label();
+                asm.push(JNE, TYPE, kind.into(), next);
+                asm.table(rows);
+                asm.place(next);
+                asm.table(others);
             }
         }
-        asm.link()
+        asm.link().map(Some)
     }
 }
