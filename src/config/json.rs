@@ -232,7 +232,7 @@ impl<V: Copy> Clone for Map<'_, V> {
 impl<'a, V> Map<'a, V> {
     /// The value under a name.
     pub fn get(&self, name: &str) -> Option<&V> {
-        let at = self.0.binary_search_by(|(have, _)| (*have).cmp(name)).ok()?;
+        let at = place_in(&self.0, name).ok()?;
         self.0.get(at).map(|(_, value)| value)
     }
 
@@ -257,10 +257,25 @@ impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
         value.object()
     }
     fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
-        let Err(at) = self.0.binary_search_by(|(have, _)| (*have).cmp(name)) else { return Next::Duplicate };
-        self.0.0.insert(at, (name, V::default()));
-        self.0.0.get_mut(at).map_or(Next::Unknown, |(_, value)| Next::New(value))
+        let Err(at) = place_in(&self.0, name) else { return Next::Duplicate };
+        self.0.push((name, V::default()));
+        last_to(&mut self.0.0, at).map_or(Next::Unknown, |(_, value)| Next::New(value))
     }
+}
+
+/// The place of a name among entries sorted by name, or where it would go. The linker keeps one for all values of one size.
+#[inline(never)]
+fn place_in<V>(entries: &[(&str, V)], name: &str) -> core::result::Result<usize, usize> {
+    entries.binary_search_by(|(have, _)| (*have).cmp(name))
+}
+
+/// Moves the last entry to a place before, where it is then.
+#[inline(never)]
+fn last_to<V>(entries: &mut [V], place: usize) -> Option<&mut V> {
+    for at in (place..entries.len().saturating_sub(1)).rev() {
+        entries.swap(at, at.saturating_add(1));
+    }
+    entries.get_mut(place)
 }
 
 /// What is read, and what was first found wrong in it. The visitors never fail, but for the syntax: serde_json would make an error
