@@ -92,7 +92,7 @@ pub struct Root {
 }
 
 /// One mount.
-#[derive(Debug)]
+#[derive(Debug, Default, Clone, Copy)]
 pub struct Mount {
     pub kind: MountKind,
     /// Absolute host path for a bind; the file system's source otherwise.
@@ -154,9 +154,10 @@ impl Mount {
 pub const MODE_BELOW: &str = "mode=0000";
 
 /// What is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum MountKind {
     /// A new instance of a file system.
+    #[default]
     Filesystem,
     /// cgroup2, which has fallbacks: a host without cgroups, a user namespace that may not mount it.
     Cgroup,
@@ -188,7 +189,7 @@ impl AttrChange {
 }
 
 /// An id-mapped mount: finished map text, or empty to use the container's own user namespace.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct IdMap {
     pub uid_map: &'static [u8],
     pub gid_map: &'static [u8],

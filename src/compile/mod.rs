@@ -108,20 +108,23 @@ pub fn surroundings(linux: &Linux<'_>, allow_unknown_syscalls: bool, process: &m
         let options = seccomp::Options { allow_unknown: allow_unknown_syscalls };
         let filter =
             seccomp::compile("config.json: linux.seccomp.", profile, &seccomp::table::NATIVE, options)?;
+        let mut unknown = Vec::new();
+        for name in filter.unknown {
+            unknown.push(&*String::from(name).leak());
+        }
         process.seccomp = Some(Filter {
             program: filter.program.leak(),
             flags: filter.flags,
             default_flags: filter.default_flags,
-            unknown: filter
-                .unknown
-                .into_iter()
-                .map(|name| &*String::from(name).leak())
-                .collect::<Vec<_>>()
-                .leak(),
+            unknown: unknown.leak(),
         });
     }
-    process.personality = linux.personality.as_ref().map(process::personality).transpose()?;
-    process.memory_policy = linux.memory_policy.as_ref().map(process::memory_policy).transpose()?;
+    if let Some(asked) = &linux.personality {
+        process.personality = Some(process::personality(asked)?);
+    }
+    if let Some(asked) = &linux.memory_policy {
+        process.memory_policy = Some(process::memory_policy(asked)?);
+    }
     Ok(())
 }
 

@@ -130,42 +130,33 @@ pub fn cgroups_v1(mounts: &mut Vec<Mount>, mount_label: &str, own: &[(&str, &str
     if own.is_empty() {
         return;
     }
-    for mount in core::mem::take(mounts) {
-        let is_cgroup = mount.kind == MountKind::Cgroup;
-        mounts.push(mount);
-        let Some(top) = mounts.last_mut().filter(|_| is_cgroup) else { continue };
-        let new = |kind, source: &str, name: &str| Mount {
-            kind,
-            source: cstring(source),
-            target: cstring(&format!("{}/{name}", top.target.to_string_lossy())),
-            fstype: c"",
-            flags: top.flags,
-            data: c"",
-            attr: top.attr,
-            tree_attr: top.tree_attr,
-            propagation: top.propagation,
-            idmap: None,
-            label: c"",
-            copy_up: false,
-            mode_below: false,
-            late_readonly: false,
-            source_nofollow: true,
-            no_symlinks: top.no_symlinks,
-            target_nofollow: top.target_nofollow,
-            index: top.index,
-        };
-        let mut below = Vec::new();
-        for (name, path) in own {
-            below.push(new(MountKind::Bind, path, name));
-            let links = name.split(',').filter(|one| one != name);
-            below.extend(links.map(|one| new(MountKind::CopySymlink, name, one)));
+    for mut mount in core::mem::take(mounts) {
+        let cgroup = mount;
+        if cgroup.kind != MountKind::Cgroup {
+            mounts.push(mount);
+            continue;
         }
-        top.kind = MountKind::Filesystem;
-        top.fstype = cstring("tmpfs");
-        top.data = labelled(mount_label, "mode=755");
-        top.late_readonly = top.flags & MS_RDONLY != 0;
-        top.flags &= !MS_RDONLY;
-        mounts.append(&mut below);
+        mount.kind = MountKind::Filesystem;
+        mount.fstype = c"tmpfs";
+        mount.data = labelled(mount_label, "mode=755");
+        mount.late_readonly = mount.flags & MS_RDONLY != 0;
+        mount.flags &= !MS_RDONLY;
+        mounts.push(mount);
+        let mut below = |kind, source: &str, name: &str| {
+            let mut below = cgroup;
+            below.kind = kind;
+            below.source = cstring(source);
+            below.target = cstring(&format!("{}/{name}", cgroup.target.to_string_lossy()));
+            (below.fstype, below.data) = (c"", c"");
+            below.source_nofollow = true;
+            mounts.push(below);
+        };
+        for (name, path) in own {
+            below(MountKind::Bind, path, name);
+            for one in name.split(',').filter(|one| one != name) {
+                below(MountKind::CopySymlink, name, one);
+            }
+        }
     }
 }
 
@@ -206,7 +197,9 @@ fn compile(
         (true, false) => MountKind::Remount,
         (false, true) if seen.tree_bind => MountKind::TreeBind,
         (false, true) => MountKind::Bind,
-        (false, false) if matches!(fstype, "" | "none") && seen.propagation != 0 => MountKind::Propagation,
+        (false, false) if matches!(fstype, "" | "none") && seen.mount.propagation != 0 => {
+            MountKind::Propagation
+        }
         (false, false) if fstype.is_empty() => {
             return Err(refuse("type must be given where options do not say bind"));
         }
@@ -219,13 +212,13 @@ fn compile(
         return Err(refuse("source must be given for a bind"));
     }
     let tmpfs = kind == MountKind::Filesystem && fstype == "tmpfs";
-    if seen.copy_up && !tmpfs {
+    if seen.mount.copy_up && !tmpfs {
         return Err(refuse("tmpcopyup is for tmpfs"));
     }
-    if (seen.copy_symlink || seen.source_nofollow) && !binds {
+    if (seen.copy_symlink || seen.mount.source_nofollow) && !binds {
         return Err(refuse("copy-symlink and src-nofollow are for binds"));
     }
-    if seen.copy_symlink && (seen.source_nofollow || seen.target_nofollow) {
+    if seen.copy_symlink && (seen.mount.source_nofollow || seen.mount.target_nofollow) {
         return Err(refuse("copy-symlink goes without src-nofollow and dest-nofollow"));
     }
     if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
@@ -237,7 +230,7 @@ fn compile(
     if seen.superblock != 0 && (binds || kind == MountKind::BindRemount) {
         plan.warnings.push(format!("config.json: mounts[{index}] {}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind", Quoted(mount.destination)));
     }
-    let tree = !seen.tree_attr.is_empty();
+    let tree = !seen.mount.tree_attr.is_empty();
     if tree && !binds && kind != MountKind::BindRemount && kind != MountKind::Filesystem {
         return Err(refuse("recursive flags (rro and its like) need a mount of its own"));
     }
@@ -251,7 +244,7 @@ fn compile(
         return Err(refuse("the root cannot be a procfs or sysfs"));
     }
 
-    let idmap = idmap(mount, &seen, binds, user_namespace).map_err(refuse)?;
+    idmap(mount, &mut seen, binds, user_namespace).map_err(refuse)?;
     // The kernel labels the files of procfs and sysfs one by one. The queues of an ipc namespace have their context already.
     let label = match kind {
         MountKind::Filesystem if !matches!(fstype, "proc" | "sysfs") => config.linux.mount_label,
@@ -276,26 +269,18 @@ fn compile(
         _ if mount.source.is_empty() => cstring(if fstype.is_empty() { "none" } else { fstype }),
         _ => cstring(mount.source),
     };
-    plan.mounts.push(Mount {
-        kind,
-        source,
-        target,
-        fstype: cstring(if kind == MountKind::Cgroup { "cgroup2" } else { fstype }),
-        flags: seen.flags | seen.superblock,
-        data: labelled(context, &seen.data),
-        attr: seen.attr,
-        tree_attr: seen.tree_attr,
-        propagation: seen.propagation,
-        idmap,
-        label: cstring(label),
-        copy_up: seen.copy_up,
-        mode_below,
-        late_readonly: false,
-        source_nofollow: seen.source_nofollow,
-        no_symlinks,
-        target_nofollow: seen.target_nofollow,
-        index,
-    });
+    let made = &mut seen.mount;
+    made.kind = kind;
+    made.source = source;
+    made.target = target;
+    made.fstype = cstring(if kind == MountKind::Cgroup { "cgroup2" } else { fstype });
+    made.flags |= seen.superblock;
+    made.data = labelled(context, &seen.data);
+    made.label = cstring(label);
+    made.mode_below = mode_below;
+    made.no_symlinks = no_symlinks;
+    made.index = index;
+    plan.mounts.push(seen.mount);
     Ok(())
 }
 
@@ -311,10 +296,10 @@ pub fn labelled(label: &str, data: &str) -> &'static CStr {
 /// `uidMappings` and `gidMappings` of a mount.
 fn idmap(
     mount: &config::Mount<'_>,
-    seen: &Seen,
+    seen: &mut Seen,
     binds: bool,
     user_namespace: bool,
-) -> core::result::Result<Option<IdMap>, &'static str> {
+) -> core::result::Result<(), &'static str> {
     let (uids, gids) = match (&mount.uid_mappings, &mount.gid_mappings) {
         (Some(uids), Some(gids)) if !uids.is_empty() && !gids.is_empty() => (&uids[..], &gids[..]),
         (Some(uids), Some(gids)) if uids.is_empty() && gids.is_empty() => (&[][..], &[][..]),
@@ -323,7 +308,7 @@ fn idmap(
     };
     let asked = seen.idmap || seen.tree_idmap;
     if uids.is_empty() && !asked {
-        return Ok(None);
+        return Ok(());
     }
     if !binds {
         return Err("only binds can be id-mapped");
@@ -331,31 +316,27 @@ fn idmap(
     if uids.is_empty() && !user_namespace {
         return Err("idmap needs uidMappings and gidMappings, or a user namespace of the container");
     }
-    Ok(Some(IdMap {
+    seen.mount.idmap = Some(IdMap {
         uid_map: super::namespaces::map_text(uids).ok_or("has more id ranges than the kernel takes (340)")?,
         gid_map: super::namespaces::map_text(gids).ok_or("has more id ranges than the kernel takes (340)")?,
         recursive: seen.tree_idmap,
-    }))
+    });
+    Ok(())
 }
 
 /// The options of one mount, added up. A later option overrides an earlier one.
 #[derive(Default)]
 struct Seen {
-    flags: u32,
+    /// What they make of the mount at once.
+    mount: Mount,
     superblock: u32,
-    attr: AttrChange,
-    tree_attr: AttrChange,
-    propagation: u32,
     data: String,
     bind: bool,
     tree_bind: bool,
     remount: bool,
     idmap: bool,
     tree_idmap: bool,
-    copy_up: bool,
     copy_symlink: bool,
-    source_nofollow: bool,
-    target_nofollow: bool,
 }
 
 impl Seen {
@@ -371,29 +352,29 @@ impl Seen {
             Effect::None => {}
             Effect::Set(flag, attr) => {
                 if flag & ATIMES != 0 {
-                    self.flags &= !ATIMES;
+                    self.mount.flags &= !ATIMES;
                 }
-                self.flags |= flag;
-                set(&mut self.attr, attr, attr == 0);
+                self.mount.flags |= flag;
+                set(&mut self.mount.attr, attr, attr == 0);
             }
             Effect::Clear(flag, attr) => {
-                self.flags &= !flag;
-                clear(&mut self.attr, attr);
+                self.mount.flags &= !flag;
+                clear(&mut self.mount.attr, attr);
             }
-            Effect::SetTree(attr) => set(&mut self.tree_attr, attr, attr == 0),
-            Effect::ClearTree(attr) => clear(&mut self.tree_attr, attr),
+            Effect::SetTree(attr) => set(&mut self.mount.tree_attr, attr, attr == 0),
+            Effect::ClearTree(attr) => clear(&mut self.mount.tree_attr, attr),
             Effect::SetSuper(flag) => self.superblock |= flag,
             Effect::ClearSuper(flag) => self.superblock &= !flag,
-            Effect::Propagation(flags) => self.propagation = flags,
+            Effect::Propagation(flags) => self.mount.propagation = flags,
             Effect::Bind => self.bind = true,
             Effect::TreeBind => self.tree_bind = true,
             Effect::Remount => self.remount = true,
             Effect::IdMap => self.idmap = true,
             Effect::TreeIdMap => self.tree_idmap = true,
-            Effect::CopyUp => self.copy_up = true,
+            Effect::CopyUp => self.mount.copy_up = true,
             Effect::CopySymlink => self.copy_symlink = true,
-            Effect::SourceNofollow => self.source_nofollow = true,
-            Effect::TargetNofollow => self.target_nofollow = true,
+            Effect::SourceNofollow => self.mount.source_nofollow = true,
+            Effect::TargetNofollow => self.mount.target_nofollow = true,
         }
     }
 }

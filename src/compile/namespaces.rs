@@ -30,26 +30,28 @@ const MAX_RANGES: usize = 340;
 /// Compiles `linux.namespaces` with all that hangs on them.
 pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
     let linux = &config.linux;
-    let mut join: Vec<Join> = Vec::new();
     for (index, namespace) in linux.namespaces.iter().enumerate() {
         let refuse =
             |why: &str| error!("config.json: linux.namespaces[{index}] {}: {why}", Quoted(namespace.kind));
-        let (_, kind, _) = NAMESPACES
-            .iter()
-            .find(|(name, ..)| *name == namespace.kind)
-            .ok_or_else(|| refuse("is not a namespace type"))?;
-        if plan.new & kind != 0 || join.iter().any(|other| other.kind == *kind) {
+        if !NAMESPACES.iter().any(|(name, ..)| *name == namespace.kind) {
+            return Err(refuse("is not a namespace type"));
+        }
+        if linux.namespaces.iter().take(index).any(|other| other.kind == namespace.kind) {
             return Err(refuse("is there twice"));
         }
-        if namespace.path.is_empty() {
-            plan.new |= kind;
-        } else if !namespace.path.starts_with('/') {
+        if !matches!(namespace.path.as_bytes(), [] | [b'/', ..]) {
             return Err(refuse("path must be absolute"));
-        } else {
+        }
+    }
+    let mut join: Vec<Join> = Vec::new();
+    for (name, kind, _) in NAMESPACES {
+        for (index, namespace) in linux.namespaces.iter().enumerate().filter(|(_, one)| one.kind == *name) {
+            if namespace.path.is_empty() {
+                plan.new |= kind;
+                continue;
+            }
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let order = |kind| NAMESPACES.iter().position(|(_, known, _)| *known == kind);
-            let place = join.iter().filter(|other| order(other.kind) < order(*kind)).count();
-            join.insert(place, Join { kind: *kind, path: cstring(namespace.path), index });
+            join.push(Join { kind: *kind, path: cstring(namespace.path), index });
         }
     }
     plan.join = join.leak();

@@ -92,38 +92,44 @@ pub fn compile(
     plan: &mut Process,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
-    let place = around.place;
-    let refuse = |field: &str, why: &str| error!("{place}.{field}: {why}");
+    fill(process, around, plan, warnings).map_err(|error| error.between(&format!("{}.", around.place), ""))
+}
+
+fn fill(
+    process: &config::Process<'_>,
+    around: Surroundings<'_>,
+    plan: &mut Process,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     let Some(program) = process.args.first().filter(|program| !program.is_empty()) else {
-        return Err(refuse("args", "must name a program"));
+        return Err(error!("args: must name a program"));
     };
     if !process.cwd.starts_with('/') {
-        return Err(refuse("cwd", "must be an absolute path"));
+        return Err(error!("cwd: must be an absolute path"));
     }
     let user = &process.user;
-    for (field, ids) in [
-        ("user.uid", &[user.uid][..]),
-        ("user.gid", &[user.gid]),
-        ("user.additionalGids", &user.additional_gids),
-    ] {
-        if ids.contains(&u32::MAX) {
-            // setresuid(-1) means "leave unchanged": the program would stay root (R7).
-            return Err(refuse(field, "4294967295 is not an id"));
-        }
+    // setresuid(-1) means "leave unchanged": the program would stay root (R7).
+    let no_id = match u32::MAX {
+        id if id == user.uid => "user.uid",
+        id if id == user.gid => "user.gid",
+        id if user.additional_gids.contains(&id) => "user.additionalGids",
+        _ => "",
+    };
+    if !no_id.is_empty() {
+        return Err(error!("{no_id}: 4294967295 is not an id"));
     }
     if user.umask.is_some_and(|umask| umask > 0o777) {
-        return Err(refuse("user.umask", "must be at most 511 (octal 777)"));
+        return Err(error!("user.umask: must be at most 511 (octal 777)"));
     }
     if process.console_size.is_some() && !process.terminal {
-        warnings.push(format!("{place}.consoleSize: has no effect without terminal"));
+        warnings.push(format!("{}.consoleSize: has no effect without terminal", around.place));
     }
     if process.oom_score_adj.is_some_and(|adjust| !(-1000..=1000).contains(&adjust)) {
-        return Err(refuse("oomScoreAdj", "must lie between -1000 and 1000"));
+        return Err(error!("oomScoreAdj: must lie between -1000 and 1000"));
     }
 
-    let mut env = environment(process, around.env);
     let wants_listen_pid = around.env.iter().any(|entry| entry == LISTEN_PID);
-    env.retain(|entry| !wants_listen_pid || *entry != LISTEN_PID);
+    let env = environment(process, around.env, if wants_listen_pid { LISTEN_PID } else { "" });
     let (mut path, mut wants_home) = (DEFAULT_PATH, true);
     for entry in &env {
         path = entry.strip_prefix("PATH=").unwrap_or(path);
@@ -142,15 +148,21 @@ pub fn compile(
     plan.umask = user.umask.unwrap_or(0o022);
     plan.capabilities = capabilities::compile(process.capabilities.as_ref(), warnings);
     plan.no_new_privileges = process.no_new_privileges;
-    plan.rlimits = rlimits(process, place)?;
+    plan.rlimits = rlimits(process)?;
     plan.oom_score_adj = process.oom_score_adj;
     plan.apparmor = label(process.apparmor_profile);
     plan.selinux = label(process.selinux_label);
     plan.new_keyring = around.new_keyring;
-    plan.scheduler = scheduler(process, place)?;
-    plan.io_priority = io_priority(process, place)?;
-    plan.affinity_initial = affinity(process, place, "initial")?;
-    plan.affinity_final = affinity(process, place, "final")?;
+    if let Some(asked) = &process.scheduler {
+        plan.scheduler = Some(scheduler(asked)?);
+    }
+    if let Some(asked) = &process.io_priority {
+        plan.io_priority = Some(io_priority(asked)?);
+    }
+    if let Some(asked) = &process.exec_cpu_affinity {
+        plan.affinity_initial = affinity(asked.initial, "initial")?;
+        plan.affinity_final = affinity(asked.last, "final")?;
+    }
     if process.terminal {
         let size = process.console_size.unwrap_or_default();
         plan.terminal = Some(Terminal { height: size.height, width: size.width, plain_newlines: false });
@@ -159,8 +171,9 @@ pub fn compile(
     Ok(())
 }
 
-/// The environment verbatim and in order; of entries with one name the last wins, as every shell and Docker have it.
-fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String]) -> Vec<&'a str> {
+/// The environment verbatim and in order, but for an entry that comes later; of entries with one name the last wins, as every shell
+/// and Docker have it.
+fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String], later: &str) -> Vec<&'a str> {
     let mut all = process.env.to_vec();
     for entry in added {
         all.push(entry);
@@ -168,11 +181,11 @@ fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String]) -> Vec
     let name = |entry: &'a str| entry.split('=').next().unwrap_or_default();
     let mut last = Vec::with_capacity(all.len());
     let mut rest = &*all;
-    while let [entry, later @ ..] = rest {
-        if !later.iter().any(|later| name(later) == name(entry)) {
+    while let [entry, after @ ..] = rest {
+        if *entry != later && !after.iter().any(|other| name(other) == name(entry)) {
             last.push(*entry);
         }
-        rest = later;
+        rest = after;
     }
     last
 }
@@ -194,10 +207,10 @@ fn label(text: &str) -> Option<&'static CStr> {
     (!text.is_empty()).then(|| cstring(text))
 }
 
-fn rlimits(process: &config::Process<'_>, place: &str) -> Result<&'static [Rlimit]> {
+fn rlimits(process: &config::Process<'_>) -> Result<&'static [Rlimit]> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
-        let refuse = |why: &str| error!("{place}.rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
+        let refuse = |why: &str| error!("rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
         let resource = RLIMITS.find(limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
         if limits.iter().any(|other| other.resource == resource) {
             return Err(refuse("is there twice"));
@@ -211,50 +224,45 @@ fn rlimits(process: &config::Process<'_>, place: &str) -> Result<&'static [Rlimi
     Ok(limits.leak())
 }
 
-fn scheduler(process: &config::Process<'_>, place: &str) -> Result<Option<Scheduler>> {
-    let Some(asked) = &process.scheduler else { return Ok(None) };
-    let refuse = |field: &str, why: &str| error!("{place}.scheduler.{field}: {why}");
+fn scheduler(asked: &config::process::Scheduler<'_>) -> Result<Scheduler> {
     let name = asked.policy;
-    let policy = SCHEDULERS.find(name).ok_or_else(|| refuse("policy", "is not a scheduling policy"))?;
+    let policy =
+        SCHEDULERS.find(name).ok_or_else(|| error!("scheduler.policy: is not a scheduling policy"))?;
     if !(-20..=19).contains(&asked.nice) {
-        return Err(refuse("nice", "must lie between -20 and 19"));
+        return Err(error!("scheduler.nice: must lie between -20 and 19"));
     }
-    let real_time = matches!(name, "SCHED_FIFO" | "SCHED_RR");
-    let priority = u32::try_from(asked.priority).map_err(|_| refuse("priority", "must not be negative"))?;
-    if priority != 0 && !real_time {
-        return Err(refuse("priority", "is for SCHED_FIFO and SCHED_RR only"));
+    let priority =
+        u32::try_from(asked.priority).map_err(|_| error!("scheduler.priority: must not be negative"))?;
+    if priority != 0 && !matches!(name, "SCHED_FIFO" | "SCHED_RR") {
+        return Err(error!("scheduler.priority: is for SCHED_FIFO and SCHED_RR only"));
     }
     if (asked.runtime, asked.deadline, asked.period) != (0, 0, 0) && name != "SCHED_DEADLINE" {
-        return Err(refuse("runtime", "and deadline and period are for SCHED_DEADLINE only"));
+        return Err(error!("scheduler.runtime: and deadline and period are for SCHED_DEADLINE only"));
     }
     let flags = bits(&SCHEDULER_FLAGS, &asked.flags)
-        .map_err(|flag| refuse("flags", &format!("{} is not a scheduler flag", Quoted(flag))))?;
+        .map_err(|flag| error!("scheduler.flags: {} is not a scheduler flag", Quoted(flag)))?;
     let flags = u64::from(flags);
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
-    Ok(Some(Scheduler { policy, flags, nice: asked.nice, priority, runtime, deadline, period }))
+    Ok(Scheduler { policy, flags, nice: asked.nice, priority, runtime, deadline, period })
 }
 
-fn io_priority(process: &config::Process<'_>, place: &str) -> Result<Option<u32>> {
-    let Some(asked) = &process.io_priority else { return Ok(None) };
-    let refuse = |field: &str, why: &str| error!("{place}.ioPriority.{field}: {why}");
-    let class =
-        IO_CLASSES.find(asked.class).ok_or_else(|| refuse("class", "is not an I/O scheduling class"))?;
+fn io_priority(asked: &config::process::IoPriority<'_>) -> Result<u32> {
+    let class = IO_CLASSES
+        .find(asked.class)
+        .ok_or_else(|| error!("ioPriority.class: is not an I/O scheduling class"))?;
     match u32::try_from(asked.priority) {
-        Ok(level @ 0..=7) => Ok(Some((class << 13) | level)),
-        _ => Err(refuse("priority", "must lie between 0 and 7")),
+        Ok(level @ 0..=7) => Ok((class << 13) | level),
+        _ => Err(error!("ioPriority.priority: must lie between 0 and 7")),
     }
 }
 
 /// A CPU list (`0-3,7`) as the mask that sched_setaffinity(2) takes.
-fn affinity(process: &config::Process<'_>, place: &str, field: &str) -> Result<&'static [u8]> {
-    let Some(asked) = &process.exec_cpu_affinity else { return Ok(&[]) };
-    let list = if field == "initial" { &asked.initial } else { &asked.last };
+fn affinity(list: &str, field: &str) -> Result<&'static [u8]> {
     if list.is_empty() {
         return Ok(&[]);
     }
-    bit_list(list).ok_or_else(|| {
-        error!("{place}.execCPUAffinity.{field} {}: is not a CPU list such as 0-3,7", Quoted(list))
-    })
+    bit_list(list)
+        .ok_or_else(|| error!("execCPUAffinity.{field} {}: is not a CPU list such as 0-3,7", Quoted(list)))
 }
 
 /// Personality domains and flags (config-linux.md "Personality", personality(2)).
@@ -346,7 +354,7 @@ mod tests {
     fn the_last_of_several_values_of_one_variable_wins() {
         let process =
             config::Process { env: ["A=1", "B=2", "A=3", "C"].into_iter().collect(), ..Default::default() };
-        assert_eq!(environment(&process, &["B=4".into()]), ["A=3", "C", "B=4"]);
+        assert_eq!(environment(&process, &["B=4".into(), "D=5".into()], "D=5"), ["A=3", "C", "B=4"]);
     }
 
     #[test]

@@ -161,17 +161,24 @@ pub fn print(program: &[SockFilter], machine: &Machine, out: &mut String) {
             code::LOAD => (architecture, instruction.k),
             _ => (architecture, loaded),
         };
-        for (target, taken) in targets(at, instruction).into_iter().flatten().zip([true, false]) {
-            let tested = instruction.code == code::JEQ && loaded == 4 && taken;
-            if let Some(known) = known.get_mut(target) {
-                *known = if tested { (Some(instruction.k), here.1) } else { here };
+        if let Some([yes, no]) = targets(at, instruction) {
+            let tested = instruction.code == code::JEQ && loaded == 4;
+            let there = if tested { (Some(instruction.k), loaded) } else { here };
+            for (target, learned) in [(yes, there), (no, here)] {
+                if let Some(known) = known.get_mut(target) {
+                    *known = learned;
+                }
             }
         }
         if loaded == 4 && instruction.code == code::LOAD && instruction.k == 0 {
             let audit = architecture.unwrap_or_default();
-            let names: Vec<&str> =
-                machine.abis.iter().filter(|abi| abi.audit == audit).map(|abi| abi.name).collect();
-            let _infallible = writeln!(out, "{}:", names.join(", "));
+            let mut comma = "";
+            for abi in machine.abis.iter().filter(|abi| abi.audit == audit) {
+                out.push_str(comma);
+                out.push_str(abi.name);
+                comma = ", ";
+            }
+            out.push_str(":\n");
         }
         let _infallible = writeln!(out, "{at:5}  {}", line(at, instruction, here, machine));
     }

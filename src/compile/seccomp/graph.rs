@@ -318,6 +318,7 @@ impl Writer {
     }
 
     /// How many instructions the next one written skips to get to a node.
+    #[inline(never)]
     fn distance(&self, node: Id) -> u32 {
         let place = self.places.get(usize::from(node)).copied().unwrap_or_default();
         u32::try_from(self.program.len().saturating_sub(place).saturating_sub(1)).unwrap_or_default()

@@ -131,15 +131,14 @@ impl Condition {
 /// The tests of one rule: `pass` where all conditions hold, else `fail`.
 pub fn rule(graph: &mut Graph, abi: &Abi, conditions: &[Condition], pass: Id, fail: Id) -> Id {
     let mut facts = Vec::with_capacity(16);
-    let mut known = [0; 6];
-    for (condition, known) in conditions.iter().zip(&mut known) {
-        *known = facts.len();
-        condition.learn(abi, &mut facts);
-    }
-    let mut next = pass;
-    for (condition, known) in conditions.iter().zip(known).rev() {
-        facts.truncate(known);
+    let (mut next, mut rest) = (pass, conditions);
+    while let [before @ .., condition] = rest {
+        facts.clear();
+        for earlier in before {
+            earlier.learn(abi, &mut facts);
+        }
         next = condition.write(graph, abi, next, fail, &mut facts);
+        rest = before;
     }
     next
 }

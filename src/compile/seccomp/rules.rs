@@ -108,9 +108,15 @@ impl Rules {
                 second: arg.value_two.unwrap_or_default(),
             };
             // In the order of arguments, so that rules which test alike share their tests.
-            let before = self.conditions.iter().skip(first);
-            let place = before.take_while(|have| have.argument <= condition.argument).count();
-            self.conditions.insert(first.wrapping_add(place), condition);
+            let mut place = self.conditions.len();
+            self.conditions.push(condition);
+            while let Some([before, _]) = self.conditions.get(place.wrapping_sub(1)..=place)
+                && place > first
+                && before.argument > condition.argument
+            {
+                self.conditions.swap(place, place.wrapping_sub(1));
+                place = place.wrapping_sub(1);
+            }
         }
         let alternatives = self.alternatives.len();
         let end = self.conditions.len();
