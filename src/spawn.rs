@@ -13,8 +13,9 @@ use crate::child::Fds;
 use crate::compile::{cstring, namespaces::NAMESPACES};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Namespaces, Plan, Process};
-use crate::sync::{self, Absent, FRAME, Frame, Kind};
+use crate::sync::{self, Absent, FRAME, Frame, Kind, Step};
 use alloc::{format, vec::Vec};
+use core::cell::Cell;
 use rustix::fd::AsRawFd;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
@@ -120,7 +121,7 @@ pub fn spawn(
         false => None,
     };
     let mount = task.namespaces().join.iter().position(|join| join.kind == ns::CLONE_NEWNS);
-    let fds = Fds {
+    let mut fds = Fds {
         parent: parent.as_fd(),
         joins,
         mount: mount.and_then(|place| joins.get(place)).map(AsFd::as_fd),
@@ -137,6 +138,8 @@ pub fn spawn(
         unblock: setup.unblock,
         late_pid: setup.late_pid,
         highest: highest.unwrap_or(0).saturating_add(FEW),
+        step: Cell::new(Step::Join),
+        index: Cell::new(0),
     };
 
     let waits_for_rules = fds.wait_rules;
@@ -191,9 +194,9 @@ pub fn spawn(
                 fd::close_raw(lock.as_raw_fd()).unwrap_or_default();
             }
             match task {
-                Task::Init(plan) if through => crate::child::trampoline(plan, new, fds),
-                Task::Init(plan) => crate::child::init(plan, fds),
-                Task::Exec(namespaces, process) => crate::child::exec(namespaces, process, fds),
+                Task::Init(plan) if through => crate::child::trampoline(plan, new, &mut fds),
+                Task::Init(plan) => crate::child::init(plan, &fds),
+                Task::Exec(namespaces, process) => crate::child::exec(namespaces, process, &fds),
             }
         }
         Fork::Parent { pid, pidfd } => {

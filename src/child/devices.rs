@@ -1,13 +1,13 @@
 //! Device nodes, the links of /dev, and the terminal.
 
+use super::Fds;
 use super::mounts::{Own, bind_at};
 use super::resolve::{Jail, Links, c_path};
-use super::{Done, Fds, at, nth};
 use crate::plan::{Device, Plan};
 use crate::sync::Step;
 use core::ffi::CStr;
 use syscalls::fs;
-use syscalls::{BorrowedFd, CWD, Errno, leak, stat};
+use syscalls::{BorrowedFd, CWD, Errno, Result, leak, stat};
 
 /// The links of /dev (config-linux.md "Dev symbolic links"): text, name.
 const LINKS: [(&CStr, &CStr); 5] = [
@@ -19,12 +19,14 @@ const LINKS: [(&CStr, &CStr); 5] = [
 ];
 
 /// Makes all devices and links, and the terminal if there is to be one.
-pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: Fds<'_>) -> Done<()> {
+pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
+    fds.nth(Step::DeviceDirectory, 0);
     let dev = match own {
         Some(own) => own.top,
-        None => jail.open_or_make_directory(c"dev", Links::Follow).map_err(at(Step::DeviceDirectory))?,
+        None => jail.open_or_make_directory(c"dev", Links::Follow)?,
     };
     for (index, device) in plan.devices.iter().enumerate() {
+        fds.nth(Step::DeviceDirectory, index);
         let path = device.path.to_bytes();
         // Nearly all stand in /dev itself, which is open already.
         let (directory, name) = match path.strip_prefix(b"dev/") {
@@ -34,13 +36,9 @@ pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: Fds<'_>) ->
                 let mut buffer = [0; 4096];
                 let above = match slash {
                     0 => c".",
-                    _ => c_path(&mut buffer, path.get(..slash).unwrap_or_default())
-                        .map_err(nth(Step::DeviceDirectory, index))?,
+                    _ => c_path(&mut buffer, path.get(..slash).unwrap_or_default())?,
                 };
-                let directory = jail
-                    .open_or_make_directory(above, Links::Follow)
-                    .map_err(nth(Step::DeviceDirectory, index))?;
-                (directory, path.get(slash..).unwrap_or_default())
+                (jail.open_or_make_directory(above, Links::Follow)?, path.get(slash..).unwrap_or_default())
             }
         };
         let name = match name {
@@ -48,16 +46,15 @@ pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: Fds<'_>) ->
             name => name,
         };
         let mut buffer = [0; 256];
-        let name = c_path(&mut buffer, name).map_err(nth(Step::Device, index))?;
-        make(device, index, directory, name, jail)?;
+        make(device, directory, c_path(&mut buffer, name)?, jail, fds)?;
     }
     let links = if plan.dev_is_bound { &[][..] } else { &LINKS };
-    for (index, (text, name)) in links.iter().enumerate() {
+    fds.at(Step::DeviceLink);
+    for (text, name) in links {
         match fs::symlinkat(text, dev, name) {
-            Ok(()) | Err(Errno::EXIST) => {}
             // A read-only /dev that was mounted from the host has its own.
-            Err(Errno::ROFS) => {}
-            Err(errno) => return Err(nth(Step::DeviceLink, index)(errno)),
+            Err(Errno::EXIST | Errno::ROFS) => {}
+            other => other?,
         }
     }
     match plan.process.terminal {
@@ -67,58 +64,56 @@ pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: Fds<'_>) ->
 }
 
 /// One device: made, or found to be there as it should be.
-fn make(device: &Device, index: usize, directory: BorrowedFd<'_>, name: &CStr, jail: &Jail) -> Done<()> {
+fn make(device: &Device, directory: BorrowedFd<'_>, name: &CStr, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+    fds.at(Step::Device);
     match fs::mknodat(directory, name, device.mode, device.major, device.minor) {
-        Ok(()) => {}
         Err(Errno::EXIST) => {
-            let have = leak(
-                fs::openat(directory, name, fs::O_PATH | fs::O_NOFOLLOW, 0)
-                    .map_err(nth(Step::Device, index))?,
-            );
-            let have = stat::fstat(have).map_err(nth(Step::Device, index))?;
+            let have = stat::fstatat(directory, name, fs::AT_SYMLINK_NOFOLLOW)?;
+            fds.at(Step::DeviceOther);
             let fifo = device.mode & fs::S_IFMT == fs::S_IFIFO;
             return match have.mode & fs::S_IFMT == device.mode & fs::S_IFMT
                 && (fifo || (have.rdev_major, have.rdev_minor) == (device.major, device.minor))
             {
                 true => Ok(()),
-                false => Err(nth(Step::DeviceOther, index)(Errno::EXIST)),
+                false => Err(Errno::EXIST),
             };
         }
         // A user namespace may not make devices, however privileged in itself (mknod(2)): the host's is bound instead.
-        Err(Errno::PERM) => return bind_from_host(device, index, directory, name, jail),
-        Err(errno) => return Err(nth(Step::Device, index)(errno)),
+        Err(Errno::PERM) => return bind_from_host(device, directory, name, jail, fds),
+        other => other?,
     }
     if (device.uid, device.gid) != (0, 0) {
-        fs::fchownat(directory, name, device.uid, device.gid, fs::AT_SYMLINK_NOFOLLOW)
-            .map_err(nth(Step::DeviceOwner, index))?;
+        fds.at(Step::DeviceOwner);
+        fs::fchownat(directory, name, device.uid, device.gid, fs::AT_SYMLINK_NOFOLLOW)?;
     }
     Ok(())
 }
 
 fn bind_from_host(
     device: &Device,
-    index: usize,
     directory: BorrowedFd<'_>,
     name: &CStr,
     jail: &Jail,
-) -> Done<()> {
-    let failed = |errno| nth(Step::DeviceBind, index)(errno);
+    fds: &Fds<'_>,
+) -> Result<()> {
+    fds.at(Step::DeviceBind);
     let mut buffer = [0; 4096];
     let path = device.path.to_bytes();
     let (head, tail) = buffer.split_at_mut(1);
     head.fill(b'/');
-    c_path(tail, path).map_err(failed)?;
-    let host = CStr::from_bytes_until_nul(&buffer).map_err(|_| failed(Errno::NAMETOOLONG))?;
+    c_path(tail, path)?;
+    let host = CStr::from_bytes_until_nul(&buffer).map_err(|_| Errno::NAMETOOLONG)?;
 
-    let source = leak(fs::openat(CWD, host, fs::O_PATH | fs::O_NOFOLLOW, 0).map_err(failed)?);
-    let have = stat::fstat(source).map_err(failed)?;
+    let source = leak(fs::openat(CWD, host, fs::O_PATH | fs::O_NOFOLLOW, 0)?);
+    let have = stat::fstat(source)?;
     if have.mode & fs::S_IFMT != device.mode & fs::S_IFMT
         || (have.rdev_major, have.rdev_minor) != (device.major, device.minor)
     {
-        return Err(nth(Step::DeviceOther, index)(Errno::NODEV));
+        fds.at(Step::DeviceOther);
+        return Err(Errno::NODEV);
     }
     let made = fs::openat(directory, name, fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW | fs::O_WRONLY, 0o666);
-    drop(made.map_err(failed)?);
-    let target = leak(fs::openat(directory, name, fs::O_PATH | fs::O_NOFOLLOW, 0).map_err(failed)?);
-    bind_at((source, c""), (target, c""), jail).map_err(failed)
+    drop(made?);
+    let target = leak(fs::openat(directory, name, fs::O_PATH | fs::O_NOFOLLOW, 0)?);
+    bind_at((source, c""), (target, c""), jail)
 }

@@ -18,16 +18,18 @@ mod root;
 
 use crate::plan::{Namespaces, Plan};
 use crate::sync::{FRAME, Frame, Kind, Step};
+use core::cell::Cell;
 use resolve::Jail;
 
 pub use finish::schedule;
 pub use hook::run as run_hook;
 pub use resolve::PROC_MAGIC;
 use syscalls::process::Fork;
-use syscalls::{AsFd, AsRawFd, BorrowedFd, Errno, OwnedFd, fd, fs, ids, net, ns, prctl, process, signal};
+use syscalls::{
+    AsFd, AsRawFd, BorrowedFd, Errno, OwnedFd, Result, fd, fs, ids, net, ns, prctl, process, signal,
+};
 
 /// What the child got from its parent besides the Plan.
-#[derive(Clone, Copy)]
 pub struct Fds<'a> {
     /// Frames go out here, and answers come in, one byte each; close-on-exec, so that its end tells that the program runs.
     pub parent: BorrowedFd<'a>,
@@ -61,123 +63,130 @@ pub struct Fds<'a> {
     pub late_pid: bool,
     /// No descriptor is numbered higher than about this, where close_range(2) is missing.
     pub highest: u32,
+    /// What is being done, and which element of its list it is about: what the parent is told when a call fails.
+    pub step: Cell<Step>,
+    pub index: Cell<u16>,
 }
 
-/// What went wrong: the step, which element of its list, and the kernel's answer.
-pub(crate) struct Fail {
-    step: Step,
-    index: usize,
-    errno: Errno,
-}
+impl Fds<'_> {
+    /// From here on a failure is one of this step.
+    fn at(&self, step: Step) {
+        self.step.set(step);
+    }
 
-pub(crate) type Done<T> = Result<T, Fail>;
-
-/// For `map_err`: the step that failed.
-pub(crate) fn at(step: Step) -> impl FnOnce(Errno) -> Fail {
-    nth(step, 0)
-}
-
-/// For `map_err`: the step that failed, and which element of its list it was about.
-pub(crate) fn nth(step: Step, index: usize) -> impl FnOnce(Errno) -> Fail {
-    move |errno| Fail { step, index, errno }
+    /// From here on a failure is one of this step, with this element of its list.
+    fn nth(&self, step: Step, index: usize) {
+        self.step.set(step);
+        self.index.set(u16::try_from(index).unwrap_or(u16::MAX));
+    }
 }
 
 /// Makes the container and becomes its program.
-pub fn init(plan: &mut Plan, fds: Fds<'_>) -> ! {
+pub fn init(plan: &mut Plan, fds: &Fds<'_>) -> ! {
     match create(plan, fds) {
         Ok(jail) => {
             let ids = ids_in(&plan.namespaces);
             finish::finish(&mut plan.process, plan.start_container, fds, &jail, ids)
         }
-        Err(fail) => give_up(fail, fds),
+        Err(errno) => give_up(errno, fds),
     }
 }
 
 /// Joins what has to be joined first, and clones the container's first process.
-pub fn trampoline(plan: &mut Plan, new: u64, fds: Fds<'_>) -> ! {
+pub fn trampoline(plan: &mut Plan, new: u64, fds: &mut Fds<'_>) -> ! {
     match join_all(&plan.namespaces, u64::MAX, fds).and_then(|()| succeed(new, fds)) {
-        Ok(()) => init(plan, Fds { joins: &[], ..fds }),
-        Err(fail) => give_up(fail, fds),
+        Ok(()) => {
+            fds.joins = &[];
+            init(plan, fds)
+        }
+        Err(errno) => give_up(errno, fds),
     }
 }
 
 /// Clones the process that takes this one's place, a child of the runtime. Comes back in it, when the runtime knows of it.
-fn succeed(new: u64, fds: Fds<'_>) -> Done<()> {
+fn succeed(new: u64, fds: &Fds<'_>) -> Result<()> {
+    fds.at(Step::Clone);
     // A child of one's parent has its exit signal.
-    match process::clone(new | process::CLONE_PARENT, false, 0).map_err(at(Step::Clone))? {
-        Fork::Child => hear(Step::Clone, fds),
-        Fork::Parent { pid, .. } => {
-            let told = tell(Frame { kind: Kind::Pid, step: Step::Clone, index: 0, value: pid }, fds);
-            process::exit_group(if told.is_ok() { 0 } else { 1 })
-        }
+    match process::clone(new | process::CLONE_PARENT, false, 0)? {
+        Fork::Child => hear(fds),
+        Fork::Parent { pid, .. } => process::exit_group(i32::from(tell(Kind::Pid, pid, fds).is_err())),
     }
 }
 
 /// Joins a container and becomes a program in it.
-pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: Fds<'_>) -> ! {
+pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: &Fds<'_>) -> ! {
     match join(namespaces, process, fds) {
         Ok(jail) => finish::finish(process, &[], fds, &jail, ids_in(namespaces)),
-        Err(fail) => give_up(fail, fds),
+        Err(errno) => give_up(errno, fds),
     }
 }
 
 /// The container, in the order that a reviewer reads: namespaces, mounts, devices, root, what is hidden.
-fn create(plan: &Plan, fds: Fds<'_>) -> Done<Jail> {
+fn create(plan: &Plan, fds: &Fds<'_>) -> Result<Jail> {
     enter(&plan.namespaces, !ns::CLONE_NEWPID, fds)?;
+    fds.at(Step::Clone);
     if fds.mount.is_some() {
         // Others live in the joined one, and it is theirs: the container is made in a copy of it.
-        ns::unshare(ns::CLONE_NEWNS).map_err(at(Step::Clone))?;
+        ns::unshare(ns::CLONE_NEWNS)?;
     }
     if plan.second_ipc {
-        ns::unshare(ns::CLONE_NEWIPC).map_err(at(Step::Clone))?;
+        ns::unshare(ns::CLONE_NEWIPC)?;
     }
     if plan.namespaces.new & ns::CLONE_NEWNET != 0 {
-        loopback().map_err(at(Step::Loopback))?;
+        fds.at(Step::Loopback);
+        loopback()?;
     }
     if let Some(name) = &plan.hostname {
-        ns::sethostname(name).map_err(at(Step::Hostname))?;
+        fds.at(Step::Hostname);
+        ns::sethostname(name)?;
     }
     if let Some(name) = &plan.domainname {
-        ns::setdomainname(name).map_err(at(Step::Domainname))?;
+        fds.at(Step::Domainname);
+        ns::setdomainname(name)?;
     }
     process::umask(0); // modes below are meant as they stand
 
-    let jail = root::attach(&plan.root)?;
+    let jail = root::attach(&plan.root, fds)?;
     let own = mounts::mount_all(plan, &jail, fds)?;
     devices::make_all(plan, &jail, own, fds)?;
     if fds.wait_rules {
-        hear(Step::Rules, fds)?;
+        fds.at(Step::Rules);
+        hear(fds)?;
     }
     if fds.wait_hooks {
-        ask(Frame { kind: Kind::Hooks, step: Step::Hooks, index: 0, value: 0 }, fds)?;
+        fds.at(Step::Hooks);
+        ask(Kind::Hooks, 0, fds)?;
     }
     if !plan.create_container.is_empty() {
-        jail.enter().map_err(at(Step::CreateContainer))?;
+        fds.nth(Step::CreateContainer, 0);
+        jail.enter()?;
     }
     for (index, hook) in plan.create_container.iter().enumerate() {
-        run_hook(hook, fds.state).map_err(nth(Step::CreateContainer, index))?;
+        fds.nth(Step::CreateContainer, index);
+        run_hook(hook, fds.state)?;
     }
     if fds.late_pid {
         // Hooks have the host's root.
         join_all(&plan.namespaces, ns::CLONE_NEWPID, fds)?;
     }
     for (index, sysctl) in plan.sysctls.iter().enumerate() {
-        finish::write_proc(fds, b"sys/", sysctl.path, sysctl.value).map_err(nth(Step::Sysctl, index))?;
+        fds.nth(Step::Sysctl, index);
+        finish::write_proc(fds, b"sys/", sysctl.path, sysctl.value)?;
     }
 
     let before = jail.root.as_raw_fd();
-    let jail = root::pivot(&plan.root, jail)?;
+    let jail = root::pivot(&plan.root, jail, fds)?;
     // A root that is a copy has mounts of its own.
     let own = own.filter(|_| jail.root.as_raw_fd() == before);
-    root::protect(plan, &jail, own)?;
+    root::protect(plan, &jail, own, fds)?;
     match fds.mount {
-        Some(namespace) => root::take_along(plan, jail, namespace),
+        Some(namespace) => root::take_along(plan, jail, namespace, fds),
         None => Ok(jail),
     }
 }
 
 /// 127.0.0.1 works in a new network namespace without anybody's help, as callers know it of runc and crun.
-fn loopback() -> syscalls::Result<()> {
+fn loopback() -> Result<()> {
     const IFF_UP: u16 = 1;
     let socket = syscalls::leak(net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0)?);
     net::set_interface_flags(socket, c"lo", IFF_UP)
@@ -185,7 +194,7 @@ fn loopback() -> syscalls::Result<()> {
 
 /// Joins namespaces. With privilege over the host all others can be joined as they are, and could perhaps not be from inside the
 /// user namespace; without, it is the user namespace that gives the privilege. A pid namespace is joined for the children.
-fn join_all(namespaces: &Namespaces, kinds: u64, fds: Fds<'_>) -> Done<()> {
+fn join_all(namespaces: &Namespaces, kinds: u64, fds: &Fds<'_>) -> Result<()> {
     if fds.joins.is_empty() {
         return Ok(());
     }
@@ -193,7 +202,8 @@ fn join_all(namespaces: &Namespaces, kinds: u64, fds: Fds<'_>) -> Done<()> {
     for user in [!privileged, privileged] {
         for (index, (join, namespace)) in namespaces.join.iter().zip(fds.joins).enumerate() {
             if (join.kind == ns::CLONE_NEWUSER) == user && join.kind & kinds != 0 {
-                ns::setns(namespace.as_fd(), join.kind).map_err(nth(Step::Join, index))?;
+                fds.nth(Step::Join, index);
+                ns::setns(namespace.as_fd(), join.kind)?;
             }
         }
     }
@@ -209,33 +219,38 @@ fn ids_in(namespaces: &Namespaces) -> ids::Start {
 }
 
 /// Namespaces: joined ones of these kinds first, then the id maps of a new user namespace.
-fn enter(namespaces: &Namespaces, kinds: u64, fds: Fds<'_>) -> Done<()> {
+fn enter(namespaces: &Namespaces, kinds: u64, fds: &Fds<'_>) -> Result<()> {
     join_all(namespaces, kinds, fds)?;
     if fds.wait_maps {
-        ask(Frame { kind: Kind::Maps, step: Step::Maps, index: 0, value: 0 }, fds)?;
+        fds.at(Step::Maps);
+        ask(Kind::Maps, 0, fds)?;
     }
     if fds.late_cgroup {
-        ns::unshare(ns::CLONE_NEWCGROUP).map_err(at(Step::Clone))?;
+        fds.at(Step::Clone);
+        ns::unshare(ns::CLONE_NEWCGROUP)?;
     }
     if namespaces.new & ns::CLONE_NEWTIME != 0 {
-        make_time(namespaces.time_offsets, fds).map_err(at(Step::Time))?;
+        fds.at(Step::Time);
+        make_time(namespaces.time_offsets, fds)?;
     }
     if namespaces.has(ns::CLONE_NEWUSER) {
-        ids::set_gid(0).map_err(at(Step::Identity))?;
-        ids::set_uid(0).map_err(at(Step::Identity))?;
+        fds.at(Step::Identity);
+        ids::set_gid(0)?;
+        ids::set_uid(0)?;
         // A process that others may trace would hand them its descriptors (R4); a change of ids made it so again.
-        prctl::set_dumpable(false).map_err(at(Step::Dumpable))?;
+        fds.at(Step::Dumpable);
+        prctl::set_dumpable(false)?;
     }
+    fds.at(Step::Session);
     if fds.unblock {
-        signal::set_mask(signal::SIG_SETMASK, &signal::Set::empty()).map_err(at(Step::Session))?;
+        signal::set_mask(signal::SIG_SETMASK, &signal::Set::empty())?;
     }
-    process::setsid().map_err(at(Step::Session))?;
-    Ok(())
+    process::setsid().map(drop)
 }
 
 /// A new time namespace, with its offsets, which can be written as long as no process is in it (time_namespaces(7)). This one is as a
 /// child of its own would be.
-fn make_time(offsets: &[u8], fds: Fds<'_>) -> syscalls::Result<()> {
+fn make_time(offsets: &[u8], fds: &Fds<'_>) -> Result<()> {
     let proc = fds.proc.ok_or(Errno::NOSYS)?;
     ns::unshare(ns::CLONE_NEWTIME)?;
     if !offsets.is_empty() {
@@ -247,14 +262,16 @@ fn make_time(offsets: &[u8], fds: Fds<'_>) -> syscalls::Result<()> {
 }
 
 /// The namespaces of a container that exists, and its root.
-fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: Fds<'_>) -> Done<Jail> {
+fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: &Fds<'_>) -> Result<Jail> {
     // A pid namespace takes effect for children only: it is the parent's to join, unless it is to come last.
     enter(namespaces, if fds.late_pid { u64::MAX } else { !ns::CLONE_NEWPID }, fds)?;
+    fds.at(Step::Root);
     // setns went to the root of the mount namespace, which on an initramfs lies below the container's.
     if let Some(root) = fds.root {
-        fs::fchdir(root).and_then(|()| fs::chroot(c".")).map_err(at(Step::Root))?;
+        fs::fchdir(root)?;
+        fs::chroot(c".")?;
     }
-    let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).map_err(at(Step::Root))?;
+    let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0)?;
     let jail = Jail::new(syscalls::leak(root), None);
     if let Some(terminal) = process.terminal {
         console::make(terminal, &jail, None, fds)?;
@@ -262,51 +279,49 @@ fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: Fds<'_>) -
     Ok(jail)
 }
 
-/// Sends a frame.
-pub(crate) fn tell(frame: Frame, fds: Fds<'_>) -> Done<()> {
-    match fd::write(fds.parent, &frame.encode()) {
-        Ok(FRAME) => Ok(()),
-        Ok(_) => Err(Fail { step: frame.step, index: 0, errno: Errno::IO }),
-        Err(errno) => Err(Fail { step: frame.step, index: 0, errno }),
+/// Sends a frame about what is being done.
+fn tell(kind: Kind, value: i32, fds: &Fds<'_>) -> Result<()> {
+    match fd::write(fds.parent, &frame(kind, value, fds))? {
+        FRAME => Ok(()),
+        _ => Err(Errno::IO),
     }
 }
 
-/// Something that the specification calls a warning.
-pub(crate) fn warn(step: Step, index: usize, errno: Errno, fds: Fds<'_>) -> Done<()> {
-    tell(frame(Kind::Warning, step, index, errno), fds)
+/// What is being done cannot be had, and the specification calls that a warning.
+fn warn(errno: Errno, fds: &Fds<'_>) -> Result<()> {
+    tell(Kind::Warning, errno.raw_os_error(), fds)
 }
 
 /// Sends a frame and waits for the parent's byte. End of file means that the parent is gone: nobody waits for this container.
-pub(crate) fn ask(frame: Frame, fds: Fds<'_>) -> Done<()> {
-    tell(frame, fds)?;
-    hear(frame.step, fds)
+fn ask(kind: Kind, value: i32, fds: &Fds<'_>) -> Result<()> {
+    tell(kind, value, fds)?;
+    hear(fds)
 }
 
 /// Waits for the parent's byte.
-fn hear(step: Step, fds: Fds<'_>) -> Done<()> {
+fn hear(fds: &Fds<'_>) -> Result<()> {
     loop {
         match fd::read(fds.parent, &mut [0]) {
             Ok(1) => return Ok(()),
             Ok(_) | Err(Errno::CONNRESET) => process::exit_group(1),
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(at(step)(errno)),
+            Err(errno) => return Err(errno),
         }
     }
 }
 
-fn frame(kind: Kind, step: Step, index: usize, errno: Errno) -> Frame {
-    Frame { kind, step, index: u16::try_from(index).unwrap_or(u16::MAX), value: errno.raw_os_error() }
+fn frame(kind: Kind, value: i32, fds: &Fds<'_>) -> [u8; FRAME] {
+    Frame { kind, step: fds.step.get(), index: fds.index.get(), value }.encode()
 }
 
-/// Reports and ends. After `start` the report goes into the fifo, where `start` looks for it.
-pub(crate) fn give_up(fail: Fail, fds: Fds<'_>) -> ! {
-    let frame = frame(Kind::Failure, fail.step, fail.index, fail.errno);
-    let to = match (fail.step, fds.fifo) {
+/// Reports what failed, and ends. After `start` the report goes into the fifo, where `start` looks for it.
+fn give_up(errno: Errno, fds: &Fds<'_>) -> ! {
+    let to = match (fds.step.get(), fds.fifo) {
         (Step::StartContainer | Step::Exec, Some(fifo)) => fifo,
         _ => fds.parent,
     };
     // Nobody is left to be told when this fails too; the exit status says the rest.
-    match fd::write(to, &frame.encode()) {
+    match fd::write(to, &frame(Kind::Failure, errno.raw_os_error(), fds)) {
         Ok(_) | Err(_) => process::exit_group(1),
     }
 }

@@ -6,13 +6,13 @@
 
 use super::names::At;
 use super::resolve::{Jail, Links, PROC_MAGIC, same_file};
-use super::{Done, Fail, Fds, nth, warn};
+use super::{Fds, warn};
 use crate::plan::{AttrChange, Mount, MountKind, Plan};
 use crate::sync::{Absent, Step, is_absent};
 use core::ffi::CStr;
 use syscalls::fs;
 use syscalls::mount::{self, MountAttr};
-use syscalls::{AsFd, BorrowedFd, CWD, Errno, leak, ns, stat, xattr};
+use syscalls::{AsFd, BorrowedFd, CWD, Errno, Result, leak, ns, stat, xattr};
 
 /// A tmpfs of this container, just mounted: no name is in it but those that are put there here, so none needs a second look.
 #[derive(Clone, Copy)]
@@ -47,9 +47,10 @@ impl<'p> Own<'p> {
 }
 
 /// Carries out all mounts in order. The result is the container's own /dev, if that is a new tmpfs.
-pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<Own<'p>>> {
+pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: &Fds<'_>) -> Result<Option<Own<'p>>> {
     let mut own: Option<Own<'p>> = None;
     for (index, mount) in plan.mounts.iter().enumerate() {
+        fds.nth(Step::MountTarget, index);
         let source = fds.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
         let plain = mount.kind == MountKind::Filesystem
             && !mount.copy_up
@@ -61,44 +62,42 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: Fds<'_>) -> Done<Option<O
             && let Some(name) = own.name(mount.target)
         {
             match fs::mkdirat(own.top, name, 0o755) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
+                Err(Errno::EXIST) => {}
+                other => other?,
             }
-            new(mount, index, (own.top, name), mount.data, source, jail)?;
+            new(mount, (own.top, name), mount.data, source, jail, fds)?;
             continue;
         }
         own = own.filter(|own| own.survives(mount.target) && mount.no_symlinks);
         match mount.kind {
             MountKind::Filesystem => {
-                filesystem(mount, index, source, jail)?;
+                filesystem(mount, source, jail, fds)?;
                 if !mount.label.is_empty() {
-                    let top = existing(mount, index, jail)?;
-                    fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)
-                        .and_then(|top| xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes()))
-                        .map_err(nth(Step::Label, 2))?;
+                    let top = existing(mount, jail, fds)?;
+                    fds.nth(Step::Label, 2);
+                    let top = fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
+                    xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes())?;
                 }
                 if plain && mount.fstype.to_bytes() == b"tmpfs" && is_used(plan, index, mount) {
                     own = Own::open(mount, jail);
                 }
             }
-            MountKind::Cgroup => cgroup(plan, mount, index, jail, fds)?,
-            MountKind::Bind | MountKind::TreeBind => bind(mount, index, jail, source)?,
-            MountKind::CopySymlink => copy_symlink(mount, index, jail)?,
+            MountKind::Cgroup => cgroup(plan, mount, jail, fds)?,
+            MountKind::Bind | MountKind::TreeBind => bind(mount.source, mount, jail, source, fds)?,
+            MountKind::CopySymlink => copy_symlink(mount, jail, fds)?,
             MountKind::BindRemount => {
-                let target = existing(mount, index, jail)?;
-                change_late(mount, target, jail).map_err(nth(Step::MountAttr, index))?;
+                let target = existing(mount, jail, fds)?;
+                fds.at(Step::MountAttr);
+                change_late(mount, target, jail)?;
             }
             MountKind::Remount => {
-                let target = existing(mount, index, jail)?;
+                let target = existing(mount, jail, fds)?;
+                fds.at(Step::Mount);
                 let flags = mount.flags | mount::MS_REMOUNT;
-                jail.mount(None, (target, c""), None, flags, Some(mount.data))
-                    .map_err(nth(Step::Mount, index))?;
-                propagate(mount, target, index, jail)?;
+                jail.mount(None, (target, c""), None, flags, Some(mount.data))?;
+                propagate(mount, target, jail, fds)?;
             }
-            MountKind::Propagation => {
-                let target = existing(mount, index, jail)?;
-                propagate(mount, target, index, jail)?;
-            }
+            MountKind::Propagation => propagate(mount, existing(mount, jail, fds)?, jail, fds)?,
         }
     }
     Ok(own.filter(|own| own.path == b"dev"))
@@ -115,12 +114,13 @@ fn is_used(plan: &Plan, index: usize, mount: &Mount) -> bool {
 /// A new file system, or one that has been made already but for its options.
 fn new(
     mount: &Mount,
-    index: usize,
     at: At<'_>,
     data: &CStr,
     made: Option<BorrowedFd<'_>>,
     jail: &Jail,
-) -> Done<()> {
+    fds: &Fds<'_>,
+) -> Result<()> {
+    fds.at(Step::Mount);
     let data = (!data.is_empty()).then_some(data);
     match (made, data) {
         (Some(made), None) => attach_at(made, at),
@@ -128,7 +128,6 @@ fn new(
             .and_then(|()| jail.mount(None, (made, c""), None, mount.flags | mount::MS_REMOUNT, data)),
         (None, _) => jail.mount(Some(mount.source), at, Some(mount.fstype), mount.flags, data),
     }
-    .map_err(nth(Step::Mount, index))
 }
 
 fn links(mount: &Mount) -> Links {
@@ -139,34 +138,37 @@ fn links(mount: &Mount) -> Links {
     }
 }
 
-fn existing(mount: &Mount, index: usize, jail: &Jail) -> Done<BorrowedFd<'static>> {
-    jail.open(mount.target, 0, links(mount)).map_err(nth(Step::MountTarget, index))
+fn existing(mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<BorrowedFd<'static>> {
+    fds.at(Step::MountTarget);
+    jail.open(mount.target, 0, links(mount))
 }
 
-fn filesystem(mount: &Mount, index: usize, made: Option<BorrowedFd<'_>>, jail: &Jail) -> Done<()> {
+fn filesystem(mount: &Mount, made: Option<BorrowedFd<'_>>, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
     let mut buffer = [0; 4096];
     let data = match mount.mode_below {
-        true => data_with_mode(mount, jail, &mut buffer).map_err(nth(Step::MountTarget, index))?,
+        true => data_with_mode(mount, jail, &mut buffer)?,
         false => mount.data,
     };
-    let target = destination(mount, jail).map_err(nth(Step::MountTarget, index))?;
-    new(mount, index, (target, c""), data, made, jail)?;
+    let target = destination(mount, jail)?;
+    new(mount, (target, c""), data, made, jail, fds)?;
     if mount.copy_up {
         // `target` is the directory below the new mount: its content is what the tmpfs starts with.
-        let top = existing(mount, index, jail)?;
-        super::copy::copy_directory(target, top).map_err(nth(Step::MountCopy, index))?;
+        let top = existing(mount, jail, fds)?;
+        fds.at(Step::MountCopy);
+        super::copy::copy_directory(target, top)?;
     }
     if mount.propagation != 0 || !mount.tree_attr.is_empty() {
-        let top = existing(mount, index, jail)?;
-        change(top, mount.tree_attr, mount::AT_RECURSIVE).map_err(nth(Step::MountAttr, index))?;
-        propagate(mount, top, index, jail)?;
+        let top = existing(mount, jail, fds)?;
+        fds.at(Step::MountAttr);
+        change(top, mount.tree_attr, mount::AT_RECURSIVE)?;
+        propagate(mount, top, jail, fds)?;
     }
     Ok(())
 }
 
 /// The data of a tmpfs with the mode of the directory that it is going to cover (runc and crun do so), or where there is none with
 /// the kernel's own choice.
-fn data_with_mode<'b>(mount: &Mount, jail: &Jail, buffer: &'b mut [u8]) -> syscalls::Result<&'b CStr> {
+fn data_with_mode<'b>(mount: &Mount, jail: &Jail, buffer: &'b mut [u8]) -> Result<&'b CStr> {
     let mode = match jail.open(mount.target, fs::O_DIRECTORY, links(mount)) {
         Ok(below) => stat::fstat(below)?.mode,
         Err(Errno::NOENT) => 0o1777,
@@ -181,7 +183,7 @@ fn data_with_mode<'b>(mount: &Mount, jail: &Jail, buffer: &'b mut [u8]) -> sysca
 }
 
 /// The directory for a new file system, made where it is missing.
-fn destination(mount: &Mount, jail: &Jail) -> syscalls::Result<BorrowedFd<'static>> {
+fn destination(mount: &Mount, jail: &Jail) -> Result<BorrowedFd<'static>> {
     // A directory of the root itself, and no link: it is not in a procfs.
     if links(mount) == Links::Follow && !mount.target.to_bytes().contains(&b'/') {
         match jail.open_or_make_directory(mount.target, Links::Refuse) {
@@ -198,54 +200,48 @@ fn destination(mount: &Mount, jail: &Jail) -> syscalls::Result<BorrowedFd<'stati
 ///
 /// A new mount made in the host's cgroup namespace would reset the options of the host's hierarchy (nsdelegate,
 /// memory_recursiveprot: kernel/cgroup/cgroup.c, apply_cgroup_root_flags), and in a user namespace it is not allowed at all.
-fn cgroup(plan: &Plan, mount: &Mount, index: usize, jail: &Jail, fds: Fds<'_>) -> Done<()> {
+fn cgroup(plan: &Plan, mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
     const CGROUP2_SUPER_MAGIC: u32 = 0x6367_7270; // linux/magic.h
     let shared = !plan.namespaces.has(ns::CLONE_NEWCGROUP);
     if shared {
         for place in [c"/sys/fs/cgroup", c"/sys/fs/cgroup/unified"] {
             let Ok(host) = fs::openat(CWD, place, fs::O_PATH, 0) else { continue };
             if stat::fstatfs(host.as_fd()).is_ok_and(|stat| stat.kind == CGROUP2_SUPER_MAGIC) {
-                return bind_from(place, mount, index, jail, None);
+                return bind(place, mount, jail, None, fds);
             }
         }
     }
-    match filesystem(mount, index, None, jail) {
-        Err(Fail { step: Step::Mount, errno: Errno::NODEV, .. }) => {
-            warn(Step::Mount, index, Errno::NODEV, fds)
-        }
+    match (filesystem(mount, None, jail, fds), fds.step.get()) {
+        (Err(Errno::NODEV), Step::Mount) => warn(Errno::NODEV, fds),
         // cgroup v1 hierarchies on a tmpfs.
-        Err(Fail { step: Step::Mount, errno: Errno::PERM | Errno::BUSY, .. })
-            if shared || plan.namespaces.has(ns::CLONE_NEWUSER) =>
-        {
-            bind_from(c"/sys/fs/cgroup", mount, index, jail, None)
+        (Err(Errno::PERM | Errno::BUSY), Step::Mount) if shared || plan.namespaces.has(ns::CLONE_NEWUSER) => {
+            bind(c"/sys/fs/cgroup", mount, jail, None, fds)
         }
-        other => other,
+        (done, _) => done,
     }
 }
 
 /// `tree` is the detached tree to attach where it is there already.
-fn bind(mount: &Mount, index: usize, jail: &Jail, tree: Option<BorrowedFd<'_>>) -> Done<()> {
-    bind_from(mount.source, mount, index, jail, tree)
-}
-
-fn bind_from(
+fn bind(
     source: &CStr,
     mount: &Mount,
-    index: usize,
     jail: &Jail,
     tree: Option<BorrowedFd<'_>>,
-) -> Done<()> {
+    fds: &Fds<'_>,
+) -> Result<()> {
+    fds.at(Step::MountSource);
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
     let recursive = if is_whole(mount) { mount::AT_RECURSIVE } else { 0 };
     let tree = match tree {
         Some(tree) => tree,
         None => match mount::open_tree(CWD, source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
             Ok(tree) => leak(tree),
-            Err(errno) if is_absent(errno) => return bind_by_name(source, mount, index, jail),
-            Err(errno) => return Err(nth(Step::MountSource, index)(errno)),
+            Err(errno) if is_absent(errno) => return bind_by_name(source, mount, jail, fds),
+            Err(errno) => return Err(errno),
         },
     };
-    let target = target_like(tree, mount, index, jail)?;
+    let target = target_like(tree, mount, jail, fds)?;
+    fds.at(Step::MountAttr);
     // Before the tree is seen, if that can be (Linux 5.12).
     let late = match change(tree, mount.attr, reach(mount))
         .and_then(|()| change(tree, mount.tree_attr, mount::AT_RECURSIVE))
@@ -253,36 +249,40 @@ fn bind_from(
     {
         Ok(()) => false,
         Err(errno) if is_absent(errno) => true,
-        Err(errno) => return Err(nth(Step::MountAttr, index)(errno)),
+        Err(errno) => return Err(errno),
     };
+    fds.at(Step::Mount);
     match attach(tree, target) {
         Err(errno) if is_absent(errno) && mount.idmap.is_none() => {
-            return bind_by_name(source, mount, index, jail);
+            return bind_by_name(source, mount, jail, fds);
         }
-        other => other.map_err(nth(Step::Mount, index))?,
+        other => other?,
     }
+    fds.at(Step::MountAttr);
     match late {
-        true => change_late(mount, tree, jail).map_err(nth(Step::MountAttr, index)),
+        true => change_late(mount, tree, jail),
         false => Ok(()),
     }
 }
 
 /// Before Linux 5.2.
-fn bind_by_name(source: &CStr, mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
+fn bind_by_name(source: &CStr, mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+    fds.at(Step::MountSource);
     let nofollow = if mount.source_nofollow { fs::O_NOFOLLOW } else { 0 };
-    let source =
-        leak(fs::openat(CWD, source, fs::O_PATH | nofollow, 0).map_err(nth(Step::MountSource, index))?);
-    let target = target_like(source, mount, index, jail)?;
+    let source = leak(fs::openat(CWD, source, fs::O_PATH | nofollow, 0)?);
+    let target = target_like(source, mount, jail, fds)?;
+    fds.at(Step::Mount);
     let recursive = if is_whole(mount) { mount::MS_REC } else { 0 };
-    jail.bind((source, c""), (target, c""), recursive).map_err(nth(Step::Mount, index))?;
+    jail.bind((source, c""), (target, c""), recursive)?;
     jail.do_without(Absent::MoveMount);
     if mount.attr.is_empty() && mount.tree_attr.is_empty() && mount.propagation == 0 {
         return Ok(());
     }
     // `target` is below the new mount: look again, and make sure that it is the source.
-    let top = existing(mount, index, jail)?;
-    same_file(source, top).map_err(nth(Step::MountTarget, index))?;
-    change_late(mount, top, jail).map_err(nth(Step::MountAttr, index))
+    let top = existing(mount, jail, fds)?;
+    same_file(source, top)?;
+    fds.at(Step::MountAttr);
+    change_late(mount, top, jail)
 }
 
 /// Whether what is mounted below the source comes along. The host's cgroups may be many mounts, which stand for one.
@@ -296,7 +296,7 @@ fn reach(mount: &Mount) -> u32 {
 }
 
 /// Binds one file or directory to another as it is.
-pub fn bind_at(source: At<'_>, target: At<'_>, jail: &Jail) -> syscalls::Result<()> {
+pub fn bind_at(source: At<'_>, target: At<'_>, jail: &Jail) -> Result<()> {
     match jail.bind(source, target, 0) {
         Err(Errno::NOSYS) => mount::open_tree(source.0, source.1, fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE)
             .and_then(|tree| attach_at(leak(tree), target)),
@@ -305,7 +305,7 @@ pub fn bind_at(source: At<'_>, target: At<'_>, jail: &Jail) -> syscalls::Result<
 }
 
 /// Flags and propagation of a mount that can be seen already.
-fn change_late(mount: &Mount, at: BorrowedFd<'_>, jail: &Jail) -> syscalls::Result<()> {
+fn change_late(mount: &Mount, at: BorrowedFd<'_>, jail: &Jail) -> Result<()> {
     change_or_remount(at, mount.attr, mount.flags, reach(mount), jail)?;
     change(at, mount.tree_attr, mount::AT_RECURSIVE)?; // there is no other way to change a whole tree
     match early(mount.propagation) {
@@ -322,7 +322,7 @@ pub fn change_or_remount(
     flags: u32,
     recursive: u32,
     jail: &Jail,
-) -> syscalls::Result<()> {
+) -> Result<()> {
     match change(at, attr, recursive) {
         Err(errno) if is_absent(errno) => {
             jail.do_without(Absent::MountSetattr);
@@ -334,7 +334,7 @@ pub fn change_or_remount(
 }
 
 /// The flags that a remount must repeat, or it would clear them (which it may not in a user namespace, and then fails).
-pub fn kept_flags(at: BorrowedFd<'_>, attr: AttrChange) -> syscalls::Result<u32> {
+pub fn kept_flags(at: BorrowedFd<'_>, attr: AttrChange) -> Result<u32> {
     // ST_* of statfs(2) and MS_*; the first four are the same and equal their MOUNT_ATTR_* too.
     const SAME: u32 = mount::MS_RDONLY | mount::MS_NOSUID | mount::MS_NODEV | mount::MS_NOEXEC;
     const REST: [(u32, u32, u64); 4] = [
@@ -349,7 +349,7 @@ pub fn kept_flags(at: BorrowedFd<'_>, attr: AttrChange) -> syscalls::Result<u32>
 }
 
 /// mount(2) on what is mounted at a descriptor: another propagation, or other flags.
-fn mount_again(at: BorrowedFd<'_>, flags: u32, jail: &Jail) -> syscalls::Result<()> {
+fn mount_again(at: BorrowedFd<'_>, flags: u32, jail: &Jail) -> Result<()> {
     jail.mount(None, (at, c""), None, flags, None)
 }
 
@@ -357,28 +357,26 @@ fn mount_again(at: BorrowedFd<'_>, flags: u32, jail: &Jail) -> syscalls::Result<
 fn target_like(
     source: BorrowedFd<'_>,
     mount: &Mount,
-    index: usize,
     jail: &Jail,
-) -> Done<BorrowedFd<'static>> {
-    match jail.open(mount.target, 0, links(mount)) {
-        Ok(target) => {
-            return not_in_proc(mount, target).map(|()| target).map_err(nth(Step::MountTarget, index));
-        }
+    fds: &Fds<'_>,
+) -> Result<BorrowedFd<'static>> {
+    match existing(mount, jail, fds) {
+        Ok(target) => return not_in_proc(mount, target).map(|()| target),
         Err(Errno::NOENT) => {}
-        Err(errno) => return Err(nth(Step::MountTarget, index)(errno)),
+        other => return other,
     }
-    let directory =
-        stat::fstat(source).map_err(nth(Step::MountSource, index))?.mode & fs::S_IFMT == fs::S_IFDIR;
-    match directory {
-        true => jail.open_or_make_directory(mount.target, links(mount)),
-        false => jail.open_or_make_file(mount.target, links(mount)),
+    fds.at(Step::MountSource);
+    let kind = stat::fstat(source)?.mode & fs::S_IFMT;
+    fds.at(Step::MountCreate);
+    match kind {
+        fs::S_IFDIR => jail.open_or_make_directory(mount.target, links(mount)),
+        _ => jail.open_or_make_file(mount.target, links(mount)),
     }
-    .map_err(nth(Step::MountCreate, index))
 }
 
 /// What procfs is told must reach procfs: a link of the image must not lead a mount into it (CVE-2025-52881). Destinations
 /// that say `/proc` themselves were judged by name, and follow no link.
-fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> Result<()> {
     let by_name = mount.no_symlinks || mount.target.to_bytes().starts_with(b"proc/");
     match !by_name && stat::fstatfs(target)?.kind == PROC_MAGIC {
         true => Err(Errno::PERM),
@@ -386,35 +384,34 @@ fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> syscalls::Result<()> {
     }
 }
 
-fn copy_symlink(mount: &Mount, index: usize, jail: &Jail) -> Done<()> {
+fn copy_symlink(mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
     let mut buffer = [0; 256];
-    let (directory, name) =
-        jail.parent(mount.target, true, Links::Follow, &mut buffer).map_err(nth(Step::MountTarget, index))?;
+    let (directory, name) = jail.parent(mount.target, true, Links::Follow, &mut buffer)?;
+    fds.at(Step::MountCreate);
     match fs::symlinkat(mount.source, directory, name) {
         Err(Errno::EXIST) => {
             let mut have = [0; 4096];
-            let have = fs::readlinkat(directory, name, &mut have).map_err(nth(Step::MountCreate, index))?;
-            match have == mount.source.to_bytes() {
+            match fs::readlinkat(directory, name, &mut have)? == mount.source.to_bytes() {
                 true => Ok(()),
-                false => Err(nth(Step::MountCreate, index)(Errno::EXIST)),
+                false => Err(Errno::EXIST),
             }
         }
-        other => other.map_err(nth(Step::MountCreate, index)),
+        other => other,
     }
 }
 
 /// Attaches a detached tree, descriptor to descriptor.
-pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
     attach_at(tree, (target, c""))
 }
 
-fn attach_at(tree: BorrowedFd<'_>, (directory, name): At<'_>) -> syscalls::Result<()> {
+fn attach_at(tree: BorrowedFd<'_>, (directory, name): At<'_>) -> Result<()> {
     let flags = mount::MOVE_MOUNT_F_EMPTY_PATH | mount::MOVE_MOUNT_T_EMPTY_PATH;
     mount::move_mount(tree, c"", directory, name, flags)
 }
 
 /// Sets and clears attributes; nothing to change costs nothing.
-pub fn change(tree: BorrowedFd<'_>, attr: AttrChange, recursive: u32) -> syscalls::Result<()> {
+pub fn change(tree: BorrowedFd<'_>, attr: AttrChange, recursive: u32) -> Result<()> {
     if attr.is_empty() {
         return Ok(());
     }
@@ -422,7 +419,7 @@ pub fn change(tree: BorrowedFd<'_>, attr: AttrChange, recursive: u32) -> syscall
     mount::mount_setattr(tree, c"", fs::AT_EMPTY_PATH | recursive, &attr)
 }
 
-fn change_propagation(tree: BorrowedFd<'_>, propagation: u32) -> syscalls::Result<()> {
+fn change_propagation(tree: BorrowedFd<'_>, propagation: u32) -> Result<()> {
     if propagation == 0 {
         return Ok(());
     }
@@ -432,10 +429,11 @@ fn change_propagation(tree: BorrowedFd<'_>, propagation: u32) -> syscalls::Resul
 }
 
 /// Propagation of what is mounted at a descriptor, by the call that every kernel has.
-fn propagate(mount: &Mount, target: BorrowedFd<'_>, index: usize, jail: &Jail) -> Done<()> {
+fn propagate(mount: &Mount, target: BorrowedFd<'_>, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+    fds.at(Step::MountPropagation);
     match early(mount.propagation) {
         0 => Ok(()),
-        propagation => mount_again(target, propagation, jail).map_err(nth(Step::MountPropagation, index)),
+        propagation => mount_again(target, propagation, jail),
     }
 }
 
@@ -449,16 +447,19 @@ fn early(propagation: u32) -> u32 {
 }
 
 /// Makes read-only and unbindable what is to be so in the end.
-pub fn finish_all(plan: &Plan, jail: &Jail) -> Done<()> {
+pub fn finish_all(plan: &Plan, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
     for (index, mount) in plan.mounts.iter().enumerate() {
+        fds.nth(Step::MountTarget, index);
         if mount.late_readonly {
+            let top = existing(mount, jail, fds)?;
+            fds.at(Step::MountAttr);
             let flags = mount.flags | mount::MS_RDONLY;
-            change_or_remount(existing(mount, index, jail)?, super::root::READONLY, flags, 0, jail)
-                .map_err(nth(Step::MountAttr, index))?;
+            change_or_remount(top, super::root::READONLY, flags, 0, jail)?;
         }
         if mount.propagation & mount::MS_UNBINDABLE != 0 {
-            mount_again(existing(mount, index, jail)?, mount.propagation, jail)
-                .map_err(nth(Step::MountPropagation, index))?;
+            let top = existing(mount, jail, fds)?;
+            fds.at(Step::MountPropagation);
+            mount_again(top, mount.propagation, jail)?;
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! The root: attached, pivoted to, and then what is hidden or read-only in it.
 
+use super::Fds;
 use super::mounts::{Own, attach as attach_tree, bind_at, change, change_or_remount, finish_all, kept_flags};
 use super::names::{At, LONGEST, Names};
 use super::procfs::{Place, Procfs};
 use super::resolve::{Jail, Links, same_file};
-use super::{Done, at, nth};
 use crate::plan::{AttrChange, Device, Plan, Root};
 use crate::sync::{Absent, Step, is_absent};
 use core::ffi::CStr;
@@ -13,7 +13,7 @@ use syscalls::mount::{
     self, AT_RECURSIVE, MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_RDONLY, MS_REC,
     MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, OPEN_TREE_CLONE,
 };
-use syscalls::{BorrowedFd, CWD, Errno, leak, ns, stat};
+use syscalls::{BorrowedFd, CWD, Errno, Result, leak, ns, stat};
 
 /// Read-only, of statfs(2)'s flags.
 pub const ST_RDONLY: u32 = 1;
@@ -22,46 +22,54 @@ pub const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 }
 /// Makes the rootfs a mount of its own, in a mount namespace that nothing leaves, and opens it.
 ///
 /// Slave rather than private unless asked: binds that want `rslave` still need a master to follow.
-pub fn attach(root: &Root) -> Done<Jail> {
+pub fn attach(root: &Root, fds: &Fds<'_>) -> Result<Jail> {
+    fds.at(Step::Propagation);
     // What is unbindable could not be made a mount of its own below: it comes last, in `protect`.
     let late = root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0;
     let leaves_nothing = if late { MS_SLAVE | MS_REC } else { root.propagation };
-    mount::mount(None, c"/", None, leaves_nothing, None).map_err(at(Step::Propagation))?;
-    let directory =
-        leak(fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?);
+    mount::mount(None, c"/", None, leaves_nothing, None)?;
+    fds.at(Step::RootBind);
+    let directory = leak(fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0)?);
+    fds.at(Step::RootAttach);
     let tree = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
     let names = Names::enter().ok(); // a procfs that is mounted for it is not the container's
     match tree.map(leak).and_then(|tree| attach_tree(tree, directory).map(|()| tree)) {
         Ok(tree) => Ok(Jail::new(tree, names)),
         Err(errno) if is_absent(errno) => {
+            fds.at(Step::RootBind);
             let below = (directory, c"");
-            Jail::new(directory, names).bind(below, below, MS_REC).map_err(at(Step::RootBind))?;
-            let tree = fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0).map_err(at(Step::RootBind))?;
+            Jail::new(directory, names).bind(below, below, MS_REC)?;
+            let tree = fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0)?;
             let jail = Jail::new(leak(tree), names);
-            same_file(directory, jail.root).map_err(at(Step::RootBind))?;
+            same_file(directory, jail.root)?;
             jail.do_without(Absent::MoveMount);
             Ok(jail)
         }
-        Err(errno) => Err(at(Step::RootAttach)(errno)),
+        Err(errno) => Err(errno),
     }
 }
 
 /// Makes the jail the root of this mount namespace, and detaches everything of the host's.
-pub fn pivot(root: &Root, mut jail: Jail) -> Done<Jail> {
+pub fn pivot(root: &Root, mut jail: Jail, fds: &Fds<'_>) -> Result<Jail> {
+    fds.at(Step::Pivot);
     let mut buffer = [0; LONGEST];
-    let name = jail.name((jail.root, c""), &mut buffer).map_err(at(Step::Pivot))?;
+    let name = jail.name((jail.root, c""), &mut buffer)?;
     let pivoted = match root.no_pivot {
         true => Err(Errno::INVAL),
         false => mount::pivot_root(name, name),
     };
     match pivoted {
         // The old root is stacked on the new one (pivot_root(2)).
-        Ok(()) => mount::umount(name, MNT_DETACH).map_err(at(Step::Detach))?,
+        Ok(()) => {
+            fds.at(Step::Detach);
+            mount::umount(name, MNT_DETACH)?;
+        }
         // The root mount of an initramfs has no parent and cannot be exchanged (before Linux 7.0).
         Err(Errno::INVAL) => {
-            jail.root = jail.enter().and_then(|()| replace_root()).map_err(at(Step::Pivot))?;
+            jail.enter()?;
+            jail.root = replace_root()?;
         }
-        Err(errno) => return Err(at(Step::Pivot)(errno)),
+        Err(errno) => return Err(errno),
     }
     Ok(jail)
 }
@@ -72,7 +80,7 @@ pub fn pivot(root: &Root, mut jail: Jail) -> Done<Jail> {
 /// namespace of its own could then mount an unmasked /proc (the kernel's mount_too_revealing asks whether one is visible).
 /// So the host's mounts are really taken off, without a list of them: a copy of the whole tree, laid over `/`, is a peer of the
 /// original, and unmounting the copy propagates. Tried on 6.1 and 6.12, ramfs and tmpfs.
-fn replace_root() -> syscalls::Result<BorrowedFd<'static>> {
+fn replace_root() -> Result<BorrowedFd<'static>> {
     // Both calls or neither (Linux 5.2), but a profile may deny one alone: after the host's mounts are gone it is too late to
     // find out. A flag that does not exist tells.
     let probe = mount::move_mount(CWD, c"", CWD, c"", u32::MAX);
@@ -99,7 +107,7 @@ fn replace_root() -> syscalls::Result<BorrowedFd<'static>> {
 }
 
 /// The same before Linux 5.2. The container's own mounts end up private.
-fn replace_root_by_move() -> syscalls::Result<BorrowedFd<'static>> {
+fn replace_root_by_move() -> Result<BorrowedFd<'static>> {
     mount::mount(None, c"/", None, MS_REC | MS_PRIVATE, None)?;
     mount::mount(Some(c"."), c"/", None, MS_MOVE, None)?;
     mount::mount(None, c"/", None, MS_REC | MS_SHARED, None)?;
@@ -116,32 +124,35 @@ fn replace_root_by_move() -> syscalls::Result<BorrowedFd<'static>> {
 /// Takes the finished container along into a mount namespace that was joined: as a tree that is attached nowhere in it, so that
 /// who lives there sees none of it, loses nothing, and has nothing left over when the container ends. As pivot_root would, the
 /// root of every process in there would become the container's.
-pub fn take_along(plan: &Plan, mut jail: Jail, namespace: BorrowedFd<'_>) -> Done<Jail> {
+pub fn take_along(plan: &Plan, mut jail: Jail, namespace: BorrowedFd<'_>, fds: &Fds<'_>) -> Result<Jail> {
+    fds.at(Step::RootAttach);
     let place = plan.namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWNS).unwrap_or(0);
     let flags = fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
-    jail.root = leak(mount::open_tree(jail.root, c"", flags).map_err(at(Step::RootAttach))?);
-    ns::setns(namespace, ns::CLONE_NEWNS)
-        .and_then(|()| fs::fchdir(jail.root))
-        .and_then(|()| fs::chroot(c"."))
-        .map_err(nth(Step::Join, place))?;
+    jail.root = leak(mount::open_tree(jail.root, c"", flags)?);
+    fds.nth(Step::Join, place);
+    ns::setns(namespace, ns::CLONE_NEWNS)?;
+    fs::fchdir(jail.root)?;
+    fs::chroot(c".")?;
     Ok(jail)
 }
 
 /// Read-only paths, masked paths, the root itself, and last its propagation.
-pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>) -> Done<()> {
+pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
     let proc = match plan.readonly.is_empty() && plan.masked.is_empty() {
         true => None,
         false => Procfs::open(jail),
     };
-    readonly_all(plan, jail, proc.as_ref())?;
-    mask_all(plan, jail, proc.as_ref(), own)?;
+    readonly_all(plan, jail, proc.as_ref(), fds)?;
+    mask_all(plan, jail, proc.as_ref(), own, fds)?;
     if plan.root.readonly {
-        change_or_remount(jail.root, READONLY, MS_RDONLY, 0, jail).map_err(at(Step::RootReadonly))?;
+        fds.at(Step::RootReadonly);
+        change_or_remount(jail.root, READONLY, MS_RDONLY, 0, jail)?;
     }
     // Last: nothing can be made from an unbindable mount any more.
-    finish_all(plan, jail)?;
+    finish_all(plan, jail, fds)?;
     if plan.root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
-        mount::mount(None, c"/", None, plan.root.propagation, None).map_err(at(Step::RootPropagation))?;
+        fds.at(Step::RootPropagation);
+        mount::mount(None, c"/", None, plan.root.propagation, None)?;
     }
     Ok(())
 }
@@ -150,32 +161,32 @@ pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>) -> Done<()> {
 ///
 /// What is bound has the flags of what it is a part of: a procfs that is read-only meanwhile gives read-only binds, with one call
 /// for each. What is mounted below would keep its own flags.
-fn readonly_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>) -> Done<()> {
+fn readonly_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, fds: &Fds<'_>) -> Result<()> {
     let covered = plan.mounts.iter().any(|mount| mount.target.to_bytes().starts_with(b"proc/"));
     let proc = proc.filter(|_| !plan.readonly.is_empty() && !covered);
     let proc = proc.filter(|proc| proc.is_readonly || change(proc.top, READONLY, 0).is_ok());
     for (index, path) in plan.readonly.iter().enumerate() {
+        fds.nth(Step::Readonly, index);
         match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
-            Place::Nowhere => Ok(()),
+            Place::Nowhere => {}
             Place::Directory(at) | Place::File(at) => match jail.bind(at, at, 0) {
-                Err(Errno::NOSYS) => readonly(jail, path),
-                other => other,
+                Err(Errno::NOSYS) => readonly(jail, path)?,
+                other => other?,
             },
-            Place::Elsewhere => readonly(jail, path),
+            Place::Elsewhere => readonly(jail, path)?,
         }
-        .map_err(nth(Step::Readonly, index))?;
     }
     match proc {
         Some(proc) if !proc.is_readonly => {
             let writable = AttrChange { set: 0, clear: MOUNT_ATTR_RDONLY };
-            change(proc.top, writable, 0).map_err(at(Step::Readonly))
+            change(proc.top, writable, 0)
         }
         _ => Ok(()),
     }
 }
 
 /// One that is not there needs no cover.
-fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
+fn readonly(jail: &Jail, path: &CStr) -> Result<()> {
     let target = match jail.open(path, 0, Links::Follow) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         other => other?,
@@ -206,7 +217,7 @@ fn readonly(jail: &Jail, path: &CStr) -> syscalls::Result<()> {
 }
 
 /// Before Linux 5.2.
-fn readonly_by_name(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscalls::Result<()> {
+fn readonly_by_name(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> Result<()> {
     jail.bind((target, c""), (target, c""), MS_REC)?;
     let top = jail.open(path, 0, Links::Follow)?;
     same_file(target, top)?;
@@ -215,7 +226,7 @@ fn readonly_by_name(jail: &Jail, path: &CStr, target: BorrowedFd<'_>) -> syscall
 
 /// Before Linux 5.12: the mount at a descriptor, whose path is the last resort for a file that has no other name. What counts is
 /// that the mount is read-only in the end.
-fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> syscalls::Result<()> {
+fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> Result<()> {
     match change_or_remount(top, READONLY, MS_RDONLY, 0, jail) {
         Err(Errno::NOTDIR) => {
             jail.enter()?;
@@ -232,7 +243,13 @@ fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> syscalls::
 
 /// Covers files with the null device and directories with an empty read-only tmpfs. The null device is the container's own,
 /// checked to be it, so that no name in the image decides what a mask shows (CVE-2025-31133).
-fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>>) -> Done<()> {
+fn mask_all(
+    plan: &Plan,
+    jail: &Jail,
+    proc: Option<&Procfs>,
+    own: Option<Own<'_>>,
+    fds: &Fds<'_>,
+) -> Result<()> {
     if plan.masked.is_empty() {
         return Ok(());
     }
@@ -240,25 +257,27 @@ fn mask_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, own: Option<Own<'_>
     let is_null = |device: &Device| {
         device.path == c"dev/null" && (device.mode & fs::S_IFMT, device.major, device.minor) == NULL
     };
+    fds.at(Step::MaskDevice);
     let null = match own {
         // What was made there is what is there.
         Some(own) if plan.devices.iter().any(is_null) => (own.top, c"null"),
         _ => {
-            let null = jail.open(c"dev/null", 0, Links::Refuse).map_err(at(Step::MaskDevice))?;
-            let have = stat::fstat(null).map_err(at(Step::MaskDevice))?;
+            let null = jail.open(c"dev/null", 0, Links::Refuse)?;
+            let have = stat::fstat(null)?;
             if (have.mode & fs::S_IFMT, have.rdev_major, have.rdev_minor) != NULL {
-                return Err(at(Step::MaskDevice)(Errno::NODEV));
+                return Err(Errno::NODEV);
             }
             (null, c"")
         }
     };
     for (index, path) in plan.masked.iter().enumerate() {
-        mask(path, plan.mask_data, jail, proc, null).map_err(nth(Step::Masked, index))?;
+        fds.nth(Step::Masked, index);
+        mask(path, plan.mask_data, jail, proc, null)?;
     }
     Ok(())
 }
 
-fn mask(path: &CStr, data: &CStr, jail: &Jail, proc: Option<&Procfs>, null: At<'_>) -> syscalls::Result<()> {
+fn mask(path: &CStr, data: &CStr, jail: &Jail, proc: Option<&Procfs>, null: At<'_>) -> Result<()> {
     let target = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
         Place::Nowhere => return Ok(()),
         Place::File(at) => return bind_at(null, at, jail),
