@@ -10,14 +10,15 @@ use crate::log::Log;
 use crate::spawn::open_proc;
 use crate::sync::is_absent;
 use alloc::format;
+use core::ffi::CStr;
 use syscalls::fs::{self, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
 use syscalls::mount::{self, MOUNT_ATTR_RDONLY, MountAttr};
-use syscalls::{Args, AsFd, AsRawFd, BorrowedFd, CStrArray, CWD, Errno, OwnedFd, leak, prctl, process, stat};
+use syscalls::{Args, AsFd, AsRawFd, BorrowedFd, CStrArray, CWD, Errno, fd, leak, prctl, process, stat};
 
 /// The name under which the runtime starts again. Who is called so and is not sealed does not go on.
-const SEALED: &core::ffi::CStr = c"runlet:sealed";
+const SEALED: &CStr = c"runlet:sealed";
 /// The same where exec names the process after a descriptor's number (before Linux 6.14): it then takes its own name.
-const UNNAMED: &core::ffi::CStr = c"runlet:sealed:unnamed";
+const UNNAMED: &CStr = c"runlet:sealed:unnamed";
 
 /// ST_RDONLY of statfs(2): the file system or the mount is read-only.
 const READ_ONLY: u32 = 1;
@@ -31,52 +32,53 @@ pub fn seal(args: Args, log: &Log) -> Result<()> {
     let mut exe = open_exe()?;
     while exe.as_raw_fd() <= 2 {
         // The caller left a standard descriptor closed: no file that the runtime opens later may be taken for it.
-        leak(exe);
         exe = open_exe()?;
     }
-    let name = args.args().next();
+    let mut given = args.args();
+    let name = given.next();
     let again = name == Some(SEALED) || name == Some(UNNAMED);
-    if is_sealed(exe.as_fd(), again)? {
+    if is_sealed(exe, again)? {
         if name == Some(UNNAMED) {
             prctl::set_name(c"runlet").map_err(Error::os("prctl(PR_SET_NAME)"))?;
         }
-        leak(exe); // no way to change anything, and one that exec closes
         return Ok(());
     }
     if again {
         return Err(Error::new("the runtime's binary could not be sealed"));
     }
-    let (sealed, name) = match read_only_mount(exe.as_fd()) {
+    let (sealed, name) = match read_only_mount(exe) {
         Ok(sealed) => sealed,
         Err(_) => {
             log.debug(
                 &"open_tree, mount_setattr (Linux 5.12) are missing or denied: the runtime runs from a copy of itself in memory",
             );
-            let copy = copy(exe.as_fd()).map_err(|errno| {
+            let copy = copy(exe).map_err(|errno| {
                 let hint = "on a read-only file system it needs no seal";
                 Error::os("seal the runtime's binary")(errno).hint(hint)
             })?;
             (copy, UNNAMED)
         }
     };
-    let argv: CStrArray = core::iter::once(name).chain(args.args().skip(1)).collect();
-    let envp: CStrArray = args.env().collect();
-    let mut errno = process::execveat(sealed.as_fd(), c"", &argv, &envp, fs::AT_EMPTY_PATH);
+    let (mut argv, mut envp) = (CStrArray::new(), CStrArray::new());
+    argv.push(name);
+    argv.extend(given);
+    envp.extend(args.env());
+    let mut errno = process::execveat(sealed, c"", &argv, &envp, fs::AT_EMPTY_PATH);
     if is_absent(errno) {
         // execveat is as old as any kernel that has the rest, and may be denied.
-        let path = crate::compile::cstring(&format!("/proc/self/fd/{}", sealed.as_raw_fd()));
-        errno = process::execve(path, &argv, &envp);
+        errno = process::execve(path_of(sealed), &argv, &envp);
     }
     Err(Error::os("start again from the sealed binary")(errno))
 }
 
-/// The file that this process runs.
-fn open_exe() -> Result<OwnedFd> {
+/// The file that this process runs. As O_PATH it is no way to change anything, and like all that is opened here exec closes it.
+fn open_exe() -> Result<BorrowedFd<'static>> {
     match fs::openat(CWD, c"/proc/self/exe", fs::O_PATH, 0) {
-        Ok(exe) => Ok(exe),
+        Ok(exe) => Ok(leak(exe)),
         Err(_) => {
             let (proc, _) = open_proc()?;
             fs::openat(proc.as_fd(), c"self/exe", fs::O_PATH, 0)
+                .map(leak)
                 .map_err(Error::os("open the runtime's binary"))
         }
     }
@@ -95,10 +97,7 @@ fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
     // A copy has no name in any directory: who writes to one that is on a disk writes to nobody else's program.
     let file = stat::fstat(exe).map_err(Error::os("stat of the runtime's binary"))?;
     if file.nlink == 0 {
-        return Ok(again
-            || open_again(exe)
-                .and_then(|file| fs::get_seals(file.as_fd()))
-                .is_ok_and(|seals| seals & SEALS == SEALS));
+        return Ok(again || open_again(exe).and_then(fs::get_seals).is_ok_and(|seals| seals & SEALS == SEALS));
     }
     // An ordinary user's containers are that user at most: somebody else's file is out of their reach.
     let denied = || fs::faccessat2(exe, c"", fs::W_OK, fs::AT_EMPTY_PATH).err() == Some(Errno::ACCESS);
@@ -107,21 +106,21 @@ fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
 
 /// A detached read-only mount of the file: attached nowhere, so that nothing can change it back (Linux 5.12; in one call 6.15). With
 /// it the name to start it under.
-fn read_only_mount(exe: BorrowedFd<'_>) -> syscalls::Result<(OwnedFd, &'static core::ffi::CStr)> {
+fn read_only_mount(exe: BorrowedFd<'_>) -> syscalls::Result<(BorrowedFd<'static>, &'static CStr)> {
     let flags = fs::AT_EMPTY_PATH | mount::OPEN_TREE_CLONE;
     let attr = MountAttr { set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
     match mount::open_tree_attr(exe, c"", flags, &attr) {
         Err(errno) if is_absent(errno) => {
-            let tree = mount::open_tree(exe, c"", flags)?;
-            mount::mount_setattr(tree.as_fd(), c"", fs::AT_EMPTY_PATH, &attr)?;
+            let tree = leak(mount::open_tree(exe, c"", flags)?);
+            mount::mount_setattr(tree, c"", fs::AT_EMPTY_PATH, &attr)?;
             Ok((tree, UNNAMED))
         }
-        other => Ok((other?, SEALED)),
+        other => Ok((leak(other?), SEALED)),
     }
 }
 
 /// A copy in memory that nobody can change any more, or where that is denied one without a name on a disk.
-fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
+fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<BorrowedFd<'static>> {
     let from = open_again(exe)?;
     // MFD_EXEC (Linux 6.3) is refused by older kernels, which need no word for it.
     let flags = fs::MFD_ALLOW_SEALING;
@@ -130,35 +129,43 @@ fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
         other => other,
     };
     let (to, sealable) = match to {
-        Ok(to) => (to, true),
-        Err(errno) => (crate::nameless::file(true).or(Err(errno))?, false),
+        Ok(to) => (leak(to), true),
+        Err(errno) => (leak(crate::nameless::file(true).or(Err(errno))?), false),
     };
     let mut left = stat::fstat(exe)?.size;
     while left > 0 {
-        let sent = rustix::fs::sendfile(&to, &from, None, usize::try_from(left).unwrap_or(usize::MAX))?;
+        let sent = rustix::fs::sendfile(to, from, None, usize::try_from(left).unwrap_or(usize::MAX))?;
         left = left.saturating_sub(sent as u64);
         if sent == 0 {
             return Err(Errno::IO);
         }
     }
     match sealable {
-        true => fs::add_seals(to.as_fd(), SEALS).map(|()| to),
+        true => fs::add_seals(to, SEALS).map(|()| to),
         // What is open for writing is not executed (ETXTBSY).
         false => {
-            let name = crate::compile::cstring(&format!("/proc/self/fd/{}", to.as_raw_fd()));
-            fs::openat(CWD, name, fs::O_RDONLY, 0)
+            let reader = fs::openat(CWD, path_of(to), fs::O_RDONLY, 0).map(leak);
+            fd::close_raw(to.as_raw_fd())?;
+            reader
         }
     }
 }
 
-fn open_again(exe: BorrowedFd<'_>) -> syscalls::Result<OwnedFd> {
-    fs::openat(CWD, c"/proc/self/exe", fs::O_RDONLY, 0)
-        .or_else(|errno| {
+fn path_of(file: BorrowedFd<'_>) -> &'static CStr {
+    crate::compile::cstring(&format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+fn open_again(exe: BorrowedFd<'_>) -> syscalls::Result<BorrowedFd<'static>> {
+    let file = match fs::openat(CWD, c"/proc/self/exe", fs::O_RDONLY, 0) {
+        Err(errno) => {
             let (proc, _) = open_proc().map_err(|_| errno)?;
             fs::openat(proc.as_fd(), c"self/exe", fs::O_RDONLY, 0)
-        })
-        .and_then(|file| match stat::fstat(exe)?.is_same_file(&stat::fstat(file.as_fd())?) {
-            true => Ok(file),
-            false => Err(Errno::STALE),
-        })
+        }
+        file => file,
+    };
+    let file = leak(file?);
+    match stat::fstat(exe)?.is_same_file(&stat::fstat(file)?) {
+        true => Ok(file),
+        false => Err(Errno::STALE),
+    }
 }

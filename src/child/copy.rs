@@ -1,5 +1,6 @@
 //! tmpcopyup: the content of a directory, copied into the tmpfs that covers it.
 
+use super::resolve::join;
 use core::ffi::CStr;
 use syscalls::fs::{self, Entry};
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, Result, fd, stat, xattr};
@@ -40,10 +41,9 @@ fn entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr, depth: u32) -> R
             Some((inner, made))
         }
         fs::S_IFLNK => {
-            let mut text = [0; 4097];
-            let length = fs::readlinkat(from, name, text.get_mut(..4096).ok_or(Errno::NAMETOOLONG)?)?.len();
-            *text.get_mut(length).ok_or(Errno::NAMETOOLONG)? = 0;
-            fs::symlinkat(CStr::from_bytes_until_nul(&text).map_err(|_| Errno::INVAL)?, to, name)?;
+            let (mut text, mut ended) = ([0; 4096], [0; 4096]);
+            let text = fs::readlinkat(from, name, &mut text)?;
+            fs::symlinkat(join(&mut ended, &[text])?, to, name)?;
             None
         }
         fs::S_IFREG => {
