@@ -42,7 +42,7 @@ fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(format!("/proc/{pid}/stat"), flags, Mode::empty()) {
         Ok(file) => file,
-        Err(_) if rustix::fs::access("/proc/self", rustix::fs::Access::EXISTS).is_err() => {
+        Err(_) if rustix::fs::access(c"/proc/self", rustix::fs::Access::EXISTS).is_err() => {
             return (Stat::NoProc, None);
         }
         Err(_) => return (Stat::Gone, None),

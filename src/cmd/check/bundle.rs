@@ -87,7 +87,7 @@ fn refusals(
     security(plan, config.linux.mount_label, machine, found);
     for sysctl in plan.sysctls {
         let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
-        if rustix::fs::access(&*path, Access::EXISTS).is_err() {
+        if rustix::fs::access(compile::cstring(&path), Access::EXISTS).is_err() {
             found.fail(format_args!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
         }
     }
@@ -109,7 +109,7 @@ fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
     let new = plan.namespaces.new;
     for (name, flag, file) in namespaces::NAMESPACES {
         let path = format!("/proc/self/ns/{file}");
-        if new & flag != 0 && rustix::fs::access(&*path, Access::EXISTS).is_err() {
+        if new & flag != 0 && rustix::fs::access(compile::cstring(&path), Access::EXISTS).is_err() {
             found.fail(format_args!("linux.namespaces: {name}: this kernel has none"));
             return;
         }
@@ -301,7 +301,7 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
             found.fail(format_args!("linux.seccomp: SCMP_ACT_NOTIFY is not in this kernel (Linux 5.0)"));
         }
     }
-    if process.memory_policy.is_some() && rustix::fs::access("/proc/self/numa_maps", Access::EXISTS).is_err()
+    if process.memory_policy.is_some() && rustix::fs::access(c"/proc/self/numa_maps", Access::EXISTS).is_err()
     {
         found.fail(format_args!("linux.memoryPolicy: this kernel has no NUMA"));
     }

@@ -4,7 +4,7 @@
 //! its absence costs stands beside it, and is nothing where the fallback is as good.
 
 use crate::cgroup::host;
-use crate::compile::{capabilities, namespaces};
+use crate::compile::{capabilities, cstring, namespaces};
 use crate::paths;
 use crate::sync::ABSENT;
 use alloc::{format, string::String, vec::Vec};
@@ -159,7 +159,7 @@ fn spaces(machine: &mut Machine) {
     for (_, flag, _) in namespaces::NAMESPACES {
         // clone(2) has no room for this one among its flags; it is made by unshare.
         let made = match *flag == ns::CLONE_NEWTIME {
-            true => match rustix::fs::access("/proc/self/ns/time", rustix::fs::Access::EXISTS) {
+            true => match rustix::fs::access(c"/proc/self/ns/time", rustix::fs::Access::EXISTS) {
                 Ok(()) => Ok(()),
                 Err(_) => Err(Errno::INVAL),
             },
@@ -215,16 +215,16 @@ fn cgroups(machine: &mut Machine) {
     let v1 = host::all().v1;
     let list: Vec<&str> = v1.iter().map(|(_, path)| paths::name(path)).collect();
     add(machine, "cgroup v1", !v1.is_empty(), list.join(" ").leak(), "");
-    let systemd = rustix::fs::access("/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();
+    let systemd = rustix::fs::access(c"/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();
     add(machine, "systemd", systemd, "", "no --systemd-cgroup");
 }
 
 fn rest(machine: &mut Machine) {
     let apparmor = read(c"/sys/module/apparmor/parameters/enabled").is_some_and(|text| text.starts_with('Y'));
     add(machine, "AppArmor", apparmor, "", "no apparmorProfile");
-    let selinux = rustix::fs::access("/sys/fs/selinux/enforce", rustix::fs::Access::EXISTS).is_ok();
+    let selinux = rustix::fs::access(c"/sys/fs/selinux/enforce", rustix::fs::Access::EXISTS).is_ok();
     add(machine, "SELinux", selinux, "", "no selinuxLabel, no mountLabel");
-    let resctrl = rustix::fs::access("/sys/fs/resctrl/schemata", rustix::fs::Access::EXISTS).is_ok();
+    let resctrl = rustix::fs::access(c"/sys/fs/resctrl/schemata", rustix::fs::Access::EXISTS).is_ok();
     add(machine, "resctrl", resctrl, "", "no intelRdt");
     for name in ["overlay", "mqueue", "fuse"] {
         let has = machine.filesystems.iter().any(|have| have == name);
@@ -256,7 +256,7 @@ fn rest(machine: &mut Machine) {
 fn program(name: &str) -> bool {
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         .iter()
-        .any(|dir| rustix::fs::access(format!("{dir}/{name}"), rustix::fs::Access::EXEC_OK).is_ok())
+        .any(|dir| rustix::fs::access(cstring(&format!("{dir}/{name}")), rustix::fs::Access::EXEC_OK).is_ok())
 }
 
 /// A small file's text.

@@ -144,8 +144,8 @@ fn process(out: &mut Writer, process: &Process) {
     out.flags(
         "wantsHome wantsListenPid groupsDenied noNewPrivileges newKeyring",
         &[
-            process.wants_home,
-            process.wants_listen_pid,
+            !process.home.is_empty(),
+            !process.listen_pid.is_empty(),
             process.groups_denied,
             process.no_new_privileges,
             process.new_keyring,
