@@ -57,10 +57,10 @@ pub fn state_file() -> Result<OwnedFd> {
         .map_err(Error::os("memfd_create"))
 }
 
-/// Writes the state as JSON into it, in place of what was there.
-pub fn give_state(file: &OwnedFd, record: &Record<'_>, status: Status) -> Result<()> {
+/// Writes the state as JSON into it, in place of what was there. `pid` is what the hooks know the container's first process by.
+pub fn give_state(file: &OwnedFd, record: &Record<'_>, pid: i32, status: Status) -> Result<()> {
     let mut json = Writer::default();
-    record.write_state(status, 0, &mut json, "");
+    record.write_state(pid, status, 0, &mut json, "");
     let json = json.finish();
     let rewind = || {
         syscalls::fs::ftruncate(file.as_fd(), 0)?;
@@ -72,7 +72,7 @@ pub fn give_state(file: &OwnedFd, record: &Record<'_>, status: Status) -> Result
 
 fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
     let file = state_file()?;
-    give_state(&file, record, status)?;
+    give_state(&file, record, record.pid, status)?;
     Ok(file)
 }
 

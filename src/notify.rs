@@ -36,7 +36,7 @@ pub fn hand_over(
     if !seccomp.listener_metadata.is_empty() {
         json.string("metadata", seccomp.listener_metadata);
     }
-    record.write_state(status, 0, &mut json, "state");
+    record.write_state(record.pid, status, 0, &mut json, "state");
     json.end_object();
     let json = json.finish();
     net::send_with_fds(socket.as_fd(), json.as_bytes(), &[listener.as_fd()], net::MSG_NOSIGNAL)

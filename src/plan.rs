@@ -262,10 +262,10 @@ pub struct Hook {
 pub struct Process {
     pub args: CStrArray,
     pub env: CStrArray,
-    /// HOME was not given: its slot in `env`, to be filled from the container's passwd.
-    pub wants_home: bool,
-    /// LISTEN_PID is to be added, with its own pid.
-    pub wants_listen_pid: bool,
+    /// Room for HOME, from the container's passwd; none where it was given.
+    pub home: &'static mut [u8],
+    /// Room for LISTEN_PID, with its own pid; none where it is not to be told.
+    pub listen_pid: &'static mut [u8],
     /// What execvp would try, in order: one path, or the name below each element of PATH.
     pub candidates: &'static [&'static CStr],
     pub cwd: &'static CStr,

@@ -9,7 +9,7 @@ pub mod procfs;
 pub mod render;
 pub mod sources;
 
-use crate::child::Fds;
+use crate::child::{Fds, Setup};
 use crate::compile::{cstring, namespaces::NAMESPACES};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Namespaces, Plan, Process};
@@ -19,38 +19,7 @@ use core::cell::Cell;
 use rustix::fd::AsRawFd;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
-use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, net, ns};
-
-/// What the clone is given besides the Plan; each opened before it.
-#[derive(Default, Clone, Copy)]
-pub struct Setup<'a> {
-    /// The cgroup that the child is born in.
-    pub cgroup: Option<BorrowedFd<'a>>,
-    /// The container's root, for `exec`.
-    pub root: Option<BorrowedFd<'a>>,
-    /// exec.fifo, for `create`.
-    pub fifo: Option<BorrowedFd<'a>>,
-    /// Where the pty's master goes.
-    pub console: Option<BorrowedFd<'a>>,
-    /// State JSON for the hooks that the child runs.
-    pub state: Option<BorrowedFd<'a>>,
-    /// The locked state directory. The child closes it: flock(2) lasts as long as any copy of the open file, and a runtime that
-    /// was killed would leave its container holding the lock until it is started.
-    pub lock: Option<BorrowedFd<'a>>,
-    /// Whether the child is to wait until the parent has written its Record and what else it has to do first.
-    pub wait_maps: bool,
-    /// Whether the device rules of its cgroup are loaded while it is at work already.
-    pub wait_rules: bool,
-    /// Whether it is moved into a cgroup after its birth, which goes with `wait_maps`: a cgroup namespace is made then, for its
-    /// root is where its maker is.
-    pub joins_late: bool,
-    /// Whether there are hooks that run before pivot_root.
-    pub wait_hooks: bool,
-    /// Signals are blocked here and must not be in the program.
-    pub unblock: bool,
-    /// A joined pid namespace is entered when everything else is done, by a process that the child makes.
-    pub late_pid: bool,
-}
+use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, leak, net, ns};
 
 /// A child at work.
 pub struct Child {
@@ -98,12 +67,7 @@ impl Task<'_> {
 }
 
 /// Clones the child. Comes back in the parent only.
-pub fn spawn(
-    task: Task<'_>,
-    joins: &[OwnedFd],
-    sources: &[Option<OwnedFd>],
-    setup: &Setup<'_>,
-) -> Result<Child> {
+pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result<Child> {
     if syscalls::ids::is_root() {
         // Nobody may trace the child while it holds descriptors of the host (R4). An unprivileged parent could not write the
         // id maps of such a child: there the child does it itself, when it has them.
@@ -112,67 +76,34 @@ pub fn spawn(
     let highest = close_all_but(task.process().preserve_fds.saturating_add(3))?;
     let mut without = if highest.is_some() { Absent::CloseRange.bit() } else { 0 };
     let (socket, parent) = net::socketpair(net::SOCK_STREAM).map_err(Error::os("socketpair"))?;
-    let proc = match needs_proc(&task) {
-        true => {
-            let (proc, own) = open_proc()?;
-            without |= if own { 0 } else { Absent::Fsopen.bit() };
-            Some(proc)
-        }
-        false => None,
-    };
-    let mount = task.namespaces().join.iter().position(|join| join.kind == ns::CLONE_NEWNS);
-    let mut fds = Fds {
-        parent: parent.as_fd(),
-        joins,
-        mount: mount.and_then(|place| joins.get(place)).map(AsFd::as_fd),
-        root: setup.root,
-        fifo: setup.fifo,
-        proc: proc.as_ref().map(AsFd::as_fd),
-        sources,
-        console: setup.console,
-        state: setup.state,
-        wait_maps: setup.wait_maps,
-        wait_rules: setup.wait_rules && !setup.wait_maps,
-        late_cgroup: setup.joins_late && task.namespaces().new & ns::CLONE_NEWCGROUP != 0,
-        wait_hooks: setup.wait_hooks,
-        unblock: setup.unblock,
-        late_pid: setup.late_pid,
-        highest: highest.unwrap_or(0).saturating_add(FEW),
-        step: Cell::new(Step::Join),
-        index: Cell::new(0),
-    };
-
-    let waits_for_rules = fds.wait_rules;
-
+    let mut proc = None;
+    if needs_proc(&task) {
+        let (opened, own) = open_proc()?;
+        without |= if own { 0 } else { Absent::Fsopen.bit() };
+        proc = Some(leak(opened));
+    }
     let namespaces = task.namespaces();
     let through = needs_trampoline(namespaces);
-    // A time namespace is the child's to make, when it is root over it and before its clocks run.
-    let mut new = namespaces.new & !ns::CLONE_NEWTIME;
-    if fds.late_cgroup {
-        new &= !ns::CLONE_NEWCGROUP;
-    }
+    let new = setup.born_in(namespaces);
     // A pid namespace is entered by this process for its children, and left again afterwards.
     let mut left = None;
     if !through
         && !setup.late_pid
-        && let Some(at) = namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID)
+        && let Some(namespace) = joined(namespaces, ns::CLONE_NEWPID, joins)
     {
-        left = Some(leave(c"/proc/self/ns/pid")?);
-        if let Some(namespace) = joins.get(at) {
-            ns::setns(namespace.as_fd(), ns::CLONE_NEWPID)
-                .map_err(Error::os("setns to the pid namespace"))?;
-        }
+        left = Some(leak(leave(c"/proc/self/ns/pid")?));
+        ns::setns(namespace, ns::CLONE_NEWPID).map_err(Error::os("setns to the pid namespace"))?;
     }
 
     let first = if through { 0 } else { new };
     let (forked, in_cgroup) = match (clone(first, setup), setup.cgroup) {
         (Err(errno), Some(_)) if is_absent(errno) && !setup.joins_late => {
             // Without CLONE_INTO_CGROUP (Linux 5.7) the child waits until it has been moved.
-            return_to(&left)?;
-            let late = Setup { wait_maps: true, joins_late: true, ..*setup };
-            let absent = if errno == Errno::ACCESS { 0 } else { Absent::Clone3.bit() };
-            return spawn(task, joins, sources, &late)
-                .map(|child| Child { without: child.without | absent, ..child });
+            return_to(left)?;
+            (setup.wait_maps, setup.joins_late) = (true, true);
+            let mut child = spawn(task, joins, setup)?;
+            child.without |= if errno == Errno::ACCESS { 0 } else { Absent::Clone3.bit() };
+            return Ok(child);
         }
         (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
         (forked, _) => (forked, true),
@@ -193,6 +124,16 @@ pub fn spawn(
             if let Some(lock) = setup.lock {
                 fd::close_raw(lock.as_raw_fd()).unwrap_or_default();
             }
+            let mut fds = Fds {
+                setup,
+                parent: leak(parent),
+                joins,
+                mount: joined(namespaces, ns::CLONE_NEWNS, joins),
+                proc,
+                highest: highest.unwrap_or(0).saturating_add(FEW),
+                step: Cell::new(Step::Join),
+                index: Cell::new(0),
+            };
             match task {
                 Task::Init(plan) if through => crate::child::trampoline(plan, new, &mut fds),
                 Task::Init(plan) => crate::child::init(plan, &fds),
@@ -200,8 +141,8 @@ pub fn spawn(
             }
         }
         Fork::Parent { pid, pidfd } => {
-            return_to(&left)?;
-            let in_between = setup.late_pid;
+            return_to(left)?;
+            let (waits_for_rules, in_between) = (setup.waits_for_rules(), setup.late_pid);
             let mut child = Child { pid, pidfd, in_cgroup, waits_for_rules, without, in_between, socket };
             if through {
                 child.land(task.process())?;
@@ -209,6 +150,12 @@ pub fn spawn(
             Ok(child)
         }
     }
+}
+
+/// The open one among the joined namespaces that is of this kind.
+fn joined<'a>(namespaces: &Namespaces, kind: u64, joins: &'a [OwnedFd]) -> Option<BorrowedFd<'a>> {
+    let place = namespaces.join.iter().position(|join| join.kind == kind)?;
+    joins.get(place).map(AsFd::as_fd)
 }
 
 /// In a build for tests: from here to the program nothing may be allocated. A program of this name shows that it would be seen.
@@ -224,9 +171,8 @@ fn seal_allocator(process: &Process) {
 /// user namespace takes the privilege to do so away: then a process in between does that, and clones the container's first
 /// process as the runtime's own child.
 fn needs_trampoline(namespaces: &Namespaces) -> bool {
-    let others = namespaces.join.iter().any(|join| join.kind != ns::CLONE_NEWPID);
-    let joins_user = namespaces.join.iter().any(|join| join.kind == ns::CLONE_NEWUSER);
-    (joins_user || (others && namespaces.new & ns::CLONE_NEWUSER != 0)) && namespaces.new != 0
+    let others = namespaces.joins(!ns::CLONE_NEWPID) && namespaces.new & ns::CLONE_NEWUSER != 0;
+    (namespaces.joins(ns::CLONE_NEWUSER) || others) && namespaces.new != 0
 }
 
 /// clone3, into the cgroup.
@@ -292,11 +238,11 @@ pub fn leave(path: &core::ffi::CStr) -> Result<OwnedFd> {
         .map_err(Error::sys("open the runtime's own namespace", &path.to_string_lossy()))
 }
 
-fn return_to(left: &Option<OwnedFd>) -> Result<()> {
+fn return_to(left: Option<BorrowedFd<'_>>) -> Result<()> {
     let Some(own) = left else { return Ok(()) };
     // Hooks and helpers of this process belong to its own namespaces. The way back is open only to who is privileged over
     // them, which root of a user namespace of his own (Podman rootless) is not; nothing is forked after an exec.
-    match ns::setns(own.as_fd(), ns::CLONE_NEWPID) {
+    match ns::setns(own, ns::CLONE_NEWPID) {
         Ok(()) | Err(Errno::PERM) => Ok(()),
         Err(errno) => Err(Error::os("setns: back to the runtime's own namespace")(errno)),
     }
@@ -452,6 +398,11 @@ impl Child {
             }
         }
     }
+}
+
+/// Writes a file of a process in /proc.
+pub fn write_proc(pid: i32, file: &str, bytes: &[u8], place: &str) -> Result<()> {
+    write_file(&format!("/proc/{pid}/{file}"), bytes, place)
 }
 
 /// Writes a small file in one call.

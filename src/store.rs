@@ -12,6 +12,7 @@
 //! A writer holds a lock on the directory (flock(2)); readers need none, so that a hook may call `state`. Nothing here says
 //! whether the container runs: that is derived from the process each time (`Record::status`).
 
+use crate::compile::cstring;
 use crate::config::{Map, object};
 use crate::error::{Error, Quoted, Result, error};
 use crate::json::Writer;
@@ -120,7 +121,7 @@ impl Store {
 
     fn in_tmp(&self) -> rustix::io::Result<()> {
         match self.is_in_tmp() {
-            true => judge(&rustix::fs::lstat(self.path)?),
+            true => judge(&rustix::fs::lstat(cstring(self.path))?),
             false => Ok(()),
         }
     }
@@ -146,7 +147,7 @@ impl Store {
 
     /// Whether there is a directory for this id.
     pub fn has(&self, id: &str) -> bool {
-        rustix::fs::lstat(self.entry_path(id)).is_ok()
+        rustix::fs::lstat(cstring(&self.entry_path(id))).is_ok()
     }
 
     /// The ids of all containers, in no order; none where there is no root.
@@ -236,7 +237,8 @@ impl Entry {
 
     /// Notes where the cgroup will be, before it is made.
     pub fn note_cgroup(&self, path: &str) -> Result<()> {
-        rustix::fs::symlinkat(path, &self.directory, CGROUP).map_err(Error::sys("note the cgroup", path))
+        rustix::fs::symlinkat(cstring(path), &self.directory, CGROUP)
+            .map_err(Error::sys("note the cgroup", path))
     }
 
     /// Replaces the note of a running container that gets into more directories.
@@ -247,7 +249,7 @@ impl Entry {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(failed(errno)),
         }
-        rustix::fs::symlinkat(path, &self.directory, RECORD_NEW).map_err(failed)?;
+        rustix::fs::symlinkat(cstring(path), &self.directory, RECORD_NEW).map_err(failed)?;
         rustix::fs::renameat(&self.directory, RECORD_NEW, &self.directory, CGROUP).map_err(failed)
     }
 
@@ -258,7 +260,8 @@ impl Entry {
 
     /// Notes which resctrl directory is going to be made.
     pub fn note_rdt(&self, path: &str) -> Result<()> {
-        rustix::fs::symlinkat(path, &self.directory, RDT).map_err(Error::sys("note the resctrl group", path))
+        rustix::fs::symlinkat(cstring(path), &self.directory, RDT)
+            .map_err(Error::sys("note the resctrl group", path))
     }
 
     /// The resctrl directory noted, if any.
@@ -317,7 +320,7 @@ impl Entry {
 }
 
 /// What is known of a container: the specification's state without the status, and what later commands need.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Record<'a> {
     /// runtime.md "State".
     pub oci_version: &'a str,
@@ -380,11 +383,10 @@ impl<'a> Record<'a> {
     }
 
     /// Writes the state as `state` prints it and hooks read it (runtime.md "State"). A stopped container has no process.
-    /// `name` is that of the property, or empty.
-    pub fn write_state(&self, status: Status, oom_kills: u64, json: &mut Writer, name: &str) {
-        let pid = if status == Status::Stopped { 0 } else { self.pid };
+    /// `pid` is that of the container's first process, as who reads it knows it; `name` that of the property, or empty.
+    pub fn write_state(&self, pid: i32, status: Status, oom_kills: u64, json: &mut Writer, name: &str) {
         json.object(name);
-        self.write(pid, json);
+        self.write(if status == Status::Stopped { 0 } else { pid }, json);
         json.string("status", status.name());
         if oom_kills > 0 {
             json.number("oomKills", i64::try_from(oom_kills).unwrap_or(i64::MAX));

@@ -112,7 +112,7 @@ fn a_broken_record_is_one_clear_line_or_a_record_that_can_be_printed() {
             Ok(record) => {
                 taken += 1;
                 let mut out = runlet::json::Writer::default();
-                record.write_state(Status::Running, 1, &mut out, "");
+                record.write_state(record.pid, Status::Running, 1, &mut out, "");
                 let printed = out.finish();
                 let again =
                     Record::parse(printed.as_bytes()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));

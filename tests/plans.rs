@@ -155,7 +155,7 @@ fn process(plan: &plan::Process) -> Vec<(&'static str, String)> {
     };
     vec![
         ("args", format!("{:?}", plan.args)),
-        ("env", format!("{:?}{}", plan.env, if plan.wants_home { " and HOME" } else { "" })),
+        ("env", format!("{:?}{}", plan.env, if plan.home.is_empty() { "" } else { " and HOME" })),
         ("tries", joined(plan.candidates.iter().map(|path| path.to_string_lossy()))),
         ("cwd", plan.cwd.to_string_lossy().into_owned()),
         ("user", format!("{}:{} groups {:?} umask {:o}", plan.uid, plan.gid, plan.groups, plan.umask)),

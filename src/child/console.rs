@@ -37,14 +37,14 @@ pub fn make(terminal: Terminal, jail: &Jail, dev: Option<BorrowedFd<'_>>, fds: &
     if let Some(dev) = dev {
         console(slave, dev, jail)?;
     }
-    if let Some(socket) = fds.console {
+    if let Some(socket) = fds.setup.console {
         net::send_with_fds(socket, b"/dev/ptmx", &[master], net::MSG_NOSIGNAL)?;
     }
     fds.at(Step::Stdio);
     for stdio in 0..3 {
         syscalls::fd::dup_to(slave, stdio, 0)?;
     }
-    match fds.late_pid {
+    match fds.setup.late_pid {
         true => Ok(()), // the session is that of the process to come
         false => tty::set_controlling(slave),
     }

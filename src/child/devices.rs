@@ -2,7 +2,7 @@
 
 use super::Fds;
 use super::mounts::{Own, bind_at};
-use super::resolve::{Jail, Links, c_path};
+use super::resolve::{Jail, Links, join, name_in};
 use crate::plan::{Device, Plan};
 use crate::sync::Step;
 use core::ffi::CStr;
@@ -27,26 +27,12 @@ pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: &Fds<'_>) -
     };
     for (index, device) in plan.devices.iter().enumerate() {
         fds.nth(Step::DeviceDirectory, index);
-        let path = device.path.to_bytes();
         // Nearly all stand in /dev itself, which is open already.
-        let (directory, name) = match path.strip_prefix(b"dev/") {
-            Some(name) if !name.contains(&b'/') => (dev, name),
-            _ => {
-                let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                let mut buffer = [0; 4096];
-                let above = match slash {
-                    0 => c".",
-                    _ => c_path(&mut buffer, path.get(..slash).unwrap_or_default())?,
-                };
-                (jail.open_or_make_directory(above, Links::Follow)?, path.get(slash..).unwrap_or_default())
-            }
+        let (directory, name) = match name_in(device.path, b"dev") {
+            Some(name) => (dev, name),
+            None => jail.parent(device.path, Links::Follow)?,
         };
-        let name = match name {
-            [b'/', name @ ..] => name,
-            name => name,
-        };
-        let mut buffer = [0; 256];
-        make(device, directory, c_path(&mut buffer, name)?, jail, fds)?;
+        make(device, directory, name, jail, fds)?;
     }
     let links = if plan.dev_is_bound { &[][..] } else { &LINKS };
     fds.at(Step::DeviceLink);
@@ -98,12 +84,7 @@ fn bind_from_host(
 ) -> Result<()> {
     fds.at(Step::DeviceBind);
     let mut buffer = [0; 4096];
-    let path = device.path.to_bytes();
-    let (head, tail) = buffer.split_at_mut(1);
-    head.fill(b'/');
-    c_path(tail, path)?;
-    let host = CStr::from_bytes_until_nul(&buffer).map_err(|_| Errno::NAMETOOLONG)?;
-
+    let host = join(&mut buffer, &[b"/", device.path.to_bytes()])?;
     let source = leak(fs::openat(CWD, host, fs::O_PATH | fs::O_NOFOLLOW, 0)?);
     let have = stat::fstat(source)?;
     if have.mode & fs::S_IFMT != device.mode & fs::S_IFMT

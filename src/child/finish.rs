@@ -1,61 +1,47 @@
 //! The tail that init and exec share: from the finished surroundings to the program.
 
-use super::resolve::Jail;
+use super::resolve::{Jail, join};
 use super::{Fds, ask, give_up, tell, warn};
 use crate::plan::{Capabilities, Hook, Process};
 use crate::sync::{Kind, Step, is_absent};
 use core::ffi::CStr;
+use core::mem;
 use syscalls::caps::{self, Caps};
 use syscalls::fs::{self, O_DIRECTORY};
 use syscalls::ids::{self, Start};
 use syscalls::process;
-use syscalls::{AsFd, AsRawFd, CStrArray, CWD, Errno, Result, fd, leak, prctl, sched, seccomp, stat};
+use syscalls::{AsFd, AsRawFd, CWD, Errno, Result, fd, leak, prctl, sched, seccomp, stat};
 
 /// CAP_SYS_ADMIN: a filter without no_new_privs needs it (seccomp(2)).
 const SYS_ADMIN: u64 = 1 << 21;
 
 /// Everything from here to the program, for a process that has these ids.
 pub fn finish(process: &mut Process, hooks: &[Hook], fds: &Fds<'_>, jail: &Jail, ids: Start) -> ! {
-    let mut home = [0u8; 512];
-    let home = match process.wants_home {
-        true => find_home(&mut home, process.uid, jail),
-        false => None,
-    };
+    let home = mem::take(&mut process.home);
+    if !home.is_empty()
+        && let Ok(home) = find_home(home, process.uid, jail)
+    {
+        process.env.push(home);
+    }
     if let Err(errno) = prepare(process, fds, jail, ids).and_then(|()| wait_for_start(hooks, fds)) {
         give_up(errno, fds);
     }
-    let mut pid = [0u8; 32];
-    let pid = match process.wants_listen_pid {
-        true => listen_pid(&mut pid),
-        false => None,
-    };
-    let Process { args, env, candidates, .. } = process;
-    let with_pid = |env: &mut CStrArray| match pid {
-        Some(pid) => env.with_one_more(pid, |env| execute(candidates, args, env)),
-        None => execute(candidates, args, env),
-    };
-    fds.at(Step::Exec);
-    let errno = match home {
-        Some(home) => env.with_one_more(home, with_pid),
-        None => with_pid(env),
-    };
-    give_up(errno, fds)
-}
-
-/// `LISTEN_PID=` and the pid of this process, whom the activated descriptors are for (sd_listen_fds(3)).
-fn listen_pid(buffer: &mut [u8; 32]) -> Option<&CStr> {
-    let mut number = [0; 10];
-    let digits = super::names::digits(process::getpid().unsigned_abs(), &mut number);
-    let text = b"LISTEN_PID=".iter().chain(digits);
-    for (place, byte) in buffer.iter_mut().zip(text) {
-        *place = *byte;
+    let pid = mem::take(&mut process.listen_pid);
+    if !pid.is_empty() {
+        // Whom the activated descriptors are for (sd_listen_fds(3)).
+        let mut number = [0; 10];
+        let digits = super::names::digits(process::getpid().unsigned_abs(), &mut number);
+        if let Ok(pid) = join(pid, &[b"LISTEN_PID=", digits]) {
+            process.env.push(pid);
+        }
     }
-    CStr::from_bytes_until_nul(buffer).ok()
+    fds.at(Step::Exec);
+    give_up(execute(process), fds)
 }
 
 /// The barrier of `create`, and what comes between it and the program.
 fn wait_for_start(hooks: &[Hook], fds: &Fds<'_>) -> Result<()> {
-    if let Some(fifo) = fds.fifo {
+    if let Some(fifo) = fds.setup.fifo {
         fds.at(Step::Wait);
         tell(Kind::Ready, 0, fds)?;
         loop {
@@ -69,7 +55,7 @@ fn wait_for_start(hooks: &[Hook], fds: &Fds<'_>) -> Result<()> {
     }
     for (index, hook) in hooks.iter().enumerate() {
         fds.nth(Step::StartContainer, index);
-        super::hook::run(hook, fds.state)?;
+        super::hook::run(hook, fds.setup.state)?;
     }
     Ok(())
 }
@@ -80,7 +66,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<
         if let Some(label) = &process.selinux {
             // Keys have the label of who makes them, which the program may not be allowed to use. Exec ends it.
             fds.nth(Step::Label, 1);
-            write_proc(fds, b"thread-self/attr/", c"keycreate", label.to_bytes())?;
+            write_proc(fds, c"thread-self/attr", c"keycreate", label.to_bytes())?;
         }
         fds.at(Step::Keyring);
         // Without a name: one that another container of this user has made beforehand would be joined.
@@ -94,19 +80,19 @@ fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<
         fds.nth(Step::Label, 0);
         // A command with its argument (security/apparmor/lsm.c, do_setattr). The directory is there since Linux 5.8.
         let mut command = [0; 1024];
-        let command = after(b"exec ", profile.to_bytes(), &mut command)?;
-        write_proc(fds, b"thread-self/attr/", c"apparmor/exec", command.to_bytes())
-            .or_else(|_| write_proc(fds, b"thread-self/attr/", c"exec", command.to_bytes()))?;
+        let command = join(&mut command, &[b"exec ", profile.to_bytes()])?;
+        write_proc(fds, c"thread-self/attr", c"apparmor/exec", command.to_bytes())
+            .or_else(|_| write_proc(fds, c"thread-self/attr", c"exec", command.to_bytes()))?;
     }
     if let Some(label) = &process.selinux {
         fds.nth(Step::Label, 1);
-        write_proc(fds, b"thread-self/attr/", c"exec", label.to_bytes())?;
+        write_proc(fds, c"thread-self/attr", c"exec", label.to_bytes())?;
     }
     if !process.affinity_final.is_empty() {
         fds.at(Step::Affinity);
         sched::sched_setaffinity(0, process.affinity_final)?;
     }
-    if !fds.late_pid {
+    if !fds.setup.late_pid {
         fds.at(Step::Scheduler);
         schedule(process, 0)?;
     }
@@ -169,7 +155,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<
             fds.at(Step::CwdOutside);
         }
     })?;
-    if fds.fifo.is_some() {
+    if fds.setup.fifo.is_some() {
         // Who creates wants to know now; otherwise exec itself is about to tell.
         fds.at(Step::Lookup);
         look_up(process)?;
@@ -195,7 +181,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<
     if jail.without() != 0 {
         tell(Kind::Without, jail.without().cast_signed(), fds)?;
     }
-    match fds.late_pid {
+    match fds.setup.late_pid {
         true => enter_pid_namespace(process, fds),
         false => Ok(()),
     }
@@ -215,7 +201,7 @@ pub fn schedule(process: &Process, pid: i32) -> Result<()> {
 /// deny. One with a listener does not: the descriptors are gone by then.
 fn comes_after_clone(process: &Process, fds: &Fds<'_>) -> bool {
     let listens = |filter: &crate::plan::Filter| filter.flags & seccomp::NEW_LISTENER != 0;
-    fds.late_pid && !process.seccomp.as_ref().is_some_and(listens)
+    fds.setup.late_pid && !process.seccomp.as_ref().is_some_and(listens)
 }
 
 fn install_last(process: &Process, fds: &Fds<'_>) -> Result<()> {
@@ -230,7 +216,7 @@ fn install_last(process: &Process, fds: &Fds<'_>) -> Result<()> {
 /// (CAP_SYS_PTRACE) sees nothing of the host. Comes back in the child, when the parent knows of it.
 fn enter_pid_namespace(process: &Process, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::Clone);
-    let kept = [Some(fds.parent), fds.fifo, fds.state];
+    let kept = [Some(fds.parent), fds.setup.fifo, fds.setup.state];
     super::bare::close_all_but(kept, process.preserve_fds.saturating_add(3), fds.highest)?;
     super::succeed(0, fds)?;
     begin_session(process, fds)
@@ -371,10 +357,10 @@ fn look_up(process: &Process) -> Result<()> {
 
 /// Executes the first candidate that can be (execvp(3)): what is missing is passed over, and so is what is forbidden, unless
 /// nothing better comes.
-fn execute(candidates: &[&CStr], args: &CStrArray, env: &CStrArray) -> Errno {
+fn execute(process: &Process) -> Errno {
     let mut failure = Errno::NOENT;
-    for path in candidates {
-        match process::execve(path, args, env) {
+    for path in process.candidates {
+        match process::execve(path, &process.args, &process.env) {
             Errno::NOENT | Errno::NOTDIR => {}
             Errno::ACCESS => failure = Errno::ACCESS,
             errno => return errno,
@@ -385,12 +371,10 @@ fn execute(candidates: &[&CStr], args: &CStrArray, env: &CStrArray) -> Errno {
 
 /// Writes a file of the runtime's own procfs: below a directory of it, crossing no mount and following no link but the first
 /// part's own (R3).
-pub fn write_proc(fds: &Fds<'_>, below: &[u8], path: &CStr, value: &[u8]) -> Result<()> {
+pub fn write_proc(fds: &Fds<'_>, below: &CStr, path: &CStr, value: &[u8]) -> Result<()> {
     let proc = fds.proc.ok_or(Errno::NOSYS)?;
-    let mut buffer = [0; 64];
-    let directory = super::resolve::c_path(&mut buffer, below)?;
     // thread-self is a link; what it leads to is looked up in the same procfs.
-    let directory = fs::openat(proc, directory, fs::O_PATH | O_DIRECTORY, 0)?;
+    let directory = fs::openat(proc, below, fs::O_PATH | O_DIRECTORY, 0)?;
     let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_XDEV | fs::RESOLVE_NO_SYMLINKS;
     let file = match fs::openat2(directory.as_fd(), path, fs::O_WRONLY, 0, resolve) {
         Err(errno) if is_absent(errno) => {
@@ -408,7 +392,7 @@ pub fn write_proc(fds: &Fds<'_>, below: &[u8], path: &CStr, value: &[u8]) -> Res
 }
 
 /// `HOME=` and the home directory of a user from the container's passwd, or `/` (config.md: HOME from passwd when absent).
-fn find_home<'b>(buffer: &'b mut [u8; 512], uid: u32, jail: &Jail) -> Option<&'b CStr> {
+fn find_home<'b>(buffer: &'b mut [u8], uid: u32, jail: &Jail) -> Result<&'b CStr> {
     let mut home = [0u8; 256];
     let mut length = 0usize;
     if let Ok(passwd) = jail.open_to_read(c"etc/passwd") {
@@ -418,15 +402,7 @@ fn find_home<'b>(buffer: &'b mut [u8; 512], uid: u32, jail: &Jail) -> Option<&'b
         Some([b'/', ..]) => home.get(..length).unwrap_or_default(),
         _ => b"/",
     };
-    after(b"HOME=", home, buffer).ok()
-}
-
-/// A word and what follows it, as one string.
-fn after<'b>(word: &[u8; 5], rest: &[u8], buffer: &'b mut [u8]) -> Result<&'b CStr> {
-    let (head, tail) = buffer.split_first_chunk_mut().ok_or(Errno::NAMETOOLONG)?;
-    *head = *word;
-    super::resolve::c_path(tail, rest)?;
-    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+    join(buffer, &[b"HOME=", home])
 }
 
 /// How much of a passwd is read, in chunks of 1024 bytes: an image's may have no end.

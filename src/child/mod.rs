@@ -29,38 +29,64 @@ use syscalls::{
     AsFd, AsRawFd, BorrowedFd, Errno, OwnedFd, Result, fd, fs, ids, net, ns, prctl, process, signal,
 };
 
-/// What the child got from its parent besides the Plan.
-pub struct Fds<'a> {
-    /// Frames go out here, and answers come in, one byte each; close-on-exec, so that its end tells that the program runs.
-    pub parent: BorrowedFd<'a>,
-    /// The namespaces to join, as `Namespaces::join` has them.
-    pub joins: &'a [OwnedFd],
-    /// The mount namespace that the container is taken to in the end.
-    pub mount: Option<BorrowedFd<'a>>,
+/// What the child is to do besides the Plan, and with what; each descriptor opened before the clone.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// The cgroup that the child is born in.
+    pub cgroup: Option<BorrowedFd<'a>>,
     /// The container's root, seen from outside, for `exec`.
     pub root: Option<BorrowedFd<'a>>,
     /// exec.fifo: `create` waits on it, `run` and `exec` do not.
     pub fifo: Option<BorrowedFd<'a>>,
-    /// procfs of the runtime's own, when a sysctl or a label is to be written (R3).
-    pub proc: Option<BorrowedFd<'a>>,
     /// Detached copies of those bind sources that cannot be opened here, by the mount's place in the Plan.
     pub sources: &'a [Option<OwnedFd>],
     /// Where the pty's master goes.
     pub console: Option<BorrowedFd<'a>>,
     /// The container's state as JSON, for the stdin of the hooks that run here.
     pub state: Option<BorrowedFd<'a>>,
-    /// Whether the parent has something to do in the new namespaces before anything else happens.
+    /// The locked state directory. The child closes it: flock(2) lasts as long as any copy of the open file, and a runtime that
+    /// was killed would leave its container holding the lock until it is started.
+    pub lock: Option<BorrowedFd<'a>>,
+    /// Whether to wait until the parent has written its Record and what it has to do in the new namespaces.
     pub wait_maps: bool,
-    /// Whether the parent is still loading the device rules.
+    /// Whether the device rules of its cgroup are loaded while it is at work already.
     pub wait_rules: bool,
-    /// Whether the cgroup namespace is made here, after the parent has moved this process into its cgroup.
-    pub late_cgroup: bool,
+    /// Whether it is moved into a cgroup after its birth, which goes with `wait_maps`: a cgroup namespace is made then, for its
+    /// root is where its maker is.
+    pub joins_late: bool,
     /// Whether there are hooks to run before pivot_root.
     pub wait_hooks: bool,
     /// Whether the parent blocks signals, which the program must not inherit.
     pub unblock: bool,
     /// Whether a joined pid namespace is entered last of all, by a process that has nothing of the host any more.
     pub late_pid: bool,
+}
+
+impl Setup<'_> {
+    /// Whether it waits for its device rules. With `wait_maps` they are there before.
+    pub fn waits_for_rules(&self) -> bool {
+        self.wait_rules && !self.wait_maps
+    }
+
+    /// Which of the new namespaces it is born in. A cgroup namespace may come later; a time namespace is its own to make, when it is
+    /// root over it and before its clocks run.
+    pub fn born_in(&self, namespaces: &Namespaces) -> u64 {
+        let late = if self.joins_late { ns::CLONE_NEWCGROUP } else { 0 };
+        namespaces.new & !ns::CLONE_NEWTIME & !late
+    }
+}
+
+/// What the child has.
+pub struct Fds<'a> {
+    pub setup: &'a Setup<'a>,
+    /// Frames go out here, and answers come in, one byte each; close-on-exec, so that its end tells that the program runs.
+    pub parent: BorrowedFd<'a>,
+    /// The namespaces to join, as `Namespaces::join` has them.
+    pub joins: &'a [OwnedFd],
+    /// The mount namespace that the container is taken to in the end.
+    pub mount: Option<BorrowedFd<'a>>,
+    /// procfs of the runtime's own, when a sysctl or a label is to be written (R3).
+    pub proc: Option<BorrowedFd<'a>>,
     /// No descriptor is numbered higher than about this, where close_range(2) is missing.
     pub highest: u32,
     /// What is being done, and which element of its list it is about: what the parent is told when a call fails.
@@ -149,11 +175,11 @@ fn create(plan: &Plan, fds: &Fds<'_>) -> Result<Jail> {
     let jail = root::attach(&plan.root, fds)?;
     let own = mounts::mount_all(plan, &jail, fds)?;
     devices::make_all(plan, &jail, own, fds)?;
-    if fds.wait_rules {
+    if fds.setup.waits_for_rules() {
         fds.at(Step::Rules);
         hear(fds)?;
     }
-    if fds.wait_hooks {
+    if fds.setup.wait_hooks {
         fds.at(Step::Hooks);
         ask(Kind::Hooks, 0, fds)?;
     }
@@ -163,15 +189,15 @@ fn create(plan: &Plan, fds: &Fds<'_>) -> Result<Jail> {
     }
     for (index, hook) in plan.create_container.iter().enumerate() {
         fds.nth(Step::CreateContainer, index);
-        run_hook(hook, fds.state)?;
+        run_hook(hook, fds.setup.state)?;
     }
-    if fds.late_pid {
+    if fds.setup.late_pid {
         // Hooks have the host's root.
         join_all(&plan.namespaces, ns::CLONE_NEWPID, fds)?;
     }
     for (index, sysctl) in plan.sysctls.iter().enumerate() {
         fds.nth(Step::Sysctl, index);
-        finish::write_proc(fds, b"sys/", sysctl.path, sysctl.value)?;
+        finish::write_proc(fds, c"sys", sysctl.path, sysctl.value)?;
     }
 
     let before = jail.root.as_raw_fd();
@@ -221,11 +247,11 @@ fn ids_in(namespaces: &Namespaces) -> ids::Start {
 /// Namespaces: joined ones of these kinds first, then the id maps of a new user namespace.
 fn enter(namespaces: &Namespaces, kinds: u64, fds: &Fds<'_>) -> Result<()> {
     join_all(namespaces, kinds, fds)?;
-    if fds.wait_maps {
+    if fds.setup.wait_maps {
         fds.at(Step::Maps);
         ask(Kind::Maps, 0, fds)?;
     }
-    if fds.late_cgroup {
+    if fds.setup.joins_late && namespaces.new & ns::CLONE_NEWCGROUP != 0 {
         fds.at(Step::Clone);
         ns::unshare(ns::CLONE_NEWCGROUP)?;
     }
@@ -242,7 +268,7 @@ fn enter(namespaces: &Namespaces, kinds: u64, fds: &Fds<'_>) -> Result<()> {
         prctl::set_dumpable(false)?;
     }
     fds.at(Step::Session);
-    if fds.unblock {
+    if fds.setup.unblock {
         signal::set_mask(signal::SIG_SETMASK, &signal::Set::empty())?;
     }
     process::setsid().map(drop)
@@ -264,10 +290,10 @@ fn make_time(offsets: &[u8], fds: &Fds<'_>) -> Result<()> {
 /// The namespaces of a container that exists, and its root.
 fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: &Fds<'_>) -> Result<Jail> {
     // A pid namespace takes effect for children only: it is the parent's to join, unless it is to come last.
-    enter(namespaces, if fds.late_pid { u64::MAX } else { !ns::CLONE_NEWPID }, fds)?;
+    enter(namespaces, if fds.setup.late_pid { u64::MAX } else { !ns::CLONE_NEWPID }, fds)?;
     fds.at(Step::Root);
     // setns went to the root of the mount namespace, which on an initramfs lies below the container's.
-    if let Some(root) = fds.root {
+    if let Some(root) = fds.setup.root {
         fs::fchdir(root)?;
         fs::chroot(c".")?;
     }
@@ -316,7 +342,7 @@ fn frame(kind: Kind, value: i32, fds: &Fds<'_>) -> [u8; FRAME] {
 
 /// Reports what failed, and ends. After `start` the report goes into the fifo, where `start` looks for it.
 fn give_up(errno: Errno, fds: &Fds<'_>) -> ! {
-    let to = match (fds.step.get(), fds.fifo) {
+    let to = match (fds.step.get(), fds.setup.fifo) {
         (Step::StartContainer | Step::Exec, Some(fifo)) => fifo,
         _ => fds.parent,
     };

@@ -5,7 +5,7 @@
 //! descriptor (R2).
 
 use super::names::At;
-use super::resolve::{Jail, Links, PROC_MAGIC, same_file};
+use super::resolve::{Jail, Links, PROC_MAGIC, join, name_in, same_file};
 use super::{Fds, warn};
 use crate::plan::{AttrChange, Mount, MountKind, Plan};
 use crate::sync::{Absent, Step, is_absent};
@@ -32,12 +32,6 @@ impl<'p> Own<'p> {
         is_mount.then_some(Own { path: mount.target.to_bytes(), top })
     }
 
-    /// The name of a path that lies directly in it.
-    fn name<'n>(&self, path: &'n CStr) -> Option<&'n CStr> {
-        let name = path.to_bytes_with_nul().strip_prefix(self.path)?.strip_prefix(b"/")?;
-        CStr::from_bytes_with_nul(name).ok().filter(|name| !name.to_bytes().contains(&b'/'))
-    }
-
     /// Whether it is still what is seen at its path after a mount elsewhere, on a path without a link.
     fn survives(&self, target: &CStr) -> bool {
         let first = |path: &'_ [u8]| path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
@@ -51,7 +45,7 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: &Fds<'_>) -> Result<Optio
     let mut own: Option<Own<'p>> = None;
     for (index, mount) in plan.mounts.iter().enumerate() {
         fds.nth(Step::MountTarget, index);
-        let source = fds.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
+        let source = fds.setup.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
         let plain = mount.kind == MountKind::Filesystem
             && !mount.copy_up
             && !mount.mode_below
@@ -59,7 +53,7 @@ pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: &Fds<'_>) -> Result<Optio
             && mount.propagation == 0
             && mount.tree_attr.is_empty();
         if let (true, Some(own)) = (plain, own)
-            && let Some(name) = own.name(mount.target)
+            && let Some(name) = name_in(mount.target, own.path)
         {
             match fs::mkdirat(own.top, name, 0o755) {
                 Err(Errno::EXIST) => {}
@@ -176,10 +170,7 @@ fn data_with_mode<'b>(mount: &Mount, jail: &Jail, buffer: &'b mut [u8]) -> Resul
     };
     let stem = mount.data.to_bytes().strip_suffix(b"0000").unwrap_or_default();
     let digits = [9, 6, 3, 0].map(|shift| b'0' | (mode >> shift & 7) as u8);
-    let (data, rest) = buffer.split_at_mut_checked(stem.len()).ok_or(Errno::NAMETOOLONG)?;
-    data.copy_from_slice(stem);
-    super::resolve::c_path(rest, &digits)?;
-    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+    join(buffer, &[stem, &digits])
 }
 
 /// The directory for a new file system, made where it is missing.
@@ -385,8 +376,7 @@ fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> Result<()> {
 }
 
 fn copy_symlink(mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
-    let mut buffer = [0; 256];
-    let (directory, name) = jail.parent(mount.target, true, Links::Follow, &mut buffer)?;
+    let (directory, name) = jail.parent(mount.target, Links::Follow)?;
     fds.at(Step::MountCreate);
     match fs::symlinkat(mount.source, directory, name) {
         Err(Errno::EXIST) => {

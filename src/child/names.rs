@@ -4,8 +4,9 @@
 //! The directory of these names is the machine's own, opened before pivot_root. It is the working directory while the container is
 //! made, so that a name is its number, and stays in reach after pivot_root.
 
+use super::resolve::join;
 use core::ffi::CStr;
-use syscalls::{AsRawFd, BorrowedFd, CWD, Errno, Result, fs, leak, mount};
+use syscalls::{AsRawFd, BorrowedFd, CWD, Result, fs, leak, mount};
 
 /// A descriptor and a name in it; an empty one for the descriptor itself.
 pub type At<'a> = (BorrowedFd<'a>, &'a CStr);
@@ -49,13 +50,7 @@ pub fn name<'b>((fd, below): At<'_>, buffer: &'b mut [u8; LONGEST]) -> Result<&'
     let mut number = [0; 10];
     let digits = digits(fd.as_raw_fd().unsigned_abs(), &mut number);
     let slash: &[u8] = if below.is_empty() { b"" } else { b"/" };
-    let mut place = 0usize;
-    for part in [digits, slash, below.to_bytes_with_nul()] {
-        let end = place.saturating_add(part.len());
-        buffer.get_mut(place..end).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(part);
-        place = end;
-    }
-    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+    join(buffer, &[digits, slash, below.to_bytes()])
 }
 
 /// A number in decimal, in a buffer.
@@ -77,6 +72,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use alloc::{format, string::String};
+    use syscalls::Errno;
 
     #[test]
     fn a_name_is_the_descriptors_number_and_what_is_below_it() {

@@ -205,32 +205,22 @@ impl Jail {
             Err(Errno::NOENT) => {}
             other => return other,
         }
-        let mut buffer = [0; COMPONENT];
-        let (directory, name) = self.parent(path, true, links, &mut buffer)?;
+        let (directory, name) = self.parent(path, links)?;
         // A link in the last place that leads nowhere: O_EXCL does not follow it.
         drop(fs::openat(directory, name, fs::O_CREAT | fs::O_EXCL | O_NOFOLLOW | fs::O_WRONLY, 0o644)?);
         fs::openat(directory, name, O_PATH | O_NOFOLLOW, 0).map(leak)
     }
 
-    /// The directory that holds a path's last component, and that component's name.
-    pub fn parent<'b>(
-        &self,
-        path: &CStr,
-        make: bool,
-        links: Links,
-        buffer: &'b mut [u8; COMPONENT],
-    ) -> Result<(BorrowedFd<'static>, &'b CStr)> {
+    /// The directory that holds a path's last component, made if it is missing, and that component's name.
+    pub fn parent<'p>(&self, path: &'p CStr, links: Links) -> Result<(BorrowedFd<'static>, &'p CStr)> {
         let bytes = path.to_bytes();
         let Some(slash) = bytes.iter().rposition(|byte| *byte == b'/') else {
-            return Ok((self.root, c_path(buffer, bytes)?));
+            return Ok((self.root, path));
         };
-        let mut directory = [0; PATH];
-        let directory = c_path(&mut directory, bytes.get(..slash).unwrap_or_default())?;
-        let directory = match make {
-            true => self.open_or_make_directory(directory, links)?,
-            false => self.open(directory, O_DIRECTORY, links)?,
-        };
-        Ok((directory, c_path(buffer, bytes.get(slash.saturating_add(1)..).unwrap_or_default())?))
+        let (directory, _) = bytes.split_at_checked(slash).unwrap_or_default();
+        let name = name_in(path, directory).ok_or(Errno::INVAL)?;
+        let mut buffer = [0; PATH];
+        Ok((self.open_or_make_directory(c_path(&mut buffer, directory)?, links)?, name))
     }
 
     /// What openat2(RESOLVE_IN_ROOT) does, component by component, for kernels without it. `..` stops at the root, which is
@@ -328,9 +318,23 @@ fn put(buffer: &mut [u8], at: usize, bytes: &[u8]) -> Result<usize> {
     Ok(end)
 }
 
-/// A C string of bytes that hold no NUL, in a buffer.
-pub fn c_path<'b>(buffer: &'b mut [u8], bytes: &[u8]) -> Result<&'b CStr> {
-    let end = put(buffer, 0, bytes)?;
+/// A C string of parts that hold no NUL, one after the other, in a buffer.
+pub fn join<'b>(buffer: &'b mut [u8], parts: &[&[u8]]) -> Result<&'b CStr> {
+    let mut end = 0;
+    for part in parts {
+        end = put(buffer, end, part)?;
+    }
     *buffer.get_mut(end).ok_or(Errno::NAMETOOLONG)? = 0;
     CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+}
+
+/// The same of a single one.
+fn c_path<'b>(buffer: &'b mut [u8], bytes: &[u8]) -> Result<&'b CStr> {
+    join(buffer, &[bytes])
+}
+
+/// The name of a path that lies directly in a directory.
+pub fn name_in<'p>(path: &'p CStr, directory: &[u8]) -> Option<&'p CStr> {
+    let name = path.to_bytes_with_nul().strip_prefix(directory)?.strip_prefix(b"/")?;
+    CStr::from_bytes_with_nul(name).ok().filter(|name| !name.to_bytes().contains(&b'/'))
 }

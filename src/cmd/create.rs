@@ -5,6 +5,7 @@ use crate::activation;
 use crate::args::Flag;
 use crate::bundle::{self, Bundle};
 use crate::cgroup::{self, Cgroup, Wanted};
+use crate::child::Setup;
 use crate::compile::{self, Request};
 use crate::config::{self, Config};
 use crate::console::OtherSide;
@@ -16,7 +17,7 @@ use crate::plan::{Device, Mount, MountKind, Plan};
 use crate::proc;
 use crate::rdt;
 use crate::readiness::{self, Manager, Proxy};
-use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, maps, sources};
+use crate::spawn::{self, Child, Task, conversation::Conversation, maps, sources};
 use crate::store::{Entry, FIFO, FIFO_NEW, Record, Store};
 use crate::time::Time;
 use crate::validate::validate;
@@ -263,10 +264,11 @@ impl Draft {
             true => None,
             false => Some(hooks::state_file()?),
         };
-        let setup = Setup {
+        let mut setup = Setup {
             cgroup: cgroup.and_then(Cgroup::cgroup2),
             root: None,
             fifo: fifo.as_ref().map(AsFd::as_fd),
+            sources: &sources,
             console: terminal.there(),
             state: state.as_ref().map(AsFd::as_fd),
             // A process that waits for nobody lets go of it by itself.
@@ -287,7 +289,7 @@ impl Draft {
         if running.adopts && plan.namespaces.new & ns::CLONE_NEWPID == 0 {
             syscalls::prctl::set_child_subreaper(true).map_err(Error::os("become a subreaper"))?;
         }
-        let child = spawn::spawn(Task::Init(plan), joins, &sources, &setup)?;
+        let child = spawn::spawn(Task::Init(plan), joins, &mut setup)?;
         let pid = self.child.insert(child).pid;
         self.rule(context, design)?;
         let record = record(context.given.id, bundle, design.config, design.plan, pid, cgroup);

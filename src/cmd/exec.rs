@@ -5,6 +5,7 @@ use super::container::{Container, not_running};
 use crate::activation;
 use crate::args::{Flag, Given, text, values};
 use crate::cgroup::Cgroup;
+use crate::child::Setup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config, List};
 use crate::console::OtherSide;
@@ -13,7 +14,7 @@ use crate::handover::{send_pidfd, write_pid_file};
 use crate::log::Log;
 use crate::plan::{Join, Namespaces, Process};
 use crate::rdt;
-use crate::spawn::{self, Child, Setup, Task, conversation::Conversation, render::done_without};
+use crate::spawn::{self, Child, Task, conversation::Conversation, render::done_without};
 use crate::store::{self, Record, Status};
 use crate::supervise;
 use crate::sync::Absent;
@@ -75,7 +76,7 @@ fn start(context: &Context) -> Result<()> {
 
     let mut join = |target: &Target, cgroup: Option<&Cgroup>| -> Result<Child> {
         let joins_late = cgroup.is_some_and(Cgroup::needs_join);
-        let setup = Setup {
+        let mut setup = Setup {
             cgroup: cgroup.and_then(Cgroup::cgroup2),
             root: target.root.as_ref().map(AsFd::as_fd),
             console: terminal.there(),
@@ -86,7 +87,7 @@ fn start(context: &Context) -> Result<()> {
             ..Setup::default()
         };
         let task = Task::Exec(&target.namespaces, process);
-        let mut child = spawn::spawn(task, &target.joins, &[], &setup)?;
+        let mut child = spawn::spawn(task, &target.joins, &mut setup)?;
         let mut parent = Conversation {
             log: context.log,
             config,

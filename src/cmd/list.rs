@@ -41,7 +41,7 @@ pub fn list(context: &Context) -> Result<()> {
         }
         let status = status(&record, &entry);
         match as_json {
-            true => record.write_state(status, 0, &mut json, ""),
+            true => record.write_state(record.pid, status, 0, &mut json, ""),
             false => {
                 let pid = if status == Status::Stopped { 0 } else { record.pid };
                 let pid = pid.to_string();

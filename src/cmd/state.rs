@@ -13,7 +13,7 @@ pub fn state(context: &Context) -> Result<()> {
     let oom_kills = container.cgroup().ok().flatten().map_or(0, |cgroup| cgroup.oom_kills());
     let mut json = Writer::default();
     let status = status(container.record, &container.entry);
-    container.record.write_state(status, oom_kills, &mut json, "");
+    container.record.write_state(container.record.pid, status, oom_kills, &mut json, "");
     print(&json.finish())
 }
 

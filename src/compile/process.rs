@@ -6,7 +6,7 @@ use crate::config;
 use crate::error::{Quoted, Result, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use crate::texts::{Table, table};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, vec, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{
     RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
@@ -137,9 +137,10 @@ fn fill(
     }
     plan.args = cstrings(&process.args);
     plan.env = cstrings(&env);
-    plan.env.reserve(usize::from(wants_home).saturating_add(wants_listen_pid.into()));
-    plan.wants_home = wants_home;
-    plan.wants_listen_pid = wants_listen_pid;
+    // After the clone nothing is allocated.
+    plan.env.reserve(2);
+    plan.home = vec![0; if wants_home { 512 } else { 0 }].leak();
+    plan.listen_pid = vec![0; if wants_listen_pid { 32 } else { 0 }].leak();
     plan.candidates = candidates(program, path);
     plan.cwd = cstring(process.cwd);
     plan.uid = user.uid;

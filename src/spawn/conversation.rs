@@ -3,7 +3,7 @@
 use super::{
     Child, Event, maps,
     render::{done_without, render},
-    write_file,
+    write_proc,
 };
 use crate::cgroup::Cgroup;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::proc;
 use crate::rdt;
 use crate::store::{Record, Status};
 use crate::sync::Kind;
-use alloc::{format, string::ToString};
+use alloc::string::ToString;
 use syscalls::{OwnedFd, ns};
 
 /// What the child's questions are answered with.
@@ -97,12 +97,11 @@ impl Conversation<'_, '_> {
             group.assign(child.pid)?;
         }
         if let Some(adjust) = self.process.oom_score_adj {
-            let path = format!("/proc/{}/oom_score_adj", child.pid);
-            write_file(&path, adjust.to_string().as_bytes(), "process.oomScoreAdj")?;
+            write_proc(child.pid, "oom_score_adj", adjust.to_string().as_bytes(), "process.oomScoreAdj")?;
         }
         let Some(plan) = plan else { return Ok(()) };
         if let Some(state) = &self.state {
-            hooks::give_state(state, &self.inside(child, plan), Status::Creating)?;
+            hooks::give_state(state, self.record, inside(child, plan), Status::Creating)?;
         }
         if plan.namespaces.new & ns::CLONE_NEWUSER != 0 {
             maps::write(child.pid, &plan.namespaces, self.privileged)?;
@@ -117,19 +116,18 @@ impl Conversation<'_, '_> {
     fn ready(&self, child: &Child, plan: &Plan) -> Result<()> {
         match &self.state {
             Some(state) if !plan.start_container.is_empty() => {
-                hooks::give_state(state, &self.inside(child, plan), Status::Created)
+                hooks::give_state(state, self.record, inside(child, plan), Status::Created)
             }
             _ => Ok(()),
         }
     }
+}
 
-    /// The Record as the container's own processes see it: with the pid of their pid namespace (runtime.md "State").
-    fn inside(&self, child: &Child, plan: &Plan) -> Record<'_> {
-        let pid = match plan.namespaces.new & ns::CLONE_NEWPID {
-            0 if plan.namespaces.has(ns::CLONE_NEWPID) => proc::innermost_pid(child.pid),
-            0 => child.pid,
-            _ => 1,
-        };
-        Record { pid, ..self.record.clone() }
+/// The pid as the container's own processes see it: that of their pid namespace (runtime.md "State").
+fn inside(child: &Child, plan: &Plan) -> i32 {
+    match plan.namespaces.new & ns::CLONE_NEWPID {
+        0 if plan.namespaces.has(ns::CLONE_NEWPID) => proc::innermost_pid(child.pid),
+        0 => child.pid,
+        _ => 1,
     }
 }

@@ -1,6 +1,6 @@
 //! Id maps: of a container's new user namespace, and of the throw-away ones that id-mapped mounts (`sources`) take theirs from.
 
-use super::write_file;
+use super::write_proc;
 use crate::error::{Error, Result, error};
 use crate::plan::Namespaces;
 use crate::sync::is_absent;
@@ -14,19 +14,19 @@ use syscalls::{Errno, OwnedFd, ns, prctl};
 pub fn write(pid: i32, namespaces: &Namespaces, privileged: bool) -> Result<()> {
     let uid = syscalls::ids::start().uid;
     match privileged || is_single(namespaces.uid_map, uid) {
-        true => write_file(&format!("/proc/{pid}/uid_map"), namespaces.uid_map, "linux.uidMappings")?,
+        true => write_proc(pid, "uid_map", namespaces.uid_map, "linux.uidMappings")?,
         false => helper("newuidmap", pid, namespaces.uid_map)?,
     }
     let direct = privileged || gives_groups_up(namespaces);
     if direct && !privileged {
         // Before Linux 3.19 there is no such file, and none is needed.
-        match write_file(&format!("/proc/{pid}/setgroups"), b"deny", "setgroups") {
+        match write_proc(pid, "setgroups", b"deny", "setgroups") {
             Err(error) if error.cause() == Some(Errno::NOENT) => {}
             other => other?,
         }
     }
     match direct {
-        true => write_file(&format!("/proc/{pid}/gid_map"), namespaces.gid_map, "linux.gidMappings"),
+        true => write_proc(pid, "gid_map", namespaces.gid_map, "linux.gidMappings"),
         false => helper("newgidmap", pid, namespaces.gid_map),
     }
 }
@@ -94,8 +94,8 @@ pub fn namespace_with(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<Own
             }
         }
         Fork::Parent { pid, .. } => {
-            let opened = write_file(&format!("/proc/{pid}/uid_map"), uid_map, place)
-                .and_then(|()| write_file(&format!("/proc/{pid}/gid_map"), gid_map, place))
+            let opened = write_proc(pid, "uid_map", uid_map, place)
+                .and_then(|()| write_proc(pid, "gid_map", gid_map, place))
                 .and_then(|()| {
                     let path = format!("/proc/{pid}/ns/user");
                     rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())

@@ -2,7 +2,7 @@
 //! user namespace, neither to reach a directory of root's nor to map the ids of a mount, and in a joined mount namespace the runtime's
 //! own directory may not be there. And the procfs of a pid namespace that the child enters last.
 
-use super::{maps, procfs, render::done_without};
+use super::{joined, maps, procfs, render::done_without};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::plan::{Mount, MountKind, Plan};
@@ -20,11 +20,10 @@ pub fn open(plan: &mut Plan, joins: &[OwnedFd], log: &Log) -> Result<(Vec<Option
         read_link(mount)?;
     }
     let new_user = plan.namespaces.new & ns::CLONE_NEWUSER != 0 && syscalls::ids::is_root();
-    let joined = plan.namespaces.joins(ns::CLONE_NEWNS);
-    let pid = plan.namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWPID);
-    let last = pid.filter(|_| plan.namespaces.may_enter_late()).and_then(|at| joins.get(at)).map(AsFd::as_fd);
+    let joins_mount = plan.namespaces.joins(ns::CLONE_NEWNS);
+    let last = joined(&plan.namespaces, ns::CLONE_NEWPID, joins).filter(|_| plan.namespaces.may_enter_late());
     let needed = |mount: &Mount| {
-        let own = joined && mount.index == Mount::OWN;
+        let own = joins_mount && mount.index == Mount::OWN;
         mount.idmap.is_some()
             || last.is_some() && mount.is_procfs()
             || (new_user || own) && matches!(mount.kind, MountKind::Bind | MountKind::TreeBind)

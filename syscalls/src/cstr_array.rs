@@ -34,31 +34,7 @@ impl CStrArray {
         }
     }
 
-    /// Runs `f` with one more string at the end, which is borrowed and gone again afterwards. Allocates nothing: without room
-    /// for it ([`CStrArray::reserve`]) the string is left out.
-    pub fn with_one_more<R>(&mut self, string: &CStr, f: impl FnOnce(&mut CStrArray) -> R) -> R {
-        /// Takes the string out again however `f` ends.
-        struct Borrowed<'a>(&'a mut CStrArray);
-        impl Drop for Borrowed<'_> {
-            fn drop(&mut self) {
-                self.0.pointers.pop();
-                if let Some(last) = self.0.pointers.last_mut() {
-                    *last = core::ptr::null_mut();
-                }
-            }
-        }
-        if self.pointers.len() == self.pointers.capacity() {
-            return f(self);
-        }
-        if let Some(last) = self.pointers.last_mut() {
-            *last = string.as_ptr().cast_mut(); // only ever read
-        }
-        self.pointers.push(core::ptr::null_mut());
-        let borrowed = Borrowed(self);
-        f(borrowed.0)
-    }
-
-    /// Makes room for more strings.
+    /// Makes room for more strings, which are then appended without allocating.
     pub fn reserve(&mut self, strings: usize) {
         self.pointers.reserve(strings);
     }
@@ -134,18 +110,11 @@ mod tests {
         assert!(array.iter().all(|s| s == c"string"));
         let mut one = CStrArray::with_capacity(1);
         one.push(c"own");
-        one.with_one_more(c"left out", |all| {
-            assert!(all.len() == 1 || all.iter().nth(1) == Some(c"left out"))
-        });
         one.reserve(1);
-        one.with_one_more(c"borrowed", |all| {
-            assert!(all.iter().eq([c"own", c"borrowed"]));
-            // SAFETY: `len + 1` pointers.
-            assert!(unsafe { *all.as_ptr().add(2) }.is_null());
-        });
-        assert!(one.iter().eq([c"own"]));
-        // SAFETY: as above.
-        assert!(unsafe { *one.as_ptr().add(1) }.is_null());
+        let there = one.as_ptr();
+        one.push(c"one more");
+        assert!(one.iter().eq([c"own", c"one more"]));
+        assert_eq!(one.as_ptr(), there);
         let two: CStrArray = [c"a", c""].into_iter().collect();
         assert_eq!(std::format!("{two:?}"), r#"["a", ""]"#);
     }
