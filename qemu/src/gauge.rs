@@ -163,7 +163,7 @@ impl Gauge {
     /// tracer goes on until the rest has ended, too, and is then to be waited for.
     ///
     /// # Errors
-    /// As [`Gauge::system_calls`], or it does not end within ten seconds.
+    /// As [`Gauge::system_calls`], or it does not come to wait within a minute.
     pub fn system_calls_until_it_waits(&self, program: &Path, arguments: &[&str]) -> Result<(usize, Child)> {
         let file = self.directory.join("strace-waits.out");
         let _ = std::fs::remove_file(&file); // of an earlier run
@@ -171,7 +171,7 @@ impl Gauge {
         command.args(["-f", "-qq", "-e", "signal=none", "-o"]).arg(&file).arg(program).args(arguments);
         let mut tracer =
             command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context(|| "start strace".into())?;
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
             let text = std::fs::read_to_string(&file).unwrap_or_default();
@@ -237,11 +237,11 @@ impl Gauge {
 /// Waits until the process in `pid_file` is gone or a zombie, so that `delete` sees a stopped container.
 ///
 /// # Errors
-/// No such file, or the process lives on after ten seconds.
+/// No such file, or the process lives on after a minute.
 pub fn wait_for_end(pid_file: &str) -> Result<()> {
     let pid = std::fs::read_to_string(pid_file).context(|| format!("read {pid_file}"))?;
     let stat = PathBuf::from(format!("/proc/{}/stat", pid.trim()));
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while let Ok(text) = std::fs::read_to_string(&stat) {
         let state = text.rsplit(") ").next().and_then(|rest| rest.chars().next());
         if state == Some('Z') {

@@ -85,23 +85,23 @@ fn main_container(report: &mut Report, cri: &Cri) {
     });
     report.step("logs", || cri.logged("main", "ready"));
     report.step("exec", || {
-        let answer = cri.exec(&main, &["sh", "-c", "echo out; echo err >&2; exit 3"], 10)?;
+        let answer = cri.exec(&main, &["sh", "-c", "echo out; echo err >&2; exit 3"], 60)?;
         let seen = (answer.text(1), answer.text(2), answer.number(3));
         if seen == ("out\n".into(), "err\n".into(), 3) { Ok(()) } else { Err(format!("{seen:?}")) }
     });
     report.step("healthcheck, many probes", || {
-        (0..20).try_for_each(|_| match cri.exec(&main, &["true"], 10)?.number(3) {
+        (0..20).try_for_each(|_| match cri.exec(&main, &["true"], 60)?.number(3) {
             0 => Ok(()),
             status => Err(format!("status {status}")),
         })
     });
-    report.step("exec, not found", || match cri.exec(&main, &["nosuchprogram"], 10) {
+    report.step("exec, not found", || match cri.exec(&main, &["nosuchprogram"], 60) {
         Ok(answer) => Err(format!("{answer:?}")),
         Err(_) => Ok(()),
     });
     report.step("healthcheck, a probe that takes too long", || match cri.exec(&main, &["sleep", "100"], 1) {
         Ok(answer) => Err(format!("{answer:?}")),
-        Err(_) => match cri.exec(&main, &["true"], 10)?.number(3) {
+        Err(_) => match cri.exec(&main, &["true"], 60)?.number(3) {
             0 => Ok(()),
             status => Err(format!("the next one: status {status}")),
         },
@@ -115,7 +115,7 @@ fn main_container(report: &mut Report, cri: &Cri) {
         cri.call("UpdateContainerResources", &request).map(drop)
     });
     report.step("stop", || {
-        cri.call("StopContainer", &Message::default().text(1, &main).number(2, 10))?;
+        cri.call("StopContainer", &Message::default().text(1, &main).number(2, 60))?;
         let status = cri.state(&main, EXITED)?.number(7);
         if status == 5 { cri.logged("main", "got term") } else { Err(format!("status {status}")) }
     });
@@ -254,7 +254,7 @@ fn limits(report: &mut Report, cri: &Cri, inside: &Inside) {
         let linux = Message::default().message(1, limit(64 << 20));
         let id = cri.create(container("limited", &["sleep", "100"]).message(15, linux))?;
         cri.call("StartContainer", &Message::default().text(1, &id))?;
-        let read = || cri.exec(&id, &["cat", "/sys/fs/cgroup/memory.max"], 10).map(|answer| answer.text(1));
+        let read = || cri.exec(&id, &["cat", "/sys/fs/cgroup/memory.max"], 60).map(|answer| answer.text(1));
         let before = read()?;
         cri.call("UpdateContainerResources", &Message::default().text(1, &id).message(2, limit(48 << 20)))?;
         let after = read()?;

@@ -234,7 +234,7 @@ impl Engine<'_> {
         });
         report.step("restart", || {
             let before = self.inspect("main", ".State.Pid");
-            self.run(&["restart", "-t", "5", "main"]).expect(0, "")?;
+            self.run(&["restart", "-t", "60", "main"]).expect(0, "")?;
             self.inspected("main", ".State.Status", "running")?;
             let after = self.inspect("main", ".State.Pid");
             if before == after { Err(format!("still pid {before}")) } else { Ok(()) }
@@ -251,7 +251,7 @@ impl Engine<'_> {
         });
         report.step("stop", || {
             self.run(&["exec", "main", "true"]).expect(0, "")?;
-            self.run(&["stop", "-t", "10", "main"]).expect(0, "")?;
+            self.run(&["stop", "-t", "60", "main"]).expect(0, "")?;
             self.inspected("main", ".State.ExitCode", "5")
         });
         report.step("kill, start again", || {
