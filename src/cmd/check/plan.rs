@@ -195,13 +195,11 @@ fn process(out: &mut Writer, process: &Process) {
         out.end_array();
     }
     if let Some(filter) = &process.seccomp {
-        let mut program = String::new();
-        asm::print(filter.program, &table::NATIVE, &mut program);
         out.object("seccomp");
         out.numbers("flags", &[filter.flags.into()]);
         out.flags("defaultFlags", &[filter.default_flags]);
         out.strings("unknown", &mut filter.unknown.iter().copied());
-        out.strings("program", &mut program.lines());
+        out.strings("program", &mut asm::print(filter.program, &table::NATIVE).lines());
         out.end_object();
     }
     if let Some(terminal) = process.terminal {

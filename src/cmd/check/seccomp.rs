@@ -6,36 +6,32 @@
 use crate::args::{Flag, Given, text, values};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
-use crate::config::{self, Config, List, object, seccomp::Seccomp};
+use crate::config::{self, Config, Slot, Value, object, seccomp::Seccomp};
 use crate::error::{Error, Quoted, Result, error};
 use crate::json::Writer;
 use crate::store::read_all;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String};
 use core::ffi::CStr;
 use core::fmt::Write as _;
 use rustix::fs::{Mode, OFlags};
 
 /// What tells Docker's and Podman's templates from a profile.
 #[derive(Default)]
-struct Template<'a> {
-    arch_map: Option<List<Architecture<'a>>>,
+struct Template {
+    arch_map: Present,
 }
 
-/// One architecture of a template.
+object!(Template { "archMap" => arch_map });
+
+/// Whether a property is there, whatever it is.
 #[derive(Default)]
-struct Architecture<'a> {
-    name: &'a str,
-}
+struct Present(bool);
 
-object!(Template<'a> { "archMap" => arch_map });
-object!(Architecture<'a> { "architecture" => name });
-
-/// One call in one architecture, answered.
-struct Answer {
-    architecture: &'static str,
-    number: u32,
-    action: String,
-    outcome: asm::Outcome,
+impl<'a> Slot<'a> for Present {
+    fn put(&mut self, _value: Value<'a>) -> core::result::Result<(), &'static str> {
+        self.0 = true;
+        Ok(())
+    }
 }
 
 /// Prints a profile's program, or its answer to one call.
@@ -48,7 +44,7 @@ pub fn run(profile: &CStr, given: &Given) -> Result<()> {
 }
 
 fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
-    if config::parse::<Template<'_>>(name, json)?.arch_map.is_some() {
+    if config::parse::<Template>(name, json)?.arch_map.0 {
         let error = error!("{name}: is a template, from which a profile is made for each container");
         return Err(error.hint("check the config.json that Docker or Podman writes"));
     }
@@ -61,15 +57,8 @@ fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
     let allow_unknown = given.switch(Flag::AllowUnknownSyscalls);
     let filter = seccomp::compile(&format!("{name}: "), profile, machine, Options { allow_unknown })?;
     let call = given.text(Flag::Syscall);
-    let answers = match call {
-        Some(call) => answers(call, given, &filter.program, machine)?,
-        None => Vec::new(),
-    };
-    let size = asm::size(&filter.program);
-    let mut program = String::new();
-    if call.is_none() {
-        asm::print(&filter.program, machine, &mut program);
-    }
+    let program = &filter.program;
+    let size = asm::size(program);
 
     if given.wants_json() {
         let mut out = Writer::default();
@@ -79,17 +68,17 @@ fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
         out.number("longest", size.longest.into());
         out.strings("unknown", &mut filter.unknown.iter().copied());
         match call {
-            None => out.strings("program", &mut program.lines()),
-            Some(_) => {
+            None => out.strings("program", &mut asm::print(program, machine).lines()),
+            Some(call) => {
                 out.array("calls");
-                for answer in &answers {
+                answers(call, given, program, machine, &mut |abi, number, outcome| {
                     out.object("");
-                    out.string("architecture", answer.architecture);
-                    out.number("number", answer.number.into());
-                    out.string("action", &answer.action);
-                    out.number("instructions", answer.outcome.steps.into());
+                    out.string("architecture", abi.name);
+                    out.number("number", number.into());
+                    out.string("action", &asm::action(outcome.value));
+                    out.number("instructions", outcome.steps.into());
                     out.end_object();
-                }
+                })?;
                 out.end_array();
             }
         }
@@ -98,37 +87,37 @@ fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
     }
 
     let mut out = String::new();
-    for answer in &answers {
-        let Answer { architecture, number, action, outcome } = answer;
-        let number = format!("{}", asm::Number(*number));
-        let looked = if outcome.arguments == 0 { "" } else { ", with these arguments" };
-        let steps = outcome.steps;
-        let _infallible =
-            writeln!(out, "{architecture:12} {number:12} {action} ({steps} instructions{looked})");
+    if let Some(call) = call {
+        answers(call, given, program, machine, &mut |abi, number, outcome| {
+            let (name, number, action) = (abi.name, asm::number(number), asm::action(outcome.value));
+            let looked = if outcome.arguments == 0 { "" } else { ", with these arguments" };
+            let steps = outcome.steps;
+            let _infallible = writeln!(out, "{name:12} {number:12} {action} ({steps} instructions{looked})");
+        })?;
+        return Ok(out);
     }
-    if call.is_none() {
-        let asm::Size { instructions, unconditional, longest } = size;
-        out.push_str(&program);
-        out.push('\n');
-        asm::summary(&filter.program, machine, &mut out);
-        let _infallible = writeln!(
-            out,
-            "\n{instructions} instructions; at most {unconditional} run where no argument matters, {longest} in all"
-        );
-        for unknown in &filter.unknown {
-            let _infallible = writeln!(out, "unknown, skipped: {unknown}");
-        }
+    let asm::Size { instructions, unconditional, longest } = size;
+    out.push_str(&asm::print(program, machine));
+    out.push('\n');
+    asm::summary(program, machine, &mut out);
+    let _infallible = writeln!(
+        out,
+        "\n{instructions} instructions; at most {unconditional} run where no argument matters, {longest} in all"
+    );
+    for unknown in &filter.unknown {
+        let _infallible = writeln!(out, "unknown, skipped: {unknown}");
     }
     Ok(out)
 }
 
-/// What the program says to a call, given by name or by number.
+/// What the program says to a call, given by name or by number, in each architecture that has it.
 fn answers(
     call: &str,
     given: &Given,
     program: &[syscalls::seccomp::SockFilter],
     machine: &table::Machine,
-) -> Result<Vec<Answer>> {
+    each: &mut dyn FnMut(&table::Abi, u32, asm::Outcome),
+) -> Result<()> {
     let mut arguments = [0; 6];
     for argument in given.all(Flag::Arg) {
         let read = argument.text.to_str().ok().and_then(values::call_argument);
@@ -138,7 +127,7 @@ fn answers(
             *argument = value;
         }
     }
-    let mut answers = Vec::new();
+    let mut answered = false;
     for abi in machine.abis {
         let number = match call.parse::<u32>() {
             Ok(number) => number | abi.bit,
@@ -150,15 +139,15 @@ fn answers(
                 }
             }
         };
-        let call = Call { number, architecture: abi.audit, arguments };
-        if let Some(outcome) = asm::run(program, &call) {
-            let action = asm::action(outcome.value);
-            answers.push(Answer { architecture: abi.name, number, action, outcome });
+        let asked = Call { number, architecture: abi.audit, arguments };
+        if let Some(outcome) = asm::run(program, &asked) {
+            each(abi, number, outcome);
+            answered = true;
         }
     }
-    match answers.is_empty() {
-        true => Err(error!("--syscall {}: no system call of this machine", Quoted(call))),
-        false => Ok(answers),
+    match answered {
+        true => Ok(()),
+        false => Err(error!("--syscall {}: no system call of this machine", Quoted(call))),
     }
 }
 
@@ -166,6 +155,7 @@ fn answers(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use alloc::vec::Vec;
 
     const DOCKER: &str = include_str!("../../../tests/data/seccomp/docker.json");
 

@@ -8,7 +8,7 @@ use super::table::{Machine, X32_BIT};
 use super::{ACTIONS, Data, KILL_THREAD};
 use crate::error::Text;
 use alloc::{format, string::String, vec, vec::Vec};
-use core::fmt::{self, Write as _};
+use core::fmt::Write as _;
 use rustix::io::Errno;
 use syscalls::seccomp::SockFilter;
 
@@ -152,7 +152,8 @@ pub fn action(value: u32) -> String {
 }
 
 /// Prints a program, one instruction a line. `machine` gives the names.
-pub fn print(program: &[SockFilter], machine: &Machine, out: &mut String) {
+pub fn print(program: &[SockFilter], machine: &Machine) -> String {
+    let mut out = String::new();
     // What is known at each instruction: the architecture tested for, and the offset last loaded.
     let mut known: Vec<(Option<u32>, u32)> = vec![(None, u32::MAX); program.len()];
     for (at, instruction) in program.iter().enumerate() {
@@ -180,8 +181,9 @@ pub fn print(program: &[SockFilter], machine: &Machine, out: &mut String) {
             }
             out.push_str(":\n");
         }
-        let _infallible = writeln!(out, "{at:5}  {}", line(at, instruction, here, machine));
+        line(at, instruction, here, machine, &mut out);
     }
+    out
 }
 
 /// One instruction, with what is known where it stands.
@@ -190,26 +192,32 @@ fn line(
     instruction: &SockFilter,
     (architecture, loaded): (Option<u32>, u32),
     machine: &Machine,
-) -> String {
+    out: &mut String,
+) {
     let k = instruction.k;
-    let test = match instruction.code {
-        code::LOAD => return format!("ld   {}", word(k, machine)),
-        code::AND => return format!("and  {k:#x}"),
-        code::RETURN => return format!("ret  {}", action(k)),
-        code::JUMP => return format!("ja   {}", targets(at, instruction).map_or(0, |[to, _]| to)),
-        code::JEQ => "jeq",
-        code::JGT => "jgt",
-        code::JGE => "jge",
-        code => return format!("{code:#06x}"),
-    };
-    let constant = match loaded {
-        4 => machine.abis.iter().find(|abi| abi.audit == k).map_or(format!("{k:#x}"), |abi| abi.name.into()),
-        0 => number(k, architecture, machine),
-        _ if k < 10 => format!("{k}"),
-        _ => format!("{k:#x}"),
-    };
     let [yes, no] = targets(at, instruction).unwrap_or_default();
-    format!("{test}  {constant:32} ? {yes} : {no}")
+    let hex = || format!("{k:#x}");
+    let (operation, operand) = match instruction.code {
+        code::LOAD => ("ld", word(k, machine)),
+        code::AND => ("and", hex()),
+        code::RETURN => ("ret", action(k)),
+        code::JUMP => ("ja", format!("{yes}")),
+        test => {
+            let constant = match loaded {
+                4 => machine.abis.iter().find(|abi| abi.audit == k).map_or_else(hex, |abi| abi.name.into()),
+                0 => call(k, architecture, machine),
+                _ if k < 10 => format!("{k}"),
+                _ => hex(),
+            };
+            let test = match test {
+                code::JEQ => "jeq",
+                code::JGT => "jgt",
+                _ => "jge",
+            };
+            (test, format!("{constant:32} ? {yes} : {no}"))
+        }
+    };
+    let _infallible = writeln!(out, "{at:5}  {operation:3}  {operand}");
 }
 
 /// A word of `struct seccomp_data` by name.
@@ -226,26 +234,24 @@ fn word(offset: u32, machine: &Machine) -> String {
     }
 }
 
-/// A number with the name that the architecture gives it.
-fn number(number: u32, architecture: Option<u32>, machine: &Machine) -> String {
-    let abis = machine.abis.iter().filter(|abi| Some(abi.audit) == architecture);
-    for abi in abis {
-        if let Some(entry) = machine.table.entry(abi, number) {
-            return format!("{} {}", Number(number), machine.table.name(entry));
+/// A call's number with the name that the architecture gives it.
+fn call(real: u32, architecture: Option<u32>, machine: &Machine) -> String {
+    let mut call = number(real);
+    for abi in machine.abis.iter().filter(|abi| Some(abi.audit) == architecture) {
+        if let Some(entry) = machine.table.entry(abi, real) {
+            call.push(' ');
+            call.push_str(&machine.table.name(entry));
+            break;
         }
     }
-    format!("{}", Number(number))
+    call
 }
 
 /// A call's number as people know it: in decimal, but x32's with their bit.
-pub struct Number(pub u32);
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 & X32_BIT {
-            0 => self.0.fmt(f),
-            _ => write!(f, "{:#x}", self.0),
-        }
+pub fn number(real: u32) -> String {
+    match real & X32_BIT {
+        0 => format!("{real}"),
+        _ => format!("{real:#x}"),
     }
 }
 
@@ -295,6 +301,6 @@ pub fn summary(program: &[SockFilter], machine: &Machine, out: &mut String) {
             out.push('\n');
         }
         let _infallible =
-            writeln!(out, "  {}: what is newer than {}", say(ask(last.wrapping_add(1))), Number(last));
+            writeln!(out, "  {}: what is newer than {}", say(ask(last.wrapping_add(1))), number(last));
     }
 }
