@@ -8,11 +8,11 @@ use core::fmt::Display;
 
 impl Compiler {
     pub(super) fn block_io(&mut self, io: &BlockIo) -> Result<()> {
-        self.weights("blockIO", "", "", io.weight, io.leaf_weight)?;
+        self.weights("blockIO", "", io.weight, io.leaf_weight)?;
         for (index, device) in io.weight_device.iter().enumerate() {
             let place = format!("blockIO.weightDevice[{index}]");
             let name = device_name(device.major, device.minor, &place)?;
-            self.weights(&place, &format!("{name} "), "_device", device.weight, device.leaf_weight)?;
+            self.weights(&place, &format!("{name} "), device.weight, device.leaf_weight)?;
         }
         self.throttles(
             &io.throttle_read_bps_device,
@@ -40,40 +40,34 @@ impl Compiler {
         )
     }
 
-    /// The weights of the whole group, or those of a device, whose name stands before the number and whose files on cgroup v1 have
-    /// an end of their own.
-    fn weights(
-        &mut self,
-        place: &str,
-        device: &str,
-        end: &str,
-        weight: Option<u16>,
-        leaf: Option<u16>,
-    ) -> Result<()> {
+    /// The weights of the whole group, or those of a device, whose name is then given with a space behind it.
+    fn weights(&mut self, place: &str, device: &str, weight: Option<u16>, leaf: Option<u16>) -> Result<()> {
         if let Some(weight) = weight.filter(|weight| *weight != 0) {
             let place = format!("{place}.weight");
             let scaled = weight::of_blkio(weight).ok_or_else(|| refuse(&place, "must be 10 to 1000"))?;
-            let own = format!("{device}{weight}");
             // BFQ takes the weights of the specification as they are; io.weight, of the iocost model, has another range.
-            match self.v1 {
-                true => {
-                    self.write(&format!("blkio.bfq.weight{end}"), &place, &own, Missing::Next);
-                    self.put(&format!("blkio.weight{end}"), &place, &own);
-                }
-                false => {
-                    self.write("io.bfq.weight", &place, &own, Missing::Next);
-                    self.put("io.weight", &place, &format_args!("{device}{scaled}"));
-                }
-            }
+            let bfq = self.pick("io.bfq.weight", "blkio.bfq.weight");
+            self.weight(bfq, &place, device, weight.into(), Missing::Next);
+            let (file, weight) = match self.v1 {
+                true => ("blkio.weight", weight.into()),
+                false => ("io.weight", scaled),
+            };
+            self.weight(file, &place, device, weight, Missing::Fail);
         }
         if let Some(weight) = leaf.filter(|weight| *weight != 0) {
             let place = format!("{place}.leafWeight");
             if !self.v1 {
                 return Err(refuse_v2(&place));
             }
-            self.put(&format!("blkio.leaf_weight{end}"), &place, &format_args!("{device}{weight}"));
+            self.weight("blkio.leaf_weight", &place, device, weight.into(), Missing::Fail);
         }
         Ok(())
+    }
+
+    /// On cgroup v1 devices have files of their own.
+    fn weight(&mut self, file: &str, place: &str, device: &str, weight: u64, missing: Missing) {
+        let end = if self.v1 && !device.is_empty() { "_device" } else { "" };
+        self.write(&[file, end].concat(), place, &format_args!("{device}{weight}"), missing);
     }
 
     fn throttles(&mut self, list: &[ThrottleDevice], place: &str, key: &str, v1_file: &str) -> Result<()> {
