@@ -101,9 +101,13 @@ impl Writer {
         self.end_array();
     }
 
-    /// An array of a table's texts.
-    pub fn texts(&mut self, name: &str, texts: Texts) {
-        self.strings(name, &mut texts.iter());
+    /// An array of the texts of a table, with the beginning that it leaves out.
+    pub fn texts(&mut self, name: &str, beginning: &str, texts: Texts) {
+        self.array(name);
+        for text in texts.iter() {
+            self.string("", &[beginning, text].concat());
+        }
+        self.end_array();
     }
 
     /// A template, written as all else: JSON with `'` for `"` and no spaces, a value or several properties. Where an `@` stands, the

@@ -117,6 +117,11 @@ impl<T: Copy> Table<T> {
         self.values.get(self.names.position(name)?).copied()
     }
 
+    /// The same for a name with a beginning that all have, which the table leaves out.
+    pub fn find_after(&self, beginning: &str, name: &str) -> Option<T> {
+        self.find(name.strip_prefix(beginning)?)
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, T)> {
         self.names.iter().zip(self.values.iter().copied())

@@ -24,7 +24,7 @@ fn text() -> String {
     out.string("ociVersionMin", "1.0.0");
     out.string("ociVersionMax", SPEC);
     out.words("hooks", HOOKS);
-    out.texts("mountOptions", options::OPTIONS.names);
+    out.texts("mountOptions", "", options::OPTIONS.names);
     linux(&mut out);
     out.object("annotations");
     // The name under which callers look for it.
@@ -42,18 +42,18 @@ fn text() -> String {
 fn linux(out: &mut Writer) {
     out.object("linux");
     out.strings("namespaces", &mut namespaces::NAMESPACES.iter().map(|(name, ..)| *name));
-    out.texts("capabilities", capabilities::NAMES);
+    out.texts("capabilities", "CAP_", capabilities::NAMES);
     out.object("seccomp");
     out.flag("enabled", true);
-    out.texts("actions", seccomp::ACTIONS.names);
-    out.texts("operators", seccomp::OPERATORS.names);
-    out.texts("archs", seccomp::table::ARCHITECTURES);
-    out.texts("knownFlags", seccomp::FLAGS.names);
-    out.texts("supportedFlags", seccomp::FLAGS.names);
+    out.texts("actions", "SCMP_ACT_", seccomp::ACTIONS.names);
+    out.texts("operators", "SCMP_CMP_", seccomp::OPERATORS.names);
+    out.texts("archs", "SCMP_ARCH_", seccomp::table::ARCHITECTURES);
+    out.texts("knownFlags", "SECCOMP_FILTER_FLAG_", seccomp::FLAGS.names);
+    out.texts("supportedFlags", "SECCOMP_FILTER_FLAG_", seccomp::FLAGS.names);
     out.end_object();
     out.object("memoryPolicy");
-    out.texts("modes", process::MEMORY_MODES.names);
-    out.texts("flags", process::MEMORY_FLAGS.names);
+    out.texts("modes", "MPOL_", process::MEMORY_MODES.names);
+    out.texts("flags", "MPOL_F_", process::MEMORY_FLAGS.names);
     out.end_object();
     out.template(OTHERS, &[]);
     out.end_object();

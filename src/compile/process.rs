@@ -14,24 +14,24 @@ use linux_raw_sys::general::{
     RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 
-/// Resource limits by name (getrlimit(2)). The numbers differ between architectures.
+/// Resource limits by name without `RLIMIT_` (getrlimit(2)). The numbers differ between architectures.
 pub static RLIMITS: Table<u32> = table! {
-    "RLIMIT_AS" => RLIMIT_AS,
-    "RLIMIT_CORE" => RLIMIT_CORE,
-    "RLIMIT_CPU" => RLIMIT_CPU,
-    "RLIMIT_DATA" => RLIMIT_DATA,
-    "RLIMIT_FSIZE" => RLIMIT_FSIZE,
-    "RLIMIT_LOCKS" => RLIMIT_LOCKS,
-    "RLIMIT_MEMLOCK" => RLIMIT_MEMLOCK,
-    "RLIMIT_MSGQUEUE" => RLIMIT_MSGQUEUE,
-    "RLIMIT_NICE" => RLIMIT_NICE,
-    "RLIMIT_NOFILE" => RLIMIT_NOFILE,
-    "RLIMIT_NPROC" => RLIMIT_NPROC,
-    "RLIMIT_RSS" => RLIMIT_RSS,
-    "RLIMIT_RTPRIO" => RLIMIT_RTPRIO,
-    "RLIMIT_RTTIME" => RLIMIT_RTTIME,
-    "RLIMIT_SIGPENDING" => RLIMIT_SIGPENDING,
-    "RLIMIT_STACK" => RLIMIT_STACK,
+    "AS" => RLIMIT_AS,
+    "CORE" => RLIMIT_CORE,
+    "CPU" => RLIMIT_CPU,
+    "DATA" => RLIMIT_DATA,
+    "FSIZE" => RLIMIT_FSIZE,
+    "LOCKS" => RLIMIT_LOCKS,
+    "MEMLOCK" => RLIMIT_MEMLOCK,
+    "MSGQUEUE" => RLIMIT_MSGQUEUE,
+    "NICE" => RLIMIT_NICE,
+    "NOFILE" => RLIMIT_NOFILE,
+    "NPROC" => RLIMIT_NPROC,
+    "RSS" => RLIMIT_RSS,
+    "RTPRIO" => RLIMIT_RTPRIO,
+    "RTTIME" => RLIMIT_RTTIME,
+    "SIGPENDING" => RLIMIT_SIGPENDING,
+    "STACK" => RLIMIT_STACK,
 };
 
 /// sched_setattr(2) policies by name.
@@ -45,26 +45,25 @@ pub static SCHEDULERS: Table<u32> = table! {
     "SCHED_DEADLINE" => 6,
 };
 
-/// sched_setattr(2) flags by name.
+/// sched_setattr(2) flags by name without `SCHED_FLAG_`.
 pub static SCHEDULER_FLAGS: Table<u32> = table! {
-    "SCHED_FLAG_RESET_ON_FORK" => 0x01,
-    "SCHED_FLAG_RECLAIM" => 0x02,
-    "SCHED_FLAG_DL_OVERRUN" => 0x04,
-    "SCHED_FLAG_KEEP_POLICY" => 0x08,
-    "SCHED_FLAG_KEEP_PARAMS" => 0x10,
-    "SCHED_FLAG_UTIL_CLAMP_MIN" => 0x20,
-    "SCHED_FLAG_UTIL_CLAMP_MAX" => 0x40,
+    "RESET_ON_FORK" => 0x01,
+    "RECLAIM" => 0x02,
+    "DL_OVERRUN" => 0x04,
+    "KEEP_POLICY" => 0x08,
+    "KEEP_PARAMS" => 0x10,
+    "UTIL_CLAMP_MIN" => 0x20,
+    "UTIL_CLAMP_MAX" => 0x40,
 };
 
-/// ioprio_set(2) classes by name.
-pub static IO_CLASSES: Table<u32> =
-    table! {"IOPRIO_CLASS_RT" => 1, "IOPRIO_CLASS_BE" => 2, "IOPRIO_CLASS_IDLE" => 3};
+/// ioprio_set(2) classes by name without `IOPRIO_CLASS_`.
+pub static IO_CLASSES: Table<u32> = table! {"RT" => 1, "BE" => 2, "IDLE" => 3};
 
-/// The bits under several; else the name that the table has not.
-fn bits<'a>(table: &Table<u32>, names: &[&'a str]) -> core::result::Result<u32, &'a str> {
+/// The bits under several, which all begin alike; else the name that the table has not.
+fn bits<'a>(table: &Table<u32>, beginning: &str, names: &[&'a str]) -> core::result::Result<u32, &'a str> {
     let mut bits = 0;
     for name in names {
-        bits |= table.find(name).ok_or(*name)?;
+        bits |= table.find_after(beginning, name).ok_or(*name)?;
     }
     Ok(bits)
 }
@@ -212,7 +211,8 @@ fn rlimits(process: &config::Process<'_>) -> Result<&'static [Rlimit]> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
         let refuse = |why: &str| error!("rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
-        let resource = RLIMITS.find(limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
+        let resource =
+            RLIMITS.find_after("RLIMIT_", limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
         if limits.iter().any(|other| other.resource == resource) {
             return Err(refuse("is there twice"));
         }
@@ -240,7 +240,7 @@ fn scheduler(asked: &config::process::Scheduler<'_>) -> Result<Scheduler> {
     if (asked.runtime, asked.deadline, asked.period) != (0, 0, 0) && name != "SCHED_DEADLINE" {
         return Err(error!("scheduler.runtime: and deadline and period are for SCHED_DEADLINE only"));
     }
-    let flags = bits(&SCHEDULER_FLAGS, &asked.flags)
+    let flags = bits(&SCHEDULER_FLAGS, "SCHED_FLAG_", &asked.flags)
         .map_err(|flag| error!("scheduler.flags: {} is not a scheduler flag", Quoted(flag)))?;
     let flags = u64::from(flags);
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
@@ -249,7 +249,7 @@ fn scheduler(asked: &config::process::Scheduler<'_>) -> Result<Scheduler> {
 
 fn io_priority(asked: &config::process::IoPriority<'_>) -> Result<u32> {
     let class = IO_CLASSES
-        .find(asked.class)
+        .find_after("IOPRIO_CLASS_", asked.class)
         .ok_or_else(|| error!("ioPriority.class: is not an I/O scheduling class"))?;
     match u32::try_from(asked.priority) {
         Ok(level @ 0..=7) => Ok((class << 13) | level),
@@ -278,31 +278,31 @@ pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
     DOMAINS.find(asked.domain).ok_or_else(|| refuse("domain", "is neither LINUX nor LINUX32"))
 }
 
-/// Memory policy modes (config-linux.md "Memory policy", set_mempolicy(2)).
+/// Memory policy modes without their `MPOL_` (config-linux.md "Memory policy", set_mempolicy(2)).
 pub static MEMORY_MODES: Table<u32> = table! {
-    "MPOL_DEFAULT" => 0,
-    "MPOL_PREFERRED" => 1,
-    "MPOL_BIND" => 2,
-    "MPOL_INTERLEAVE" => 3,
-    "MPOL_LOCAL" => 4,
-    "MPOL_PREFERRED_MANY" => 5,
-    "MPOL_WEIGHTED_INTERLEAVE" => 6,
+    "DEFAULT" => 0,
+    "PREFERRED" => 1,
+    "BIND" => 2,
+    "INTERLEAVE" => 3,
+    "LOCAL" => 4,
+    "PREFERRED_MANY" => 5,
+    "WEIGHTED_INTERLEAVE" => 6,
 };
 
-/// Memory policy mode flags.
+/// Memory policy mode flags without their `MPOL_F_`.
 pub static MEMORY_FLAGS: Table<u32> = table! {
-    "MPOL_F_NUMA_BALANCING" => 1 << 13,
-    "MPOL_F_RELATIVE_NODES" => 1 << 14,
-    "MPOL_F_STATIC_NODES" => 1 << 15,
+    "NUMA_BALANCING" => 1 << 13,
+    "RELATIVE_NODES" => 1 << 14,
+    "STATIC_NODES" => 1 << 15,
 };
 
 /// `linux.memoryPolicy`.
 pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
     let refuse = |field: &str, what: &str| error!("config.json: linux.memoryPolicy.{field}: {what}");
     let mode = MEMORY_MODES
-        .find(asked.mode)
+        .find_after("MPOL_", asked.mode)
         .ok_or_else(|| refuse("mode", &format!("{} is not a memory policy", Quoted(asked.mode))))?;
-    let flags = bits(&MEMORY_FLAGS, &asked.flags)
+    let flags = bits(&MEMORY_FLAGS, "MPOL_F_", &asked.flags)
         .map_err(|flag| refuse("flags", &format!("{} is not a memory policy flag", Quoted(flag))))?;
     let bytes = match asked.nodes.is_empty() {
         true => &[],

@@ -84,7 +84,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         (Step::Label, _) if index == 1 => Some("process.selinuxLabel".into()),
         (Step::Label, _) => Some("linux.mountLabel".into()),
         (Step::Bounding | Step::Ambient, _) => {
-            Some(format!("process.capabilities {}", crate::compile::capabilities::NAMES.get(index)))
+            Some(format!("process.capabilities CAP_{}", crate::compile::capabilities::NAMES.get(index)))
         }
         (Step::Capabilities, _) => Some("process.capabilities".into()),
         (Step::Seccomp, _) => Some("linux.seccomp".into()),

@@ -235,7 +235,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
     for (number, name) in (0_u32..).zip(capabilities::NAMES.iter()) {
         let bit = 1_u64.wrapping_shl(number);
         if asked & bit != 0 && !user_namespace && !machine.may(number) {
-            found.lose(format_args!("process.capabilities: {name}: this caller has not got it to give"));
+            found.lose(format_args!("process.capabilities: CAP_{name}: this caller has not got it to give"));
         }
     }
     if machine.may(CAP_SYS_RESOURCE) {
@@ -247,7 +247,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
             let name = process::RLIMITS.iter().find(|(_, number)| *number == limit.resource);
             let name = name.map_or("", |(name, _)| name);
             found.fail(format_args!(
-                "process.rlimits[{}] {name}: more than this caller may have (CAP_SYS_RESOURCE)",
+                "process.rlimits[{}] RLIMIT_{name}: more than this caller may have (CAP_SYS_RESOURCE)",
                 limit.index
             ));
         }

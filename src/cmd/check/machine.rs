@@ -242,7 +242,7 @@ fn rest(machine: &mut Machine) {
     let missing: Vec<&str> = (0_u32..)
         .zip(capabilities::NAMES.iter())
         .filter(|(number, _)| !machine.may(*number))
-        .map(|(_, name)| name.strip_prefix("CAP_").unwrap_or(name))
+        .map(|(_, name)| name)
         .collect();
     let detail = match (missing.len(), machine.root) {
         (0, _) => "",

@@ -5,7 +5,7 @@
 
 use super::graph::{MAX_INSTRUCTIONS, code};
 use super::table::{Machine, X32_BIT};
-use super::{ACTIONS, Data, KILL_THREAD};
+use super::{ACTIONS, Data};
 use crate::error::Text;
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt::Write as _;
@@ -135,18 +135,13 @@ pub fn size(program: &[SockFilter]) -> Size {
 /// An action as a profile names it, without `SCMP_ACT_`: `ERRNO EPERM (operation not permitted)`.
 pub fn action(value: u32) -> String {
     let (action, data) = (value & 0xffff_0000, value & 0xffff);
-    let name = match ACTIONS.iter().filter(|(_, (have, _))| *have == action).last() {
-        Some((name, (_, kind))) => name.strip_prefix("SCMP_ACT_").map(|name| (name, kind)),
-        None => None,
-    };
-    match name {
-        Some((name, Data::None)) => name.into(),
-        Some((name, Data::Up(4095))) => {
+    match ACTIONS.iter().filter(|(_, (have, _))| *have == action).last() {
+        Some((name, (_, Data::None))) => name.into(),
+        Some((name, (_, Data::Up(4095)))) => {
             let errno = Errno::from_raw_os_error(i32::try_from(data).unwrap_or_default());
             format!("{name} {}", Text(errno))
         }
-        Some((name, Data::Up(_))) => format!("{name} {data}"),
-        None if action == KILL_THREAD => "KILL".into(),
+        Some((name, (_, Data::Up(_)))) => format!("{name} {data}"),
         None => format!("{value:#x}"),
     }
 }

@@ -45,18 +45,18 @@ pub enum Data {
     Up(u32),
 }
 
-/// Every action of a profile: name, `SECCOMP_RET_*` (include/uapi/linux/seccomp.h), data. The kernel returns no errno over
+/// Every action of a profile: name without `SCMP_ACT_`, `SECCOMP_RET_*` (include/uapi/linux/seccomp.h), data. The kernel returns no errno over
 /// 4095 (`MAX_ERRNO`).
 pub static ACTIONS: Table<(u32, Data)> = table! {
-    "SCMP_ACT_KILL" => (KILL_THREAD, Data::None),
-    "SCMP_ACT_KILL_PROCESS" => (0x8000_0000, Data::None),
-    "SCMP_ACT_KILL_THREAD" => (KILL_THREAD, Data::None),
-    "SCMP_ACT_TRAP" => (0x0003_0000, Data::None),
-    "SCMP_ACT_ERRNO" => (ERRNO, Data::Up(4095)),
-    "SCMP_ACT_TRACE" => (TRACE, Data::Up(0xffff)),
-    "SCMP_ACT_ALLOW" => (ALLOW, Data::None),
-    "SCMP_ACT_LOG" => (LOG, Data::None),
-    "SCMP_ACT_NOTIFY" => (NOTIFY, Data::None),
+    "KILL" => (KILL_THREAD, Data::None),
+    "KILL_PROCESS" => (0x8000_0000, Data::None),
+    "KILL_THREAD" => (KILL_THREAD, Data::None),
+    "TRAP" => (0x0003_0000, Data::None),
+    "ERRNO" => (ERRNO, Data::Up(4095)),
+    "TRACE" => (TRACE, Data::Up(0xffff)),
+    "ALLOW" => (ALLOW, Data::None),
+    "LOG" => (LOG, Data::None),
+    "NOTIFY" => (NOTIFY, Data::None),
 };
 
 const KILL_THREAD: u32 = 0;
@@ -66,23 +66,23 @@ const TRACE: u32 = 0x7ff0_0000;
 const LOG: u32 = 0x7ffc_0000;
 const ALLOW: u32 = 0x7fff_0000;
 
-/// Every operator of a condition.
+/// Every operator of a condition, without `SCMP_CMP_`.
 pub static OPERATORS: Table<Operator> = table! {
-    "SCMP_CMP_NE" => Operator::NotEqual,
-    "SCMP_CMP_LT" => Operator::Less,
-    "SCMP_CMP_LE" => Operator::AtMost,
-    "SCMP_CMP_EQ" => Operator::Equal,
-    "SCMP_CMP_GE" => Operator::AtLeast,
-    "SCMP_CMP_GT" => Operator::Greater,
-    "SCMP_CMP_MASKED_EQ" => Operator::MaskedEqual,
+    "NE" => Operator::NotEqual,
+    "LT" => Operator::Less,
+    "LE" => Operator::AtMost,
+    "EQ" => Operator::Equal,
+    "GE" => Operator::AtLeast,
+    "GT" => Operator::Greater,
+    "MASKED_EQ" => Operator::MaskedEqual,
 };
 
-/// Every flag of a profile.
+/// Every flag of a profile, without `SECCOMP_FILTER_FLAG_`.
 pub static FLAGS: Table<u32> = table! {
-    "SECCOMP_FILTER_FLAG_TSYNC" => flag::TSYNC,
-    "SECCOMP_FILTER_FLAG_LOG" => flag::LOG,
-    "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => flag::SPEC_ALLOW,
-    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => flag::WAIT_KILLABLE_RECV,
+    "TSYNC" => flag::TSYNC,
+    "LOG" => flag::LOG,
+    "SPEC_ALLOW" => flag::SPEC_ALLOW,
+    "WAIT_KILLABLE_RECV" => flag::WAIT_KILLABLE_RECV,
 };
 
 const EPERM: u32 = 1;
@@ -160,7 +160,7 @@ fn too_large() -> Error {
 
 /// The `SECCOMP_RET_*` value of an action, or what is wrong with it.
 fn action(name: &str, errno: Option<u32>) -> core::result::Result<u32, String> {
-    let Some((action, data)) = ACTIONS.find(name) else {
+    let Some((action, data)) = ACTIONS.find_after("SCMP_ACT_", name) else {
         return Err(format!("unknown action {}", Quoted(name)));
     };
     match (data, errno) {
@@ -180,7 +180,7 @@ fn listener<'a>(profile: &'a Seccomp<'_>, notify: bool) -> Result<(u32, Option<L
         Some(_) => 0,
     };
     for (at, name) in profile.flags.iter().flatten().enumerate() {
-        match FLAGS.find(name) {
+        match FLAGS.find_after("SECCOMP_FILTER_FLAG_", name) {
             Some(flag) => flags |= flag,
             None => return Err(error!("flags[{at}]: unknown flag {}", Quoted(name))),
         }

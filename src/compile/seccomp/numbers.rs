@@ -38,12 +38,13 @@ const MULTIPLEXERS: usize = 118;
 /// The program for all architectures that the profile names.
 pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> Result<Vec<SockFilter>> {
     let mut named = 1u32; // bits of machine.abis; the native one always
-    for (at, name) in profile.architectures.iter().enumerate() {
-        match machine.abis.iter().position(|abi| *abi.scmp == **name) {
+    for (at, given) in profile.architectures.iter().enumerate() {
+        let name = given.strip_prefix("SCMP_ARCH_").unwrap_or_default();
+        match machine.abis.iter().position(|abi| abi.scmp == name) {
             Some(abi) => named |= 1u32.wrapping_shl(abi as u32),
             None if table::ARCHITECTURES.position(name).is_some() => {}
             None => {
-                return Err(error!("architectures[{at}]: unknown architecture {}", Quoted(name)));
+                return Err(error!("architectures[{at}]: unknown architecture {}", Quoted(given)));
             }
         }
     }

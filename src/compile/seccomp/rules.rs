@@ -94,7 +94,7 @@ impl Rules {
             let Some(value) = arg.value else {
                 return fail("value: is missing");
             };
-            let Some(operator) = OPERATORS.find(arg.op) else {
+            let Some(operator) = OPERATORS.find_after("SCMP_CMP_", arg.op) else {
                 let name = arg.op;
                 return Err(error!("syscalls[{at}].args[{index}].op: unknown operator {}", Quoted(name)));
             };

@@ -66,16 +66,16 @@ machine!(
     &["x86_64", "x86"],
     &["x86_64", "x32"],
     [
-        abi("x86_64", "SCMP_ARCH_X86_64", 0xc000_003e, 0),
+        abi("x86_64", "X86_64", 0xc000_003e, 0),
         Abi {
             bit: X32_BIT,
             special: 512,
             special_end: 548,
             exceptional: true,
             wide: false,
-            ..abi("x32", "SCMP_ARCH_X32", 0xc000_003e, 0)
+            ..abi("x32", "X32", 0xc000_003e, 0)
         },
-        Abi { multiplexed: true, ..abi("x86", "SCMP_ARCH_X86", 0x4000_0003, 1) },
+        Abi { multiplexed: true, ..abi("x86", "X86", 0x4000_0003, 1) },
     ],
     "x86_64, which runs x32 (where the kernel has it) and i386 programs too.",
     target_arch = "x86_64"
@@ -84,7 +84,7 @@ machine!(
     X86,
     &["x86"],
     &[],
-    [Abi { multiplexed: true, ..abi("x86", "SCMP_ARCH_X86", 0x4000_0003, 0) }],
+    [Abi { multiplexed: true, ..abi("x86", "X86", 0x4000_0003, 0) }],
     "i386.",
     target_arch = "x86"
 );
@@ -93,12 +93,8 @@ machine!(
     &["aarch64", "arm"],
     &[],
     [
-        abi("aarch64", "SCMP_ARCH_AARCH64", 0xc000_00b7, 0),
-        Abi {
-            special: super::PRIVATE,
-            special_end: super::PRIVATE + 7,
-            ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 1)
-        },
+        abi("aarch64", "AARCH64", 0xc000_00b7, 0),
+        Abi { special: super::PRIVATE, special_end: super::PRIVATE + 7, ..abi("arm", "ARM", 0x4000_0028, 1) },
     ],
     "64-bit ARM, which runs 32-bit programs on most processors.",
     target_arch = "aarch64"
@@ -107,11 +103,7 @@ machine!(
     ARM,
     &["arm"],
     &[],
-    [Abi {
-        special: super::PRIVATE,
-        special_end: super::PRIVATE + 7,
-        ..abi("arm", "SCMP_ARCH_ARM", 0x4000_0028, 0)
-    }],
+    [Abi { special: super::PRIVATE, special_end: super::PRIVATE + 7, ..abi("arm", "ARM", 0x4000_0028, 0) }],
     "32-bit ARM, EABI.",
     target_arch = "arm"
 );
@@ -119,7 +111,7 @@ machine!(
     RISCV64,
     &["riscv64"],
     &[],
-    [abi("riscv64", "SCMP_ARCH_RISCV64", 0xc000_00f3, 0)],
+    [abi("riscv64", "RISCV64", 0xc000_00f3, 0)],
     "64-bit RISC-V.",
     target_arch = "riscv64"
 );
@@ -127,7 +119,7 @@ machine!(
     LOONGARCH64,
     &["loongarch64"],
     &[],
-    [abi("loongarch64", "SCMP_ARCH_LOONGARCH64", 0xc000_0102, 0)],
+    [abi("loongarch64", "LOONGARCH64", 0xc000_0102, 0)],
     "64-bit LoongArch.",
     target_arch = "loongarch64"
 );
@@ -136,9 +128,9 @@ machine!(
     &["mips64", "mips", "mips64n32"],
     &[],
     [
-        Abi { base: 5000, ..abi("mips64", "SCMP_ARCH_MIPSEL64", 0xc000_0008, 0) },
-        Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPSEL", 0x4000_0008, 1) },
-        Abi { base: 6000, wide: false, ..abi("mips64n32", "SCMP_ARCH_MIPSEL64N32", 0xe000_0008, 2) },
+        Abi { base: 5000, ..abi("mips64", "MIPSEL64", 0xc000_0008, 0) },
+        Abi { base: 4000, multiplexed: true, ..abi("mips", "MIPSEL", 0x4000_0008, 1) },
+        Abi { base: 6000, wide: false, ..abi("mips64n32", "MIPSEL64N32", 0xe000_0008, 2) },
     ],
     "Little-endian 64-bit MIPS: n64, o32 and n32.",
     all(target_arch = "mips64", target_endian = "little")
@@ -148,9 +140,9 @@ machine!(
     &["mips64", "mips", "mips64n32"],
     &[],
     [
-        Abi { base: 5000, ..abi("mips64", "SCMP_ARCH_MIPS64", 0x8000_0008, 0) },
-        Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPS", 0x0000_0008, 1) },
-        Abi { base: 6000, wide: false, ..abi("mips64n32", "SCMP_ARCH_MIPS64N32", 0xa000_0008, 2) },
+        Abi { base: 5000, ..abi("mips64", "MIPS64", 0x8000_0008, 0) },
+        Abi { base: 4000, multiplexed: true, ..abi("mips", "MIPS", 0x0000_0008, 1) },
+        Abi { base: 6000, wide: false, ..abi("mips64n32", "MIPS64N32", 0xa000_0008, 2) },
     ],
     "Big-endian 64-bit MIPS: n64, o32 and n32.",
     all(target_arch = "mips64", target_endian = "big")
@@ -159,7 +151,7 @@ machine!(
     MIPSEL,
     &["mips"],
     &[],
-    [Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPSEL", 0x4000_0008, 0) }],
+    [Abi { base: 4000, multiplexed: true, ..abi("mips", "MIPSEL", 0x4000_0008, 0) }],
     "Little-endian 32-bit MIPS.",
     all(target_arch = "mips", target_endian = "little")
 );
@@ -167,7 +159,7 @@ machine!(
     MIPS,
     &["mips"],
     &[],
-    [Abi { base: 4000, multiplexed: true, ..abi("mips", "SCMP_ARCH_MIPS", 0x0000_0008, 0) }],
+    [Abi { base: 4000, multiplexed: true, ..abi("mips", "MIPS", 0x0000_0008, 0) }],
     "Big-endian 32-bit MIPS.",
     all(target_arch = "mips", target_endian = "big")
 );
@@ -175,7 +167,7 @@ machine!(
     PPC64LE,
     &["ppc64"],
     &[],
-    [Abi { multiplexed: true, ..abi("ppc64", "SCMP_ARCH_PPC64LE", 0xc000_0015, 0) }],
+    [Abi { multiplexed: true, ..abi("ppc64", "PPC64LE", 0xc000_0015, 0) }],
     "Little-endian 64-bit PowerPC, which has no 32-bit programs.",
     all(target_arch = "powerpc64", target_endian = "little")
 );
@@ -183,7 +175,7 @@ machine!(
     PPC64,
     &["ppc64"],
     &[],
-    [Abi { multiplexed: true, ..abi("ppc64", "SCMP_ARCH_PPC64", 0x8000_0015, 0) }],
+    [Abi { multiplexed: true, ..abi("ppc64", "PPC64", 0x8000_0015, 0) }],
     "Big-endian 64-bit PowerPC.",
     all(target_arch = "powerpc64", target_endian = "big")
 );
@@ -192,8 +184,8 @@ machine!(
     &["s390x", "s390"],
     &[],
     [
-        Abi { multiplexed: true, zero_is_unknown: true, ..abi("s390x", "SCMP_ARCH_S390X", 0x8000_0016, 0) },
-        Abi { multiplexed: true, zero_is_unknown: true, ..abi("s390", "SCMP_ARCH_S390", 0x0000_0016, 1) },
+        Abi { multiplexed: true, zero_is_unknown: true, ..abi("s390x", "S390X", 0x8000_0016, 0) },
+        Abi { multiplexed: true, zero_is_unknown: true, ..abi("s390", "S390", 0x0000_0016, 1) },
     ],
     "64-bit s390, and its 31-bit programs up to Linux 6.18.",
     target_arch = "s390x"

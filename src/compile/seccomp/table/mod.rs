@@ -22,7 +22,7 @@ pub const X32_BIT: u32 = 0x4000_0000;
 pub struct Abi {
     /// Its column of the table and its name for a person.
     pub name: &'static str,
-    /// Its name in a profile.
+    /// Its name in a profile, without `SCMP_ARCH_`.
     pub scmp: &'static str,
     /// `AUDIT_ARCH_*` (include/uapi/linux/audit.h), what the kernel puts into `seccomp_data.arch`.
     pub audit: u32,
@@ -264,32 +264,32 @@ const MULTIPLEXED: &[(&str, u16)] = &[
     ("shmctl", 124),
 ];
 
-/// Every architecture a profile may name (runtime-spec 1.3). One that this machine cannot run is passed over: no call
+/// Every architecture a profile may name (runtime-spec 1.3), without `SCMP_ARCH_`. One that this machine cannot run is passed over: no call
 /// of it can arrive.
 pub static ARCHITECTURES: Texts = texts![
-    "SCMP_ARCH_X86",
-    "SCMP_ARCH_X86_64",
-    "SCMP_ARCH_X32",
-    "SCMP_ARCH_ARM",
-    "SCMP_ARCH_AARCH64",
-    "SCMP_ARCH_MIPS",
-    "SCMP_ARCH_MIPS64",
-    "SCMP_ARCH_MIPS64N32",
-    "SCMP_ARCH_MIPSEL",
-    "SCMP_ARCH_MIPSEL64",
-    "SCMP_ARCH_MIPSEL64N32",
-    "SCMP_ARCH_PPC",
-    "SCMP_ARCH_PPC64",
-    "SCMP_ARCH_PPC64LE",
-    "SCMP_ARCH_S390",
-    "SCMP_ARCH_S390X",
-    "SCMP_ARCH_PARISC",
-    "SCMP_ARCH_PARISC64",
-    "SCMP_ARCH_RISCV64",
-    "SCMP_ARCH_LOONGARCH64",
-    "SCMP_ARCH_M68K",
-    "SCMP_ARCH_SH",
-    "SCMP_ARCH_SHEB",
+    "X86",
+    "X86_64",
+    "X32",
+    "ARM",
+    "AARCH64",
+    "MIPS",
+    "MIPS64",
+    "MIPS64N32",
+    "MIPSEL",
+    "MIPSEL64",
+    "MIPSEL64N32",
+    "PPC",
+    "PPC64",
+    "PPC64LE",
+    "S390",
+    "S390X",
+    "PARISC",
+    "PARISC64",
+    "RISCV64",
+    "LOONGARCH64",
+    "M68K",
+    "SH",
+    "SHEB",
 ];
 
 const fn hash(name: &[u8]) -> u16 {

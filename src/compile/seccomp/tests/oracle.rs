@@ -186,7 +186,7 @@ impl<'p> Oracle<'p> {
 
     fn named(&self, abi: &Abi) -> bool {
         core::ptr::eq(abi, &self.machine.abis[0])
-            || self.profile.architectures.iter().any(|name| **name == *abi.scmp)
+            || self.profile.architectures.iter().any(|name| name.strip_prefix("SCMP_ARCH_") == Some(abi.scmp))
     }
 
     /// What the kernel is to do with a call.

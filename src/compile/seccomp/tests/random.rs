@@ -40,13 +40,14 @@ fn arg(random: &mut Random, arguments: usize) -> Arg<'static> {
         index: Some(random.below(arguments) as u32),
         value: Some(value(random)),
         value_two: if random.one_in(2) { Some(value(random)) } else { None },
-        op: random.pick(&OPERATORS.names.iter().collect::<Vec<_>>()),
+        op: ["SCMP_CMP_", random.pick(&OPERATORS.names.iter().collect::<Vec<_>>())].concat().leak(),
     }
 }
 
 /// An action that may stand in a rule, with or without an errno.
 fn action(random: &mut Random) -> (&'static str, Option<u32>) {
     let (name, (_, data)) = random.pick(&ACTIONS.iter().collect::<Vec<_>>());
+    let name = &*["SCMP_ACT_", name].concat().leak();
     let errno = match data {
         Data::Up(most) if random.one_in(2) => Some(random.below(most as usize + 1) as u32),
         Data::Up(_) if random.one_in(4) => Some(38),
@@ -97,7 +98,7 @@ fn profile(random: &mut Random, machine: &'static Machine) -> Seccomp<'static> {
     let mut architectures = Vec::new();
     for abi in machine.abis {
         if !random.one_in(3) {
-            architectures.push(abi.scmp);
+            architectures.push(&*["SCMP_ARCH_", abi.scmp].concat().leak());
         }
     }
     Seccomp {
