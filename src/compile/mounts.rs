@@ -190,12 +190,12 @@ fn compile(
     }
 
     let fstype = mount.fstype;
-    let bind = seen.bind || seen.tree_bind || fstype == "bind";
-    let kind = match (seen.remount, bind) {
-        _ if seen.copy_symlink && bind => MountKind::CopySymlink,
+    let bind = seen.has(options::BIND | options::TREE_BIND) || fstype == "bind";
+    let kind = match (seen.has(options::REMOUNT), bind) {
+        _ if seen.has(options::COPY_SYMLINK) && bind => MountKind::CopySymlink,
         (true, true) => MountKind::BindRemount,
         (true, false) => MountKind::Remount,
-        (false, true) if seen.tree_bind => MountKind::TreeBind,
+        (false, true) if seen.has(options::TREE_BIND) => MountKind::TreeBind,
         (false, true) => MountKind::Bind,
         (false, false) if matches!(fstype, "" | "none") && seen.mount.propagation != 0 => {
             MountKind::Propagation
@@ -212,13 +212,13 @@ fn compile(
         return Err(refuse("source must be given for a bind"));
     }
     let tmpfs = kind == MountKind::Filesystem && fstype == "tmpfs";
-    if seen.mount.copy_up && !tmpfs {
+    if seen.has(options::COPY_UP) && !tmpfs {
         return Err(refuse("tmpcopyup is for tmpfs"));
     }
-    if (seen.copy_symlink || seen.mount.source_nofollow) && !binds {
+    if seen.has(options::COPY_SYMLINK | options::SOURCE_NOFOLLOW) && !binds {
         return Err(refuse("copy-symlink and src-nofollow are for binds"));
     }
-    if seen.copy_symlink && (seen.mount.source_nofollow || seen.mount.target_nofollow) {
+    if seen.has(options::COPY_SYMLINK) && seen.has(options::SOURCE_NOFOLLOW | options::TARGET_NOFOLLOW) {
         return Err(refuse("copy-symlink goes without src-nofollow and dest-nofollow"));
     }
     if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
@@ -269,6 +269,8 @@ fn compile(
         _ if mount.source.is_empty() => cstring(if fstype.is_empty() { "none" } else { fstype }),
         _ => cstring(mount.source),
     };
+    let (copy_up, source_nofollow, target_nofollow) =
+        (seen.has(options::COPY_UP), seen.has(options::SOURCE_NOFOLLOW), seen.has(options::TARGET_NOFOLLOW));
     let made = &mut seen.mount;
     made.kind = kind;
     made.source = source;
@@ -277,7 +279,10 @@ fn compile(
     made.flags |= seen.superblock;
     made.data = labelled(context, &seen.data);
     made.label = cstring(label);
+    made.copy_up = copy_up;
     made.mode_below = mode_below;
+    made.source_nofollow = source_nofollow;
+    made.target_nofollow = target_nofollow;
     made.no_symlinks = no_symlinks;
     made.index = index;
     plan.mounts.push(seen.mount);
@@ -306,7 +311,7 @@ fn idmap(
         (None, None) => (&[][..], &[][..]),
         _ => return Err("uidMappings and gidMappings are given both or not at all"),
     };
-    let asked = seen.idmap || seen.tree_idmap;
+    let asked = seen.has(options::IDMAP | options::TREE_IDMAP);
     if uids.is_empty() && !asked {
         return Ok(());
     }
@@ -319,7 +324,7 @@ fn idmap(
     seen.mount.idmap = Some(IdMap {
         uid_map: super::namespaces::map_text(uids).ok_or("has more id ranges than the kernel takes (340)")?,
         gid_map: super::namespaces::map_text(gids).ok_or("has more id ranges than the kernel takes (340)")?,
-        recursive: seen.tree_idmap,
+        recursive: seen.has(options::TREE_IDMAP),
     });
     Ok(())
 }
@@ -331,15 +336,16 @@ struct Seen {
     mount: Mount,
     superblock: u32,
     data: String,
-    bind: bool,
-    tree_bind: bool,
-    remount: bool,
-    idmap: bool,
-    tree_idmap: bool,
-    copy_symlink: bool,
+    /// Bits of `Effect::Word`.
+    words: u32,
 }
 
 impl Seen {
+    /// Whether one of these words is among them.
+    fn has(&self, words: u32) -> bool {
+        self.words & words != 0
+    }
+
     fn add_data(&mut self, option: &str) {
         if !self.data.is_empty() {
             self.data.push(',');
@@ -366,15 +372,7 @@ impl Seen {
             Effect::SetSuper(flag) => self.superblock |= flag,
             Effect::ClearSuper(flag) => self.superblock &= !flag,
             Effect::Propagation(flags) => self.mount.propagation = flags,
-            Effect::Bind => self.bind = true,
-            Effect::TreeBind => self.tree_bind = true,
-            Effect::Remount => self.remount = true,
-            Effect::IdMap => self.idmap = true,
-            Effect::TreeIdMap => self.tree_idmap = true,
-            Effect::CopyUp => self.mount.copy_up = true,
-            Effect::CopySymlink => self.copy_symlink = true,
-            Effect::SourceNofollow => self.mount.source_nofollow = true,
-            Effect::TargetNofollow => self.mount.target_nofollow = true,
+            Effect::Word(bit) => self.words |= bit,
         }
     }
 }

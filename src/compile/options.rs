@@ -25,16 +25,19 @@ pub enum Effect {
     ClearSuper(u32),
     /// Propagation type, with or without MS_REC.
     Propagation(u32),
-    Bind,
-    TreeBind,
-    Remount,
-    IdMap,
-    TreeIdMap,
-    CopyUp,
-    CopySymlink,
-    SourceNofollow,
-    TargetNofollow,
+    /// A word to the runtime, not to the kernel: one of the bits below.
+    Word(u32),
 }
+
+pub const BIND: u32 = 1;
+pub const TREE_BIND: u32 = 1 << 1;
+pub const REMOUNT: u32 = 1 << 2;
+pub const IDMAP: u32 = 1 << 3;
+pub const TREE_IDMAP: u32 = 1 << 4;
+pub const COPY_UP: u32 = 1 << 5;
+pub const COPY_SYMLINK: u32 = 1 << 6;
+pub const SOURCE_NOFOLLOW: u32 = 1 << 7;
+pub const TARGET_NOFOLLOW: u32 = 1 << 8;
 
 use Effect::*;
 
@@ -42,15 +45,15 @@ use Effect::*;
 pub static OPTIONS: Table<Effect> = table! {
     "async" => ClearSuper(MS_SYNCHRONOUS),
     "atime" => Clear(MS_NOATIME, MOUNT_ATTR_NOATIME),
-    "bind" => Bind,
-    "copy-symlink" => CopySymlink,
+    "bind" => Word(BIND),
+    "copy-symlink" => Word(COPY_SYMLINK),
     "defaults" => None,
-    "dest-nofollow" => TargetNofollow,
+    "dest-nofollow" => Word(TARGET_NOFOLLOW),
     "dev" => Clear(MS_NODEV, MOUNT_ATTR_NODEV),
     "diratime" => Clear(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME),
     "dirsync" => SetSuper(MS_DIRSYNC),
     "exec" => Clear(MS_NOEXEC, MOUNT_ATTR_NOEXEC),
-    "idmap" => IdMap,
+    "idmap" => Word(IDMAP),
     "iversion" => SetSuper(MS_I_VERSION),
     "lazytime" => SetSuper(MS_LAZYTIME),
     "loud" => ClearSuper(MS_SILENT),
@@ -68,13 +71,13 @@ pub static OPTIONS: Table<Effect> = table! {
     "nosymfollow" => Set(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW),
     "private" => Propagation(MS_PRIVATE),
     "ratime" => ClearTree(MOUNT_ATTR_NOATIME),
-    "rbind" => TreeBind,
+    "rbind" => Word(TREE_BIND),
     "rdev" => ClearTree(MOUNT_ATTR_NODEV),
     "rdiratime" => ClearTree(MOUNT_ATTR_NODIRATIME),
     "relatime" => Set(MS_RELATIME, 0), // MOUNT_ATTR_RELATIME is 0: the value of a cleared ATIME field
-    "remount" => Remount,
+    "remount" => Word(REMOUNT),
     "rexec" => ClearTree(MOUNT_ATTR_NOEXEC),
-    "ridmap" => TreeIdMap,
+    "ridmap" => Word(TREE_IDMAP),
     "rnoatime" => SetTree(MOUNT_ATTR_NOATIME),
     "rnodev" => SetTree(MOUNT_ATTR_NODEV),
     "rnodiratime" => SetTree(MOUNT_ATTR_NODIRATIME),
@@ -98,12 +101,12 @@ pub static OPTIONS: Table<Effect> = table! {
     "shared" => Propagation(MS_SHARED),
     "silent" => SetSuper(MS_SILENT),
     "slave" => Propagation(MS_SLAVE),
-    "src-nofollow" => SourceNofollow,
+    "src-nofollow" => Word(SOURCE_NOFOLLOW),
     "strictatime" => Set(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME),
     "suid" => Clear(MS_NOSUID, MOUNT_ATTR_NOSUID),
     "symfollow" => Clear(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW),
     "sync" => SetSuper(MS_SYNCHRONOUS),
-    "tmpcopyup" => CopyUp,
+    "tmpcopyup" => Word(COPY_UP),
     "unbindable" => Propagation(MS_UNBINDABLE),
 };
 
