@@ -2,7 +2,6 @@
 
 use crate::config::Config;
 use crate::error::{Error, Quoted, Result, error};
-use alloc::string::String;
 
 /// The versions of the runtime specification whose configurations are taken: every 1.x and its pre-releases, since unknown
 /// properties are ignored by its own rule (spec.md, SemVer).
@@ -30,12 +29,9 @@ pub fn validate(config: &Config<'_>) -> Result<()> {
 
 /// MAJOR.MINOR.PATCH, with a pre-release or build part of any kind behind it.
 fn is_semver(version: &str) -> bool {
-    let core: String = version.chars().take_while(|c| !matches!(c, '-' | '+')).collect();
-    let mut parts = core.split('.');
-    let number = |part: Option<&str>| {
-        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
-    };
-    number(parts.next()) && number(parts.next()) && number(parts.next()) && parts.next().is_none()
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    core.split('.').count() == 3 && core.split('.').all(number)
 }
 
 #[cfg(test)]

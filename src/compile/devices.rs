@@ -35,11 +35,10 @@ pub fn devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
             _ => return Err(refuse("type must be one of c, b, u, p")),
         };
         // The specification ignores the numbers of a fifo. The kernel has 12 bits of major and 20 of minor (MKDEV).
-        let number = |value: i64, bits: u32| match u32::try_from(value) {
-            _ if kind == S_IFIFO => Ok(0),
-            Ok(number) if number >> bits == 0 => Ok(number),
-            _ => Err(refuse("major must be below 4096 and minor below 1048576")),
-        };
+        let (major, minor) = if kind == S_IFIFO { (0, 0) } else { (device.major, device.minor) };
+        if major >> 12 != 0 || minor >> 20 != 0 {
+            return Err(refuse("major must be below 4096 and minor below 1048576"));
+        }
         let mode = device.file_mode.unwrap_or(0o666);
         if mode & !0o7777 != 0 && mode & !0o7777 != kind {
             return Err(refuse("fileMode holds more than permission bits"));
@@ -55,8 +54,8 @@ pub fn devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
         devices.push(Device {
             path,
             mode: kind | (mode & 0o7777),
-            major: number(device.major, 12)?,
-            minor: number(device.minor, 20)?,
+            major: major as u32,
+            minor: minor as u32,
             uid,
             gid,
             index: Some(u16::try_from(index).unwrap_or(u16::MAX)),

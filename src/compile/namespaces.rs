@@ -103,11 +103,10 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
             "config.json: {name}: needs a namespace of its own in linux.namespaces, or it would change the host's"
         )),
     };
-    if config.hostname.as_ref().is_some_and(|name| !name.is_empty()) {
-        needs("hostname", CLONE_NEWUTS)?;
-    }
-    if config.domainname.as_ref().is_some_and(|name| !name.is_empty()) {
-        needs("domainname", CLONE_NEWUTS)?;
+    for (place, name) in [("hostname", config.hostname), ("domainname", config.domainname)] {
+        if !name.unwrap_or_default().is_empty() {
+            needs(place, CLONE_NEWUTS)?;
+        }
     }
     needs("linux.namespaces: the mount namespace", CLONE_NEWNS)
 }

@@ -16,6 +16,7 @@ mod tests;
 use super::device;
 use crate::config::resources::{HugepageLimit, Network, Resources};
 use crate::error::{Error, Quoted, Result, error};
+use crate::{texts, texts::Texts};
 use alloc::{
     format,
     string::{String, ToString},
@@ -27,21 +28,13 @@ use core::{ffi::CStr, fmt::Display};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Controllers(pub u16);
 
-/// The controllers that differ between the hierarchies: name on cgroup v2, name on cgroup v1. Empty: does not exist there.
-pub const CONTROLLERS: [(&str, &str); 12] = [
-    ("memory", "memory"),
-    ("cpu", "cpu"),
-    ("cpuset", "cpuset"),
-    ("pids", "pids"),
-    ("io", "blkio"),
-    ("hugetlb", "hugetlb"),
-    ("rdma", "rdma"),
-    ("", "net_cls"),
-    ("", "net_prio"),
-    ("", "devices"),
-    ("", "freezer"),
-    ("", "cpuacct"),
+/// The controllers that differ between the hierarchies, as cgroup v1 calls them. The first [`V2`] are there on cgroup v2 too, by the
+/// same names but for blkio, which is io.
+static CONTROLLERS: Texts = texts![
+    "memory", "cpu", "cpuset", "pids", "blkio", "hugetlb", "rdma", "net_cls", "net_prio", "devices",
+    "freezer", "cpuacct"
 ];
+const V2: u16 = 7;
 
 impl Controllers {
     /// No controller.
@@ -81,8 +74,7 @@ impl Controllers {
 
     /// The controller of that name on cgroup v1; the empty set for one that is not known.
     pub fn of_v1(name: &str) -> Controllers {
-        let line = CONTROLLERS.iter().position(|(_, v1)| *v1 == name);
-        Controllers(line.and_then(|bit| 1u16.checked_shl(u32::try_from(bit).ok()?)).unwrap_or(0))
+        Controllers(CONTROLLERS.position(name).map_or(0, |line| 1u16.wrapping_shl(line as u32)))
     }
 }
 
@@ -354,8 +346,8 @@ impl Compiler {
         if ["cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze", "cgroup.type"].contains(&file) {
             return Err(refuse(&place, "belongs to the runtime"));
         }
-        let line = CONTROLLERS.iter().find(|(v2, _)| *v2 == controller);
-        if line.is_some_and(|(_, name)| v1.has(Controllers::of_v1(name))) {
+        let controller = Controllers::of_v1(if controller == "io" { "blkio" } else { controller });
+        if controller.0 & v1.0 & ((1 << V2) - 1) != 0 {
             return Err(refuse(&place, "the controller is on a cgroup v1 hierarchy of this host"));
         }
         if value.trim_ascii().is_empty() {
