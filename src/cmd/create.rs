@@ -1,6 +1,6 @@
 //! `create`, and the making of a container that `run` shares with it: think, make, converse, commit.
 
-use super::Context;
+use super::{Context, delete};
 use crate::activation;
 use crate::args::Flag;
 use crate::bundle::{self, Bundle};
@@ -34,23 +34,6 @@ use syscalls::{AsFd, OwnedFd, ns};
 /// CAP_MKNOD in the bounding set.
 const MKNOD: u64 = 1 << linux_raw_sys::general::CAP_MKNOD;
 
-/// A container that has been made: its process waits to be started, or runs as its program already.
-pub struct Made {
-    pub store: Store,
-    pub entry: Entry,
-    pub record: &'static Record<'static>,
-    pub child: Child,
-    pub cgroup: Option<&'static Cgroup>,
-    /// Where the child has sent the terminal's master.
-    pub terminal: OtherSide,
-    /// Where the program says that it is ready, if this process passes that on.
-    pub notify: Option<Proxy<'static>>,
-    /// The config, for the hooks that come later.
-    pub config: &'static Config<'static>,
-    /// Whether it waits to be started.
-    pub barrier: bool,
-}
-
 /// What `run` asks for beyond `create`.
 #[derive(Default)]
 pub struct Running {
@@ -74,48 +57,59 @@ pub fn create(context: &Context) -> Result<()> {
     make(context, bundle, &Running::default()).map(drop)
 }
 
-/// Makes a container, all of it or nothing.
-pub fn make(context: &Context, bundle: &'static Bundle, running: &Running) -> Result<&'static mut Made> {
+/// Makes a container, all of it or nothing. Its process waits to be started, or runs as its program already.
+pub fn make<'a>(
+    context: &'a Context,
+    bundle: &'static Bundle,
+    running: &'a Running,
+) -> Result<&'a mut Made<'a>> {
     let design = think(context, bundle, running)?;
     // Side effects start here.
     let store = context.store()?;
     let entry = store.create(context.given.id)?;
-    let mut draft =
-        Draft { store, entry, notify: None, cgroup: None, child: None, moves: None, record: None };
-    let done = draft
-        .listen(context, running, design)
-        .and_then(|()| draft.place(context, design))
-        .and_then(|()| draft.spawn(context, bundle, running, design))
-        .and_then(|state| draft.converse(context, bundle, design, state))
-        .and_then(|()| draft.commit(context, design));
-    match (done, draft) {
-        (Ok(()), Draft { store, entry, notify, cgroup, child: Some(child), record: Some(record), .. }) => {
-            design.joins.clear();
-            let terminal = mem::replace(&mut design.terminal, OtherSide::None);
-            let Design { config, barrier, .. } = *design;
-            let made = Made { store, entry, record, child, cgroup, terminal, notify, config, barrier };
-            Ok(Box::leak(Box::new(made)))
-        }
-        (done, draft) => {
-            draft.undo(context, design.config);
-            Err(done.err().unwrap_or_else(|| Error::new("the container's process is missing")))
+    let made = Box::leak(Box::new(Made {
+        context,
+        bundle,
+        running,
+        design,
+        store,
+        entry,
+        notify: None,
+        cgroup: None,
+        child: None,
+        moves: None,
+        record: None,
+    }));
+    let done = made
+        .listen()
+        .and_then(|()| made.place())
+        .and_then(|()| made.spawn())
+        .and_then(|state| made.converse(state))
+        .and_then(|()| made.commit());
+    match done {
+        Ok(()) => Ok(made),
+        Err(error) => {
+            made.undo();
+            Err(error)
         }
     }
 }
 
 /// Everything that is decided, checked and opened before the first side effect.
-struct Design {
-    config: &'static Config<'static>,
+pub struct Design {
+    /// Also for the hooks that come later.
+    pub config: &'static Config<'static>,
     plan: &'static mut Plan,
     cgroup: &'static cgroup::Prepared,
     rdt: Option<rdt::Prepared>,
     joins: Vec<OwnedFd>,
-    terminal: OtherSide,
+    /// Where the child sends the terminal's master.
+    pub terminal: OtherSide,
     /// The service manager to which the program's readiness is passed on.
     manager: Option<Manager>,
     /// Whether the process is to wait in front of its program: a container with hooks is created before it is started, by `run` too,
     /// so that they find it in the states of runtime.md.
-    barrier: bool,
+    pub barrier: bool,
 }
 
 fn think(context: &Context, bundle: &'static Bundle, running: &Running) -> Result<&'static mut Design> {
@@ -177,24 +171,29 @@ fn think(context: &Context, bundle: &'static Bundle, running: &Running) -> Resul
 }
 
 /// What has been made so far, to be taken back when the rest fails.
-struct Draft {
-    store: Store,
-    entry: Entry,
-    notify: Option<Proxy<'static>>,
-    cgroup: Option<&'static Cgroup>,
-    child: Option<Child>,
+pub struct Made<'a> {
+    context: &'a Context,
+    bundle: &'static Bundle,
+    running: &'a Running,
+    pub design: &'static mut Design,
+    pub store: Store,
+    pub entry: Entry,
+    /// Where the program says that it is ready, if this process passes that on.
+    pub notify: Option<Proxy<'a>>,
+    pub cgroup: Option<&'static Cgroup>,
+    pub child: Option<Child>,
     moves: Option<Moves>,
-    record: Option<&'static mut Record<'static>>,
+    pub record: Option<&'static mut Record<'static>>,
 }
 
-impl Draft {
+impl Made<'_> {
     /// Makes the socket on which the program says that it is ready. `create` leaves listening to `start`.
-    fn listen(&mut self, context: &Context, running: &Running, design: &mut Design) -> Result<()> {
-        let Some(manager) = design.manager.take() else { return Ok(()) };
+    fn listen(&mut self) -> Result<()> {
+        let Some(manager) = self.design.manager.take() else { return Ok(()) };
         readiness::make_directory(&self.entry)?;
-        if running.at_once {
-            let proxy = self.notify.insert(Proxy::bind(&self.entry, manager, context.log)?);
-            if running.foreground {
+        if self.running.at_once {
+            let proxy = self.notify.insert(Proxy::bind(&self.entry, manager, self.context.log)?);
+            if self.running.foreground {
                 proxy.signal()?;
             }
         }
@@ -202,27 +201,28 @@ impl Draft {
     }
 
     /// Makes the cgroup, with its limits, its device rules and its owner, and the resctrl group.
-    fn place(&mut self, context: &Context, design: &Design) -> Result<()> {
-        let prepared = design.cgroup;
+    fn place(&mut self) -> Result<()> {
+        let Design { config, plan, cgroup: prepared, rdt, .. } = &*self.design;
         if !prepared.note.is_empty() {
             self.entry.note_cgroup(prepared.note)?;
         }
         if let Some(warning) = prepared.warning {
-            context.log.warn(&warning);
+            self.context.log.warn(&warning);
         }
         self.cgroup = prepared.create()?;
-        if let Some(rdt) = &design.rdt {
+        if let Some(rdt) = rdt {
             rdt.make(&self.entry)?;
         }
         let Some(cgroup) = self.cgroup else { return Ok(()) };
-        if let Some(owner) = cgroup_owner(design.config, design.plan) {
+        if let Some(owner) = cgroup_owner(config, plan) {
             cgroup.delegate(owner)?;
         }
         Ok(())
     }
 
     /// Puts the device rules into force. Loading the program takes the kernel as long as the mounts take the process.
-    fn rule(&self, context: &Context, design: &Design) -> Result<()> {
+    fn rule(&self) -> Result<()> {
+        let (design, log) = (&self.design, self.context.log);
         if let Some(program) = &design.cgroup.plan.devices {
             let loaded = self.cgroup.map(|cgroup| Ok((cgroup, cgroup::device::load(program)?)));
             match loaded.transpose()? {
@@ -232,9 +232,9 @@ impl Draft {
                 }
                 // Every configuration denies all; who names devices wants more than their permissions.
                 _ if compile::device::grants(&design.config.linux.resources.devices) => {
-                    context.log.warn(&cgroup::device::UNENFORCED);
+                    log.warn(&cgroup::device::UNENFORCED);
                 }
-                _ => context.log.debug(&cgroup::device::UNENFORCED),
+                _ => log.debug(&cgroup::device::UNENFORCED),
             }
         }
         match &self.child {
@@ -245,18 +245,12 @@ impl Draft {
 
     /// Clones the container's process and writes the Record. The result is the file from which the hooks that the process runs
     /// read the state, when it has any.
-    fn spawn(
-        &mut self,
-        context: &Context,
-        bundle: &'static Bundle,
-        running: &Running,
-        design: &mut Design,
-    ) -> Result<Option<OwnedFd>> {
-        let rules = design.cgroup.plan.devices.is_some();
-        let Design { config, plan, rdt, joins, terminal, barrier, .. } = design;
+    fn spawn(&mut self) -> Result<Option<OwnedFd>> {
+        let Made { context, running, design, .. } = self;
+        let Design { config, plan, cgroup: prepared, rdt, joins, terminal, barrier, .. } = &mut **design;
         let cgroup = self.cgroup;
         if cgroup.is_some() {
-            compile::mounts::cgroups_v1(&mut plan.mounts, config.linux.mount_label, &design.cgroup.on_v1());
+            compile::mounts::cgroups_v1(&mut plan.mounts, config.linux.mount_label, &prepared.on_v1());
         }
         let (sources, late_pid) = sources::open(plan, joins, context.log)?;
         let fifo = if *barrier { Some(make_fifo(&self.entry)?) } else { None };
@@ -280,7 +274,7 @@ impl Draft {
                 || plan.process.oom_score_adj.is_some()
                 || !plan.net_devices.is_empty()
                 || rdt.is_some(),
-            wait_rules: cgroup.is_some() && rules,
+            wait_rules: cgroup.is_some() && prepared.plan.devices.is_some(),
             joins_late: cgroup.is_some_and(Cgroup::needs_join),
             wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
             unblock: running.foreground,
@@ -291,20 +285,16 @@ impl Draft {
         }
         let child = spawn::spawn(Task::Init(plan), joins, &mut setup)?;
         let pid = self.child.insert(child).pid;
-        self.rule(context, design)?;
-        let record = record(context.given.id, bundle, design.config, design.plan, pid, cgroup);
-        self.entry.write(self.record.insert(record), bundle.json)?;
+        self.rule()?;
+        let Design { config, plan, .. } = &*self.design;
+        let record = record(self.context.given.id, self.bundle, config, plan, pid, cgroup);
+        self.entry.write(self.record.insert(record), self.bundle.json)?;
         Ok(state)
     }
 
     /// Answers the process until the container is there.
-    fn converse(
-        &mut self,
-        context: &Context,
-        bundle: &Bundle,
-        design: &Design,
-        state: Option<OwnedFd>,
-    ) -> Result<()> {
+    fn converse(&mut self, state: Option<OwnedFd>) -> Result<()> {
+        let Made { context, bundle, design, .. } = self;
         let (Some(child), Some(record)) = (&mut self.child, &mut self.record) else { return Ok(()) };
         loop {
             let mut parent = Conversation {
@@ -333,7 +323,9 @@ impl Draft {
     }
 
     /// Tells the caller, and lets `start` and `delete` have the container.
-    fn commit(&self, context: &Context, design: &Design) -> Result<()> {
+    fn commit(&mut self) -> Result<()> {
+        let Made { context, design, .. } = self;
+        design.joins.clear();
         let Some(child) = &self.child else { return Ok(()) };
         if let Some(path) = context.given.path(Flag::PidfdSocket) {
             handover::send_pidfd(path, child)?;
@@ -352,16 +344,20 @@ impl Draft {
     }
 
     /// Takes everything back. What cannot be is left for `delete --force` and said in the log; the first error is the one that counts.
-    fn undo(self, context: &Context, config: &Config<'_>) {
-        let back = self.moves.map_or(Ok(()), Moves::undo);
-        if let Some(child) = self.child {
+    fn undo(&mut self) {
+        let back = self.moves.take().map_or(Ok(()), Moves::undo);
+        if let Some(child) = &self.child {
             child.kill();
         }
-        let left = self.record.map(|record| (config, &*record));
-        let away = super::delete::take_away(context, &self.store, &self.entry, self.cgroup, left);
-        for error in [back.err(), away.err()].into_iter().flatten() {
-            context.log.warn(&format!("while cleaning up: {error}"));
+        for error in [back.err(), self.take_away().err()].into_iter().flatten() {
+            self.context.log.warn(&format!("while cleaning up: {error}"));
         }
+    }
+
+    /// Removes what was made, when the container's process is gone.
+    pub fn take_away(&self) -> Result<()> {
+        let left = self.record.as_deref().map(|record| (self.design.config, record));
+        delete::take_away(self.context, &self.store, &self.entry, self.cgroup, left)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::Context;
 use super::create::{Made, Running, make};
-use super::delete::take_away;
 use crate::args::{Flag, text};
 use crate::bundle::Bundle;
 use crate::cgroup::Cgroup;
@@ -32,17 +31,21 @@ pub fn run(context: &Context) -> Result<()> {
     let counts = foreground && exit_file.is_some();
     let running = Running { at_once: true, terminal: given.switch(Flag::Tty), foreground, adopts, counts };
     let made = make(context, bundle, &running)?;
+    let (Some(child), Some(record)) = (&made.child, &made.record) else {
+        return Err(Error::new("the container's process is missing"));
+    };
+    let config = made.design.config;
     let mut terminal = None;
-    let started = mem::replace(&mut made.terminal, OtherSide::None).arrive().and_then(|arrived| {
+    let started = mem::replace(&mut made.design.terminal, OtherSide::None).arrive().and_then(|arrived| {
         terminal = arrived;
-        if made.barrier {
-            super::start::release(&made.entry, made.config).flatten()?;
+        if made.design.barrier {
+            super::start::release(&made.entry, config).flatten()?;
         }
-        hooks::run("poststart", &made.config.hooks.poststart, made.record, Status::Running)
+        hooks::run("poststart", &config.hooks.poststart, record, Status::Running)
     });
     if let Err(error) = started {
-        made.child.kill();
-        clean_up(context, made)?;
+        child.kill();
+        clean_up(made)?;
         return Err(error);
     }
     if let Some(descriptor) = ready {
@@ -50,27 +53,27 @@ pub fn run(context: &Context) -> Result<()> {
     }
     if !foreground {
         if let Some(proxy) = &made.notify {
-            proxy.until_ready(made.child.pid, made.child.pidfd.as_ref())?;
+            proxy.until_ready(child.pid, child.pidfd.as_ref())?;
         }
         return Ok(());
     }
-    let status = supervise::supervise(made.child.pid, terminal, made.notify.as_ref())?;
+    let status = supervise::supervise(child.pid, terminal, made.notify.as_ref())?;
     if let Some(path) = exit_file {
         let kills = made.cgroup.map_or(0, Cgroup::oom_kills);
         made.cgroup.iter().for_each(|cgroup| cgroup.let_go());
         say_how_it_ended(path, status, kills)?;
     }
     if !given.switch(Flag::Keep) {
-        clean_up(context, made)?;
+        clean_up(made)?;
     }
     context.status.set(supervise::exit_status(status));
     Ok(())
 }
 
 /// Removes what was made, after the container has ended; a `delete` may have been faster, or be at it.
-fn clean_up(context: &Context, made: &Made) -> Result<()> {
+fn clean_up(made: &Made<'_>) -> Result<()> {
     match made.entry.lock_again()? {
-        true => take_away(context, &made.store, &made.entry, made.cgroup, Some((made.config, made.record))),
+        true => made.take_away(),
         false => Ok(()),
     }
 }
