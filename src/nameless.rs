@@ -9,9 +9,9 @@ const NOEXEC: u32 = 8;
 
 /// An empty one, `executable` if that is wanted, in the first directory that can have it (O_TMPFILE, Linux 3.11).
 pub fn file(executable: bool) -> syscalls::Result<OwnedFd> {
-    for directory in ["/run", "/tmp", "/"] {
+    for directory in &[c"/run", c"/tmp", c"/"] {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::open(directory, flags, Mode::RWXU) else { continue };
+        let Ok(file) = rustix::fs::open(*directory, flags, Mode::RWXU) else { continue };
         if !executable || stat::fstatfs(file.as_fd())?.flags & NOEXEC == 0 {
             return Ok(file);
         }

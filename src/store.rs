@@ -51,8 +51,8 @@ pub fn check_id(id: &str) -> Result<()> {
         _ if !id.bytes().all(plain) => "may hold only letters, digits and _ + - .",
         _ => return Ok(()),
     };
-    let short: String = id.chars().take(40).collect();
-    Err(error!("container id {}: {why}", Quoted(&short)))
+    let short = id.get(..id.floor_char_boundary(40)).unwrap_or_default();
+    Err(error!("container id {}: {why}", Quoted(short)))
 }
 
 /// The state root: `--root`. It is looked at when something in it is.
@@ -440,8 +440,10 @@ fn make_directories(path: &str) -> Result<()> {
     if rustix::fs::mkdir(path, Mode::RWXU).is_ok() {
         return Ok(()); // what holds it is nearly always there
     }
-    let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
-    for end in ends {
+    for end in 1..=path.len() {
+        if path.as_bytes().get(end).is_some_and(|byte| *byte != b'/') {
+            continue;
+        }
         let part = path.get(..end).unwrap_or_default();
         let mode = if end == path.len() { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
         match rustix::fs::mkdir(part, mode) {

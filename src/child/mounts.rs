@@ -195,7 +195,7 @@ fn cgroup(plan: &Plan, mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> 
     const CGROUP2_SUPER_MAGIC: u32 = 0x6367_7270; // linux/magic.h
     let shared = !plan.namespaces.has(ns::CLONE_NEWCGROUP);
     if shared {
-        for place in [c"/sys/fs/cgroup", c"/sys/fs/cgroup/unified"] {
+        for place in &[c"/sys/fs/cgroup", c"/sys/fs/cgroup/unified"] {
             let Ok(host) = fs::openat(CWD, place, fs::O_PATH, 0) else { continue };
             if stat::fstatfs(host.as_fd()).is_ok_and(|stat| stat.kind == CGROUP2_SUPER_MAGIC) {
                 return bind(place, mount, jail, None, fds);

@@ -1,13 +1,14 @@
 //! Id maps: of a container's new user namespace, and of the throw-away ones that id-mapped mounts (`sources`) take theirs from.
 
 use super::write_proc;
+use crate::compile::cstring;
 use crate::error::{Error, Result, error};
 use crate::plan::Namespaces;
 use crate::sync::is_absent;
 use alloc::format;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
-use syscalls::{Errno, OwnedFd, ns, prctl};
+use syscalls::{CStrArray, Errno, OwnedFd, ns, prctl};
 
 /// Writes what belongs to the new user namespace of a process: directly with privilege over the ids, else a single range of
 /// one's own directly, else by newuidmap and newgidmap (user_namespaces(7)).
@@ -48,13 +49,16 @@ pub fn is_single(map: &[u8], own: u32) -> bool {
 /// newuidmap PID CONTAINER HOST SIZE...
 fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
     let text = core::str::from_utf8(map).unwrap_or_default();
-    let pid = format!("{pid}");
-    let words = [name, &pid].into_iter().chain(text.split_ascii_whitespace());
-    let args = words.map(crate::compile::cstring).collect();
-    let env = [c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"].into_iter().collect();
+    let (mut args, mut env) = (CStrArray::new(), CStrArray::new());
+    args.push(cstring(name));
+    args.push(cstring(&format!("{pid}")));
+    for number in text.split_ascii_whitespace() {
+        args.push(cstring(number));
+    }
+    env.push(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let mut tried = Errno::NOENT;
-    for directory in ["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"] {
-        let path = crate::compile::cstring(&format!("{directory}/{name}"));
+    for directory in &["/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin"] {
+        let path = cstring(&format!("{directory}/{name}"));
         if let Err(errno) = rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
             tried = errno;
             continue;
