@@ -19,7 +19,7 @@ use crate::json::Writer;
 use crate::proc::{self, Stat};
 use crate::readiness;
 use alloc::{format, string::String, vec::Vec};
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -491,6 +491,19 @@ pub fn read_all(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
             Ok(length) if at_places && length < room => return Ok(bytes),
             Ok(_) => bytes.reserve(ROOM),
             Err(Errno::SPIPE) if at_places => at_places = false,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Reads to the end of what may be a pipe.
+pub fn read_stream(stream: BorrowedFd<'_>) -> rustix::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(4096);
+    loop {
+        match rustix::io::read(stream, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) => bytes.reserve(4096),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }

@@ -124,7 +124,7 @@ impl<T: Copy> Table<T> {
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, T)> {
-        self.names.iter().zip(self.values.iter().copied())
+        self.values.iter().enumerate().map(|(number, value)| (self.names.get(number), *value))
     }
 }
 

@@ -5,12 +5,12 @@ use super::{Context, print};
 use crate::args::Given;
 use crate::error::{Error, Result};
 use crate::paths;
-use crate::store::Status;
+use crate::store::{self, Status};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
 use syscalls::process::{self, Fork, WEXITED, WaitFor, WaitStatus};
-use syscalls::{CStrArray, fd};
+use syscalls::{AsFd, CStrArray, fd};
 
 /// `ps`. JSON is a list of process ids. The table needs no other program, unless options ask for what only `ps` can do.
 pub fn ps(context: &Context) -> Result<()> {
@@ -109,7 +109,7 @@ fn run_ps(context: &Context, options: &[&'static CStr]) -> Result<String> {
     let pid = match process::clone(0, false, process::SIGCHLD).map_err(failed)? {
         Fork::Parent { pid, .. } => pid,
         Fork::Child => {
-            let ready = fd::dup_to(syscalls::AsFd::as_fd(&input), 1, 0);
+            let ready = fd::dup_to(input.as_fd(), 1, 0);
             if ready.is_ok() {
                 for path in [c"/bin/ps", c"/usr/bin/ps"] {
                     process::execve(path, &argv, &env);
@@ -119,10 +119,7 @@ fn run_ps(context: &Context, options: &[&'static CStr]) -> Result<String> {
         }
     };
     drop(input);
-    let mut text = Vec::with_capacity(4096);
-    while rustix::io::read(&output, rustix::buffer::spare_capacity(&mut text)).map_err(failed)? > 0 {
-        text.reserve(4096);
-    }
+    let text = store::read_stream(output.as_fd()).map_err(failed)?;
     match process::waitid(WaitFor::Pid(pid), WEXITED).map_err(failed)? {
         Some((_, WaitStatus::Exited(0))) => Ok(String::from_utf8_lossy(&text).into_owned()),
         _ => Err(Error::new("ps: failed, or is not there").hint("without options no ps program is needed")),

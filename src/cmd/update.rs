@@ -2,40 +2,51 @@
 
 use super::Context;
 use super::container::Container;
+use crate::args::flags::Shape;
 use crate::args::{Flag, Given, text};
 use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
-use crate::config;
 use crate::config::resources::Resources;
+use crate::config::{self, Next, Slot, Value};
 use crate::error::{Error, Quoted, Result, error};
 use crate::rdt;
 use crate::store;
+use crate::texts::{Table, table};
 use alloc::vec::Vec;
-use rustix::fd::OwnedFd;
+use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
+
+/// The flags that are limits, by their place below linux.resources.
+static LIMITS: Table<Flag> = table! {
+    "blockIO.weight" => Flag::BlkioWeight,
+    "cpu.period" => Flag::CpuPeriod,
+    "cpu.quota" => Flag::CpuQuota,
+    "cpu.burst" => Flag::CpuBurst,
+    "cpu.shares" => Flag::CpuShare,
+    "cpu.realtimePeriod" => Flag::CpuRtPeriod,
+    "cpu.realtimeRuntime" => Flag::CpuRtRuntime,
+    "cpu.idle" => Flag::CpuIdle,
+    "cpu.cpus" => Flag::CpusetCpus,
+    "cpu.mems" => Flag::CpusetMems,
+    "memory.limit" => Flag::Memory,
+    "memory.reservation" => Flag::MemoryReservation,
+    "memory.swap" => Flag::MemorySwap,
+    "pids.limit" => Flag::PidsLimit,
+};
 
 /// `update`. Flags go over what the file says.
 pub fn update(context: &Context) -> Result<()> {
     let given = context.given;
-    let source = given.path(Flag::Resources);
-    let file = match source {
-        None => Vec::new(),
-        Some(path) if path.to_bytes() == b"-" => {
-            let stdin = syscalls::fd::inherited(0).map_err(Error::os("standard input"))?;
-            read_stream(stdin)?
+    let file = given.path(Flag::Resources).map_or_else(|| Ok(b"{}".to_vec()), read)?;
+    let resources: &mut Resources<'_> = config::parse("--resources", &file)?;
+    for (place, flag) in LIMITS.iter() {
+        let value = match flag.shape() {
+            Shape::Text => given.text(flag).map(Value::Text),
+            _ => given.number(flag).map(Value::Signed),
+        };
+        if let Some(value) = value {
+            limit(resources, place, value);
         }
-        Some(path) => {
-            let path = text(path, "--resources")?;
-            let failed = |errno| Error::sys("--resources: read", path)(errno);
-            let opened: OwnedFd =
-                rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
-            store::read_all(&opened).map_err(failed)?
-        }
-    };
-    let resources: &mut Resources<'_> = match source {
-        None => &mut Resources::default(),
-        Some(_) => config::parse("--resources", &file)?,
-    };
-    flags(resources, given);
+    }
 
     let container = Container::open(context, true)?;
     container.check_alive()?;
@@ -48,11 +59,11 @@ pub fn update(context: &Context) -> Result<()> {
         }
         None => {
             let plan = compile(resources, Controllers::NONE, Occasion::Update(Now::default()))?;
-            if let Some(write) = plan.writes.iter().find(|write| write.controller().is_some()) {
-                let name = write.controller().unwrap_or_default();
-                let place = &write.place;
-                return Err(error!("linux.resources.{place}: no {name} controller")
-                    .hint("the container has no cgroup"));
+            for write in &plan.writes {
+                if let Some(name) = write.controller() {
+                    return Err(error!("linux.resources.{}: no {name} controller", write.place)
+                        .hint("the container has no cgroup"));
+                }
             }
         }
     }
@@ -74,43 +85,24 @@ fn schemata(given: &Given, container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Puts the flags over what a file said.
-fn flags(resources: &mut Resources<'_>, given: &Given) {
-    let Resources { block_io, cpu, memory, pids, .. } = resources;
-    for (value, flag) in [
-        (&mut cpu.quota, Flag::CpuQuota),
-        (&mut cpu.realtime_runtime, Flag::CpuRtRuntime),
-        (&mut cpu.idle, Flag::CpuIdle),
-        (&mut memory.limit, Flag::Memory),
-        (&mut memory.reservation, Flag::MemoryReservation),
-        (&mut memory.swap, Flag::MemorySwap),
-        (&mut pids.limit, Flag::PidsLimit),
-    ] {
-        *value = given.number(flag).or(*value);
+/// Puts a flag's limit over what a file said.
+fn limit(resources: &mut Resources<'_>, place: &'static str, value: Value<'static>) {
+    let mut slot: &mut dyn Slot<'_> = resources;
+    for name in place.split('.') {
+        let Next::Property(_, property) = slot.next(name) else { return };
+        slot = property;
     }
-    for (value, flag) in [
-        (&mut cpu.period, Flag::CpuPeriod),
-        (&mut cpu.burst, Flag::CpuBurst),
-        (&mut cpu.shares, Flag::CpuShare),
-        (&mut cpu.realtime_period, Flag::CpuRtPeriod),
-    ] {
-        *value = given.natural(flag).or(*value);
-    }
-    for (list, flag) in [(&mut cpu.cpus, Flag::CpusetCpus), (&mut cpu.mems, Flag::CpusetMems)] {
-        *list = given.text(flag).unwrap_or(*list);
-    }
-    let weight = given.number(Flag::BlkioWeight).and_then(|weight| u16::try_from(weight).ok());
-    block_io.weight = weight.or(block_io.weight);
+    // It has been judged by the shape that the flag asks for.
+    slot.put(value).unwrap_or_default();
 }
 
-fn read_stream(stream: rustix::fd::BorrowedFd<'_>) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(4096);
-    loop {
-        match rustix::io::read(stream, rustix::buffer::spare_capacity(&mut bytes)) {
-            Ok(0) => return Ok(bytes),
-            Ok(_) => bytes.reserve(4096),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(Error::os("--resources: read standard input")(errno)),
-        }
+/// A file's bytes, or those of standard input.
+fn read(file: &CStr) -> Result<Vec<u8>> {
+    if file == c"-" {
+        let stdin = syscalls::fd::inherited(0).map_err(Error::os("standard input"))?;
+        return store::read_stream(stdin).map_err(Error::os("--resources: read standard input"));
     }
+    let path = text(file, "--resources")?;
+    let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    opened.and_then(|file| store::read_all(&file)).map_err(Error::sys("--resources: read", path))
 }
