@@ -36,7 +36,7 @@ struct Moved {
     /// Its name on the host, and its index in the container.
     name: &'static CStr,
     index: u32,
-    addresses: Vec<Vec<u8>>,
+    addresses: &'static [Vec<u8>],
     flags: u32,
 }
 
@@ -81,17 +81,29 @@ impl Moves {
             }
         }
         for (device, index) in devices.iter().zip(found) {
-            let addresses = addresses(&self.here, index).map_err(failed(device, "read the addresses"))?;
-            let flags = net::get_interface_flags(self.here.as_fd(), device.name)
-                .map_err(failed(device, "read the flags"))?;
-            let index = hand_over(&self.here, &self.there, index, child).map_err(failed(device, "move"))?;
-            self.moved.push(Moved { name: device.name, index, addresses, flags: u32::from(flags) & UP });
-            let Some(moved) = self.moved.last() else { continue };
-            let renamed = device.name != device.inside;
-            settle(&self.there, index, device.inside, &moved.addresses, renamed, UP)
-                .map_err(failed(device, "set up in the container"))?;
+            let mut step = "read the addresses";
+            self.take(device, index, child, &mut step).map_err(|errno| failed(device, step)(errno))?;
         }
         Ok(())
+    }
+
+    /// Moves one in. `step` is what is being done.
+    fn take(
+        &mut self,
+        device: &NetDevice,
+        index: u32,
+        child: i32,
+        step: &mut &'static str,
+    ) -> syscalls::Result<()> {
+        let addresses = &*addresses(&self.here, index)?.leak();
+        *step = "read the flags";
+        let flags = net::get_interface_flags(self.here.as_fd(), device.name)?;
+        *step = "move";
+        let index = hand_over(&self.here, &self.there, index, child)?;
+        *step = "set up in the container";
+        let flags = u32::from(flags) & UP;
+        self.moved.push(Moved { name: device.name, index, addresses, flags });
+        settle(&self.there, index, device.inside, addresses, device.name != device.inside, UP)
     }
 
     /// Brings back what was moved, as it was. The first error is the result.

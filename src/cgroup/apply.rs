@@ -2,12 +2,12 @@
 //! kernel accepts, and an update that fails leaves the limits as they were.
 
 use super::Cgroup;
-use super::dir::{DIRECTORY, Dir, number, read_file, write_file};
+use super::dir::{Dir, number, open, read_file, write_file};
 use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
 use crate::error::{Error, Quoted, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
-use rustix::fs::Mode;
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use syscalls::Buffer;
 
@@ -16,10 +16,14 @@ use syscalls::Buffer;
 /// lets itself: callers that name the place read the files there, limit or no limit.
 pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
     let Some(dir) = cgroup.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
+    let names =
+        |list: &[u8], name: &str| list.split(u8::is_ascii_whitespace).any(|word| word == name.as_bytes());
+    let have = read_file(&dir.fd, c"cgroup.controllers");
+    let have = have.map_err(Error::sys("read the controllers of the cgroup", dir.path))?;
     let mut needed: Vec<(&str, &str)> = Vec::new();
     for write in writes.iter().filter(|write| !write.v1) {
         if let Some(name) = write.controller()
-            && !needed.iter().any(|(have, _)| *have == name)
+            && !names(&have, name)
         {
             needed.push((name, &write.place));
         }
@@ -27,34 +31,33 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
     if needed.is_empty() && !all {
         return Ok(());
     }
-    let failed = |errno| Error::sys("read the controllers of the cgroup", dir.path)(errno);
-    let names =
-        |list: &[u8], name: &str| list.split(u8::is_ascii_whitespace).any(|word| word == name.as_bytes());
-    let have = read_file(&dir.fd, c"cgroup.controllers").map_err(failed)?;
-    needed.retain(|(name, _)| !names(&have, name));
-    if needed.is_empty() && !all {
-        return Ok(());
-    }
 
     for (end, _) in dir.path.match_indices('/').skip(1) {
         let above = dir.path.get(..end).unwrap_or_default();
-        let Ok(fd) = rustix::fs::open(above, DIRECTORY, Mode::empty()) else { continue };
+        let Ok(fd) = open(above) else { continue };
         // Above the mount there is no such file.
-        let Ok(enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
-        let enable = |name: &str| write_file(&fd, c"cgroup.subtree_control", ["+", name].concat().as_bytes());
+        let Ok(mut enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
         if all {
             let there = read_file(&fd, c"cgroup.controllers").unwrap_or_default();
             let there = core::str::from_utf8(&there).unwrap_or_default().split_ascii_whitespace();
             for name in there.filter(|name| !names(&enabled, name)) {
                 // One that is refused is missed only by who asks for a limit of it.
-                enable(name).unwrap_or_default();
+                enable_one(&fd, name).unwrap_or_default();
             }
         }
-        for (name, place) in needed.iter().filter(|(name, _)| !names(&enabled, name)) {
-            enable(name).map_err(|errno| not_enabled(name, place, above, errno))?;
+        for (name, place) in &needed {
+            if !names(&enabled, name) {
+                enable_one(&fd, name).map_err(|errno| not_enabled(name, place, above, errno))?;
+                enabled.extend(b" ");
+                enabled.extend(name.as_bytes());
+            }
         }
     }
     Ok(())
+}
+
+fn enable_one(dir: &OwnedFd, controller: &str) -> rustix::io::Result<()> {
+    write_file(dir, c"cgroup.subtree_control", ["+", controller].concat().as_bytes())
 }
 
 fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
@@ -74,26 +77,23 @@ fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
 
 /// Present limits, for an update that names a half of a pair.
 pub fn now(cgroup: &Cgroup) -> Now {
-    let read = |name: &CStr| cgroup.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok());
-    let first = |text: Buffer| number(text.split(|byte| *byte == b' ').next().unwrap_or_default());
-    // cgroup v1 says "unlimited" with the greatest multiple of a page.
-    let limited = |bytes: &u64| *bytes < i64::MAX as u64 / 2;
+    let quota = cgroup.text(None, "cpu.max", "");
+    let mut quota = quota.split_ascii_whitespace().map(|word| number(word.as_bytes()));
     Now {
-        memory: read(c"memory.max")
-            .or_else(|| read(c"memory.limit_in_bytes"))
-            .and_then(first)
-            .filter(limited),
-        quota: read(c"cpu.max").or_else(|| read(c"cpu.cfs_quota_us")).and_then(first),
-        period: read(c"cpu.max").and_then(|text| number(text.split(|byte| *byte == b' ').nth(1)?)),
+        // cgroup v1 says "unlimited" with the greatest multiple of a page.
+        memory: cgroup
+            .find("memory.max", "")
+            .or_else(|| cgroup.find("memory.limit_in_bytes", ""))
+            .filter(|bytes| *bytes < i64::MAX as u64 / 2),
+        quota: quota.next().unwrap_or_else(|| cgroup.find("cpu.cfs_quota_us", "")),
+        period: quota.next().flatten(),
     }
 }
 
 /// Refuses limits that the present usage is not below (memory.checkBeforeUpdate).
 pub fn check(cgroup: &Cgroup, plan: &CgroupPlan) -> Result<()> {
     let Some(floor) = plan.memory_floor else { return Ok(()) };
-    let read = |name: &CStr| cgroup.dirs.iter().find_map(|dir| read_file(&dir.fd, name).ok());
-    let usage = read(c"memory.current").or_else(|| read(c"memory.usage_in_bytes"));
-    match usage.and_then(|text| number(&text)) {
+    match cgroup.find("memory.current", "").or_else(|| cgroup.find("memory.usage_in_bytes", "")) {
         Some(usage) if usage >= floor => Err(error!(
             "linux.resources.memory: a limit of {floor} bytes is not above the present usage of {usage} bytes"
         )),

@@ -88,6 +88,7 @@ impl Body {
 }
 
 /// A message read in the byte order it came in.
+#[derive(Clone, Copy)]
 struct Reader<'m> {
     bytes: &'m [u8],
     at: usize,
@@ -133,16 +134,15 @@ pub struct Message {
     /// The call that this answers.
     answers: u32,
     /// Name of the error, or of the signal.
-    name: String,
-    bytes: Vec<u8>,
-    body: usize,
-    swapped: bool,
+    name: &'static str,
+    /// The whole message, at its body.
+    body: Reader<'static>,
 }
 
 impl Message {
     /// A string (or object path) of the body: behind `words` numbers and `strings` others.
-    pub fn string(&self, words: usize, strings: usize) -> Option<&str> {
-        let mut reader = Reader { bytes: &self.bytes, at: self.body, swapped: self.swapped };
+    pub fn string(&self, words: usize, strings: usize) -> Option<&'static str> {
+        let mut reader = self.body;
         for _ in 0..words {
             reader.word()?;
         }
@@ -153,8 +153,8 @@ impl Message {
     }
 
     /// The string in a variant, as Properties.Get returns it.
-    pub fn variant(&self) -> Option<&str> {
-        let mut reader = Reader { bytes: &self.bytes, at: self.body, swapped: self.swapped };
+    pub fn variant(&self) -> Option<&'static str> {
+        let mut reader = self.body;
         (reader.signature()? == "s").then(|| reader.string())?
     }
 
@@ -176,32 +176,26 @@ impl Message {
         if length > LONGEST {
             return Some(Err(Errno::PROTO));
         }
-        let whole = bytes.get(..length)?;
-        let mut message =
-            Message { kind, answers: 0, name: String::new(), bytes: whole.to_vec(), body, swapped };
-        Some(message.fields(fields_end).ok_or(Errno::PROTO).map(|()| message))
+        let fields = Reader { bytes: bytes.get(..length)?.to_vec().leak(), at: 16, swapped };
+        let mut message = Message { kind, answers: 0, name: "", body: Reader { at: body, ..fields } };
+        Some(message.fields(fields, fields_end).ok_or(Errno::PROTO).map(|()| message))
     }
 
     /// The header fields that matter here.
-    fn fields(&mut self, end: usize) -> Option<()> {
-        let mut name = "";
-        let mut answers = 0;
-        let mut reader = Reader { bytes: &self.bytes, at: 16, swapped: self.swapped };
+    fn fields(&mut self, mut reader: Reader<'static>, end: usize) -> Option<()> {
         while reader.at < end {
             reader.align(8);
             let code = *reader.take(1)?.first()?;
             match (code, reader.signature()?) {
-                (5, "u") => answers = reader.word()?,
+                (5, "u") => self.answers = reader.word()?,
                 // The member of a signal, the name of an error.
-                (3 | 4, "s") => name = reader.string()?,
+                (3 | 4, "s") => self.name = reader.string()?,
                 (_, "s" | "o") => drop(reader.string()?),
                 (_, "g") => drop(reader.signature()?),
                 (_, "u") => drop(reader.word()?),
                 _ => return None,
             }
         }
-        let name = String::from(name);
-        (self.name, self.answers) = (name, answers);
         Some(())
     }
 }
@@ -225,10 +219,11 @@ impl Connection {
         };
         let socket = net::connected(net::SOCK_STREAM, path.as_bytes()).map_err(failed)?;
         let mut connection = Connection { socket, serial: 0, received: Vec::new(), signals: Vec::new() };
-        // The user id in decimal, its digits in hexadecimal.
+        // The user id in decimal, its digits in hexadecimal: 30 to 39.
         let mut greeting = String::from("\0AUTH EXTERNAL ");
-        for digit in format!("{}", syscalls::ids::start().uid).bytes() {
-            greeting.push_str(&format!("{digit:02x}"));
+        for digit in format!("{}", syscalls::ids::start().uid).chars() {
+            greeting.push('3');
+            greeting.push(digit);
         }
         greeting.push_str("\r\n");
         connection.send(greeting.as_bytes()).map_err(failed)?;
@@ -286,7 +281,7 @@ impl Connection {
         loop {
             if let Some(message) = Message::parse(&self.received) {
                 let message = message?;
-                self.received.drain(..message.bytes.len());
+                self.received.drain(..message.body.bytes.len());
                 return Ok(message);
             }
             self.receive()?;
@@ -320,7 +315,7 @@ impl Connection {
     }
 
     /// Waits for the signal JobRemoved(id, job, unit, result) of a job and returns its result.
-    pub fn job_result(&mut self, job: &str) -> Result<String> {
+    pub fn job_result(&mut self, job: &str) -> Result<&'static str> {
         loop {
             for signal in core::mem::take(&mut self.signals) {
                 // The leading number is the job's id.
@@ -328,7 +323,7 @@ impl Connection {
                     && signal.string(1, 0) == Some(job)
                     && let Some(result) = signal.string(1, 2)
                 {
-                    return Ok(result.into());
+                    return Ok(result);
                 }
             }
             let message = self.message().map_err(Error::os("message bus: wait for systemd"))?;
@@ -415,7 +410,7 @@ mod tests {
         assert_eq!(message.name, "JobRemoved");
         let strings = [0, 1, 2].map(|at| message.string(1, at).unwrap());
         assert_eq!(strings, ["/job/1", "x.scope", "done"]);
-        assert_eq!(message.bytes.len(), bytes.len());
+        assert_eq!(message.body.bytes.len(), bytes.len());
     }
 
     #[test]
@@ -427,7 +422,7 @@ mod tests {
                 let mut bad = good.clone();
                 bad[at] = value;
                 if let Some(Ok(message)) = Message::parse(&bad) {
-                    assert!(message.string(1, 2).is_none_or(|text| text.len() < message.bytes.len()));
+                    assert!(message.string(1, 2).is_none_or(|text| text.len() < message.body.bytes.len()));
                 }
             }
         }

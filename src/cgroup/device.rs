@@ -32,10 +32,7 @@ pub fn load(program: &[Insn]) -> Result<Option<OwnedFd>> {
 
 /// Root, and of the host's own user namespace: only there the identity map covers all ids.
 pub fn is_privileged() -> bool {
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-    let map = rustix::fs::open("/proc/self/uid_map", flags, rustix::fs::Mode::empty())
-        .and_then(|file| super::dir::read_to_end(file.as_fd()))
-        .unwrap_or_default();
+    let map = super::dir::read("/proc/self/uid_map").unwrap_or_default();
     let mut words = map.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let whole = [&b"0"[..], b"0", b"4294967295"].iter().all(|number| words.next() == Some(number));
     syscalls::ids::is_root() && (whole || map.is_empty())

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use syscalls::Buffer;
 
-pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// One directory of it.
 #[derive(Debug)]
@@ -22,6 +22,11 @@ pub(super) struct Dir {
 }
 
 impl Dir {
+    /// Opens one; `operation` is for the error.
+    pub(super) fn open(operation: &str, path: &'static str, v1: bool) -> Result<Dir> {
+        Ok(Dir { fd: open(path).map_err(Error::sys(operation, path))?, path, v1 })
+    }
+
     /// Whether a process is in the directory or below it. There is none in one that another call has removed meanwhile.
     pub(super) fn is_populated(&self) -> rustix::io::Result<bool> {
         let mut any = false;
@@ -37,10 +42,8 @@ impl Dir {
 
     /// Waits for a change of cgroup.events, or a moment where there is none; the milliseconds that this counts for.
     pub(super) fn wait_for_event(&self) -> u32 {
-        let file = (!self.v1)
-            .then(|| open_file(&self.fd, c"cgroup.events", OFlags::RDONLY))
-            .and_then(|file| file.ok());
-        let Some(file) = file else { return pause() };
+        // Not there on cgroup v1.
+        let Ok(file) = open_file(&self.fd, c"cgroup.events", OFlags::RDONLY) else { return pause() };
         // A file that has not been read yet polls as changed.
         if !read_to_end(file.as_fd()).is_ok_and(|text| key(&text, "populated") == Some(1)) {
             return pause();
@@ -59,6 +62,21 @@ pub(super) fn pause() -> u32 {
     let moment = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     // A signal ends the wait early, which costs a round more.
     rustix::event::poll(&mut [], Some(&moment)).map_or(1, |_| 1)
+}
+
+/// Opens a directory.
+pub(super) fn open(path: &str) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, DIRECTORY, Mode::empty())
+}
+
+/// Reads what the kernel says in a file.
+pub(super) fn read(path: &str) -> rustix::io::Result<Buffer> {
+    read_to_end(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.as_fd())
+}
+
+/// Whether a cgroup has a file.
+pub(super) fn has(dir: &OwnedFd, name: &CStr) -> bool {
+    rustix::fs::accessat(dir, name, Access::EXISTS, AtFlags::empty()).is_ok()
 }
 
 /// Opens a file of a cgroup.
@@ -220,7 +238,6 @@ fn children(dir: &OwnedFd, names: &mut Buffer) -> rustix::io::Result<()> {
 /// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.
 pub(super) fn inherit_cpuset(path: &str) -> Result<()> {
     let Some((parent, _)) = paths::split_last(path, b'/') else { return Ok(()) };
-    let open = |path| rustix::fs::open(path, DIRECTORY, Mode::empty());
     let failed = |errno| Error::sys("set up the cpuset of", path)(errno);
     let (dir, parent) = (open(path).map_err(failed)?, open(parent).map_err(failed)?);
     for file in [c"cpuset.cpus", c"cpuset.mems"] {

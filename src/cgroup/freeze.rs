@@ -1,6 +1,6 @@
 //! Stops, lets go on and ends all processes of a cgroup at once.
 
-use super::dir::{Dir, each_process, key, pause, read_file, write_file};
+use super::dir::{Dir, each_process, has, key, pause, read_file, write_file};
 use super::{Cgroup, PATIENCE};
 use crate::error::{Error, Result};
 use rustix::io::Errno;
@@ -41,12 +41,7 @@ impl Dir {
 impl Cgroup {
     /// The directory that freezes: cgroup2's cgroup.freeze (Linux 5.2), else cgroup v1's freezer.
     fn freezer(&self) -> Option<&Dir> {
-        let has = |dir: &&Dir| {
-            let file = if dir.v1 { c"freezer.state" } else { c"cgroup.freeze" };
-            rustix::fs::accessat(&dir.fd, file, rustix::fs::Access::EXISTS, rustix::fs::AtFlags::empty())
-                .is_ok()
-        };
-        self.dirs.iter().find(has)
+        self.dirs.iter().find(|dir| has(&dir.fd, if dir.v1 { c"freezer.state" } else { c"cgroup.freeze" }))
     }
 
     /// Whether the container is paused.

@@ -5,8 +5,7 @@
 
 use crate::compile::{cgroup::Controllers, cstring};
 use alloc::{format, string::String, vec::Vec};
-use rustix::fd::AsFd;
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::Access;
 use rustix::io::Errno;
 
 /// Magic numbers of linux/magic.h.
@@ -29,16 +28,6 @@ fn is(path: &str, magic: u64) -> bool {
     rustix::fs::statfs(cstring(path)).is_ok_and(|stat| stat.f_type as u64 & 0xffff_ffff == magic)
 }
 
-/// Finds cgroup2: where systemd and every distribution mount it, where a hybrid host has it, or anywhere.
-pub fn cgroup2() -> Host {
-    for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-        if let Some(is_denied) = is_denied(path) {
-            return Host { v2: Some(path), v1: Vec::new(), is_denied };
-        }
-    }
-    all()
-}
-
 /// Whether a cgroup2 is not this process's to write to; None for one that is none: no other file system has this file.
 fn is_denied(path: &str) -> Option<bool> {
     match rustix::fs::access(cstring(&format!("{path}/cgroup.subtree_control")), Access::WRITE_OK) {
@@ -48,22 +37,30 @@ fn is_denied(path: &str) -> Option<bool> {
     }
 }
 
-/// Finds every mount. One that something else was mounted over is left out.
-pub fn all() -> Host {
-    let mut host = parse(&mountinfo(), &is);
-    host.is_denied = host.v2.and_then(is_denied).unwrap_or(false);
-    host
-}
-
 /// The mount table of this process; empty where there is no /proc.
 pub fn mountinfo() -> String {
-    let text = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|file| super::dir::read_to_end(file.as_fd()))
-        .unwrap_or_default();
+    let text = super::dir::read("/proc/self/mountinfo").unwrap_or_default();
     String::from_utf8_lossy(&text).into_owned()
 }
 
 impl Host {
+    /// Finds cgroup2: where systemd and every distribution mount it, where a hybrid host has it, or anywhere.
+    pub fn find(&mut self) {
+        for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+            if let Some(is_denied) = is_denied(path) {
+                (self.v2, self.is_denied) = (Some(path), is_denied);
+                return;
+            }
+        }
+        self.find_all();
+    }
+
+    /// Finds every mount; of cgroup2 none but the one that was found before. One that something else was mounted over is left out.
+    pub fn find_all(&mut self) {
+        self.parse(&mountinfo(), &is);
+        self.is_denied = self.v2.and_then(is_denied).unwrap_or(false);
+    }
+
     /// All controllers on cgroup v1.
     pub fn v1_controllers(&self) -> Controllers {
         self.v1.iter().fold(Controllers::NONE, |all, (some, _)| all.and(*some))
@@ -78,44 +75,42 @@ impl Host {
             None => self.v1_controllers(),
         }
     }
-}
 
-/// Picks the cgroup mounts out of mountinfo (proc_pid_mountinfo(5)). Of two of a kind the one with the whole tree wins, then the
-/// first. The paths are relative to the mount's root, so one that shows a part only is right for those who see no more. `is` tells
-/// whether a file system with this magic number is seen at a path.
-pub fn parse(mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) -> Host {
-    let mut host = Host::default();
-    let mut v2_whole = false;
-    for line in mountinfo.lines() {
-        // ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAGS...] - TYPE SOURCE SUPER-OPTIONS
-        let Some((mount, file_system)) = halves(line) else { continue };
-        let mut mount = mount.split(' ').skip(3);
-        let (Some(root), Some(point)) = (mount.next(), mount.next()) else { continue };
-        let mut file_system = file_system.split(' ');
-        let whole = root == "/";
-        match (file_system.next(), file_system.nth(1)) {
-            (Some("cgroup2"), _) if host.v2.is_none() || (whole && !v2_whole) => {
-                let point = &*unescape(point).leak();
-                if is(point, CGROUP2_SUPER_MAGIC) {
-                    host.v2 = Some(point);
-                    v2_whole = whole;
-                }
-            }
-            (Some("cgroup"), Some(options)) => {
-                let names = options.split(',').map(Controllers::of_v1);
-                let controllers = names.fold(Controllers::NONE, Controllers::and);
-                let is_new = !host.v1.iter().any(|(have, _)| *have == controllers);
-                if controllers != Controllers::NONE && is_new {
+    /// Picks the cgroup mounts out of mountinfo (proc_pid_mountinfo(5)). Of two of a kind the one with the whole tree wins, then the
+    /// first. The paths are relative to the mount's root, so one that shows a part only is right for those who see no more. `is` tells
+    /// whether a file system with this magic number is seen at a path.
+    fn parse(&mut self, mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) {
+        let mut v2_whole = self.v2.is_some();
+        for line in mountinfo.lines() {
+            // ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAGS...] - TYPE SOURCE SUPER-OPTIONS
+            let Some((mount, file_system)) = halves(line) else { continue };
+            let mut mount = mount.split(' ').skip(3);
+            let (Some(root), Some(point)) = (mount.next(), mount.next()) else { continue };
+            let mut file_system = file_system.split(' ');
+            let whole = root == "/";
+            match (file_system.next(), file_system.nth(1)) {
+                (Some("cgroup2"), _) if self.v2.is_none() || (whole && !v2_whole) => {
                     let point = &*unescape(point).leak();
-                    if is(point, CGROUP_SUPER_MAGIC) {
-                        host.v1.push((controllers, point));
+                    if is(point, CGROUP2_SUPER_MAGIC) {
+                        self.v2 = Some(point);
+                        v2_whole = whole;
                     }
                 }
+                (Some("cgroup"), Some(options)) => {
+                    let names = options.split(',').map(Controllers::of_v1);
+                    let controllers = names.fold(Controllers::NONE, Controllers::and);
+                    let is_new = !self.v1.iter().any(|(have, _)| *have == controllers);
+                    if controllers != Controllers::NONE && is_new {
+                        let point = &*unescape(point).leak();
+                        if is(point, CGROUP_SUPER_MAGIC) {
+                            self.v1.push((controllers, point));
+                        }
+                    }
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
-    host
 }
 
 /// A line of mountinfo before and after its lone dash: what is mounted where, and which file system that is.
@@ -150,6 +145,12 @@ mod tests {
 
     fn parse_all(mountinfo: &str) -> Host {
         parse(mountinfo, &|_, _| true)
+    }
+
+    fn parse(mountinfo: &str, is: &dyn Fn(&str, u64) -> bool) -> Host {
+        let mut host = Host::default();
+        host.parse(mountinfo, is);
+        host
     }
 
     #[test]

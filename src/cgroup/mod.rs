@@ -26,10 +26,11 @@ use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
 use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
-use dir::{DIRECTORY, Dir, collect, key, pause, read_file, read_to_end, remove_children, write_file};
+use dir::{Dir, collect, has, key, open, pause, read, remove_children, write_file};
+use host::Host;
 pub use place::{Prepared, Wanted, prepare};
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{Access, AtFlags, Mode, OFlags};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use systemd::{Placeholder, Scope};
 pub use watch::Watch;
@@ -56,23 +57,26 @@ pub struct Cgroup {
 
 impl Cgroup {
     /// Opens the directories of a note. One that is gone is left out; `None` when all are.
-    pub fn open(note: &'static str) -> Result<Option<Cgroup>> {
-        let mut dirs = Vec::new();
-        let made = note.lines().filter_map(|line| line.strip_prefix('+')).collect();
-        for path in note.lines().filter(|path| path.starts_with('/')) {
-            match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
-                Ok(fd) => dirs.push(Dir { fd, path, v1: false }),
-                Err(Errno::NOENT | Errno::NODEV) => {}
-                Err(errno) => return Err(Error::sys("open the cgroup", path)(errno)),
+    pub fn open(note: &'static str) -> Result<Option<Box<Cgroup>>> {
+        let mut cgroup: Box<Cgroup> = Box::default();
+        cgroup.note = note;
+        for line in note.split('\n') {
+            match line.as_bytes() {
+                [b'/', ..] => match open(line) {
+                    Ok(fd) => {
+                        // Every directory of a cgroup2 has this file, and none of a cgroup v1.
+                        let v1 = !has(&fd, c"cgroup.controllers");
+                        cgroup.dirs.push(Dir { fd, path: line, v1 });
+                    }
+                    Err(Errno::NOENT | Errno::NODEV) => {}
+                    Err(errno) => return Err(Error::sys("open the cgroup", line)(errno)),
+                },
+                [b'+', ..] => cgroup.made.push(line.get(1..).unwrap_or_default()),
+                [b'@', ..] => cgroup.scope = Scope::of_note(line),
+                _ => {}
             }
         }
-        // Every directory of a cgroup2 has this file, and none of a cgroup v1.
-        for dir in &mut dirs {
-            dir.v1 = rustix::fs::accessat(&dir.fd, c"cgroup.controllers", Access::EXISTS, AtFlags::empty())
-                .is_err();
-        }
-        let scope = note.lines().find_map(Scope::of_note);
-        Ok((!dirs.is_empty()).then_some(Cgroup { dirs, made, note, scope, ..Cgroup::default() }))
+        Ok((!cgroup.dirs.is_empty()).then_some(cgroup))
     }
 
     /// The cgroup2 directory, for CLONE_INTO_CGROUP and device programs.
@@ -82,55 +86,48 @@ impl Cgroup {
 
     /// The cgroups below it that `exec --cgroup` names: `PATH`, or `CONTROLLERS:PATH` for those of cgroup v1.
     pub fn below(&self, names: &[Value]) -> Result<&'static Cgroup> {
-        let mut dirs = Vec::new();
+        let below: &mut Cgroup = Box::leak(Box::default());
         for name in names {
             let name = name.text.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
-            let refuse = |why: &str| error!("--cgroup {}: {why}", Quoted(name));
             if path.split('/').any(|part| part == "..") {
-                return Err(refuse("must not hold \"..\""));
+                return Err(error!("--cgroup {}: must not hold \"..\"", Quoted(name)));
             }
             for dir in &self.dirs {
-                let wanted = controllers.is_none_or(|names| {
-                    dir.v1
-                        && names.split(',').any(|name| {
-                            dir.path.split('/').any(|part| part.split(',').any(|have| have == name))
-                        })
-                });
-                if !wanted {
+                let is_of = |name: &[u8]| {
+                    let mut names = dir.path.as_bytes().split(|byte| b"/,".contains(byte));
+                    dir.v1 && names.any(|have| have == name)
+                };
+                if !controllers.is_none_or(|names| names.as_bytes().split(|byte| *byte == b',').any(is_of)) {
                     continue;
                 }
-                let full = &*format!("{}/{}", dir.path, path.trim_matches('/')).leak();
-                let fd = rustix::fs::open(full, DIRECTORY, Mode::empty())
-                    .map_err(Error::sys("--cgroup: open", full))?;
-                dirs.push(Dir { fd, path: full, v1: dir.v1 });
+                let full = &*[dir.path, "/", path.trim_matches('/')].concat().leak();
+                below.dirs.push(Dir::open("--cgroup: open", full, dir.v1)?);
             }
         }
-        match dirs.is_empty() {
+        match below.dirs.is_empty() {
             true => Err(Error::new("--cgroup: names no cgroup of the container")),
-            false => Ok(Box::leak(Box::new(Cgroup { dirs, ..Cgroup::default() }))),
+            false => Ok(below),
         }
     }
 
     /// The same, but of the cgroup2 the part below where a process of the container is now. A cgroup that gives controllers to those
     /// below it takes no process itself (cgroups(7) "no internal processes"), and an init that manages cgroups makes its own one.
     pub fn follow(&'static mut self, pid: i32) -> Result<&'static Cgroup> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let text = rustix::fs::open(&*format!("/proc/{pid}/cgroup"), flags, Mode::empty())
-            .and_then(|file| read_to_end(file.as_fd()))
+        let text = read(&format!("/proc/{pid}/cgroup"))
             .map_err(Error::os("read the cgroup of the container's process"))?;
         let text = core::str::from_utf8(&text).unwrap_or_default();
         let place = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
         for dir in self.dirs.iter_mut().filter(|dir| !dir.v1) {
             // The paths have the part in common that is below the mount.
-            let mut tails = dir.path.match_indices('/').filter_map(|(at, _)| dir.path.get(at..));
-            let below = tails.find_map(|tail| place.strip_prefix(tail).filter(|rest| rest.starts_with('/')));
-            if let Some(below) = below {
-                let path = &*format!("{}{below}", dir.path).leak();
-                let fd = rustix::fs::open(path, DIRECTORY, Mode::empty())
-                    .map_err(Error::sys("open the cgroup of the container's process", path))?;
-                *dir = Dir { fd, path, v1: false };
+            for (at, _) in dir.path.match_indices('/') {
+                let below = dir.path.get(at..).and_then(|tail| place.strip_prefix(tail)).unwrap_or_default();
+                if below.starts_with('/') {
+                    let path = [dir.path, below].concat().leak();
+                    *dir = Dir::open("open the cgroup of the container's process", path, false)?;
+                    break;
+                }
             }
         }
         Ok(self)
@@ -163,7 +160,8 @@ impl Cgroup {
     /// Changes the limits of a running container. What fails leaves them as they were. `keep` replaces the note of where its
     /// cgroup is. The result is false where device rules that were asked for are not enforced.
     pub fn update(&mut self, resources: &Resources<'_>, keep: &dyn Fn(&str) -> Result<()>) -> Result<bool> {
-        let host = host::all();
+        let mut host = Host::default();
+        host.find_all();
         let plan = compile(resources, host.useful_v1_controllers(), Occasion::Update(apply::now(self)))?;
         apply::check(self, &plan)?;
         let program = plan.devices.as_deref().map(device::load).transpose()?.flatten();
@@ -200,9 +198,7 @@ impl Cgroup {
         let owner = Some(rustix::fs::Uid::from_raw(uid));
         let failed = |errno| Error::sys("change the owner of the cgroup", dir.path)(errno);
         rustix::fs::chownat(&dir.fd, c"", owner, None, AtFlags::EMPTY_PATH).map_err(failed)?;
-        let listed =
-            rustix::fs::open("/sys/kernel/cgroup/delegate", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                .and_then(|file| read_to_end(file.as_fd()));
+        let listed = read("/sys/kernel/cgroup/delegate");
         let listed = match &listed {
             Ok(listed) => core::str::from_utf8(listed).unwrap_or_default(),
             Err(_) => "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n",
@@ -228,11 +224,8 @@ impl Cgroup {
 
     /// How often the kernel's out-of-memory killer ended a process of the cgroup; 0 where no controller counts.
     pub fn oom_kills(&self) -> u64 {
-        let counted = |dir: &Dir| match dir.v1 {
-            true => key(&read_file(&dir.fd, c"memory.oom_control").ok()?, "oom_kill"),
-            false => key(&read_file(&dir.fd, c"memory.events").ok()?, "oom_kill"),
-        };
-        self.dirs.iter().find_map(counted).unwrap_or(0)
+        let counted = |file| key(self.text(None, file, "").as_bytes(), "oom_kill");
+        counted("memory.events").or_else(|| counted("memory.oom_control")).unwrap_or(0)
     }
 
     /// Lets the scope end, when its container has and what it counted was read: systemd takes it away with its last process, and tells
@@ -277,10 +270,11 @@ impl Cgroup {
         }
         // What this process has made, then the default parents: refused while they hold another container's.
         let own = |path: &str| self.dirs.iter().any(|dir| dir.path == path);
-        let made = self.made.iter().rev().copied().filter(|path| !own(path));
-        let default = self.dirs.iter().filter(|dir| place::in_default_parent(dir.path));
-        let default = default.filter_map(|dir| Some(paths::split_last(dir.path, b'/')?.0));
-        for parent in made.chain(default.filter(|path| !self.made.contains(path))) {
+        for made in self.made.iter().rev().filter(|path| !own(path)) {
+            rustix::fs::rmdir(*made).unwrap_or_default();
+        }
+        for dir in self.dirs.iter().filter(|dir| place::in_default_parent(dir.path)) {
+            let parent = paths::split_last(dir.path, b'/').map_or("", |(parent, _)| parent);
             rustix::fs::rmdir(parent).unwrap_or_default();
         }
         drop(self.placeholder.take());

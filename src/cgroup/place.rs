@@ -3,8 +3,8 @@
 //! [`prepare`] only looks: it finds the hierarchies, compiles the limits for them and refuses what cannot be had.
 //! [`Prepared::create`] makes the directories, or has systemd make a scope, and undoes all of it when a limit cannot be set.
 
-use super::dir::{DIRECTORY, Dir, collect, inherit_cpuset, number, read_to_end, write_file};
-use super::host::{self, Host};
+use super::dir::{Dir, collect, inherit_cpuset, number, read, write_file};
+use super::host::Host;
 use super::systemd::{self, Scope};
 use super::{Cgroup, PATIENCE, apply, device};
 use crate::args::CgroupManager;
@@ -14,8 +14,7 @@ use crate::config::resources::Resources;
 use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
 use alloc::{boxed::Box, format, string::String, vec::Vec};
-use rustix::fd::AsFd;
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::{Access, Mode};
 use rustix::io::Errno;
 
 /// The parent of containers that name no cgroupsPath.
@@ -54,6 +53,12 @@ struct Place {
 }
 
 impl Place {
+    /// `above` in parts, with a slash at its end.
+    fn below(above: &[&str], relative: &str, v1: bool) -> Place {
+        let above = above.concat();
+        Place { v1, path: [&above, relative].concat().leak(), root: above.len().saturating_sub(1) }
+    }
+
     /// The directories between the mount point and the container's, topmost first.
     fn parents(&self) -> impl Iterator<Item = &'static str> {
         let ends = self.path.match_indices('/').map(|(at, _)| at).filter(|at| *at > self.root);
@@ -84,35 +89,30 @@ pub struct Wanted<'a> {
 /// Finds the place, compiles the limits for it and refuses what cannot be had. Only reads.
 pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static mut Prepared> {
     let prepared: &mut Prepared = Box::leak(Box::default());
-    let mut host = match wanted.manager {
-        CgroupManager::Disabled => Host::default(),
-        _ => host::cgroup2(),
-    };
+    let disabled = wanted.manager == CgroupManager::Disabled;
+    let mut host = Host::default();
+    if !disabled {
+        host.find();
+    }
     let mut compiled = compile(resources, host.v1_controllers(), Occasion::Create);
     let plain = compiled.as_ref().is_ok_and(|plan| !plan.asks());
-    if !plain && host.v2.is_some() && wanted.manager != CgroupManager::Disabled {
+    if !plain && host.v2.is_some() {
         // A limit was asked for: it may have to go to a cgroup v1 hierarchy of a hybrid host.
-        let v2 = host.v2.take();
-        host = host::all();
-        host.v2 = v2;
+        host.find_all();
         compiled = compile(resources, host.useful_v1_controllers(), Occasion::Create);
     }
     prepared.plan = compiled?;
     let plan = &mut prepared.plan;
 
     let nowhere = host.v2.is_none() && host.v1.is_empty();
-    let limit = |write: &Write| Some((String::from(write.controller()?), write.place.clone()));
-    if let (true, Some((name, place))) = (nowhere, plan.writes.iter().find_map(limit)) {
-        let hint = match wanted.manager {
-            CgroupManager::Disabled => "cgroups are disabled by --cgroup-manager",
-            _ => "no cgroup file system is mounted",
-        };
-        return Err(error!("linux.resources.{place}: no {name} controller").hint(hint));
+    if nowhere {
+        plan.refuse(match disabled {
+            true => "cgroups are disabled by --cgroup-manager",
+            false => "no cgroup file system is mounted",
+        })?;
     }
     if host.v2.is_none() && plan.devices.take().is_some() {
-        let asked =
-            crate::compile::device::grants(&resources.devices) && wanted.manager != CgroupManager::Disabled;
-        if asked && wanted.may_mknod {
+        if wanted.may_mknod && !disabled && crate::compile::device::grants(&resources.devices) {
             return Err(Error::new("linux.resources.devices: no cgroup to enforce the rules in")
                 .hint("mount cgroup2, take CAP_MKNOD away, or pass --cgroup-manager disabled"));
         }
@@ -131,30 +131,24 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static
         in_scope(prepared, host.v2, wanted)?;
         return Ok(prepared);
     }
-    let relative = match wanted.cgroups_path.is_empty() {
-        true => format!("{PARENT}/{}", wanted.id),
-        false => relative(wanted.cgroups_path)?,
-    };
     prepared.is_callers = !wanted.cgroups_path.is_empty();
+    let relative = match prepared.is_callers {
+        false => ["runlet/", wanted.id].concat(),
+        true => relative(wanted.cgroups_path)?,
+    };
     if let Some(root) = host.v2 {
-        let above = match wanted.cgroups_path.is_empty() && host.is_denied {
+        let above = match !prepared.is_callers && host.is_denied {
             true => delegated(),
             false => String::new(),
         };
         prepared.is_callers |= !above.is_empty();
-        let path = format!("{root}/{above}{relative}").leak();
-        let root = root.len().saturating_add(above.len());
-        prepared.places.push(Place { v1: false, path, root });
+        prepared.places.push(Place::below(&[root, "/", &above], &relative, false));
     }
     // On a hybrid host only the hierarchies with a limit are used; without a cgroup2 all of them, for freezing and counting.
     let needed = on_v1(&prepared.plan.writes);
     for (controllers, root) in &host.v1 {
         if host.v2.is_none() || controllers.0 & needed.0 != 0 {
-            prepared.places.push(Place {
-                v1: true,
-                path: format!("{root}/{relative}").leak(),
-                root: root.len(),
-            });
+            prepared.places.push(Place::below(&[root, "/"], &relative, true));
         }
     }
     prepared.note = note(&prepared.places);
@@ -176,8 +170,8 @@ fn in_scope(prepared: &mut Prepared, root: Option<&'static str>, wanted: Wanted<
     let plan = &mut prepared.plan;
     refuse_v1(&plan.writes)?;
     let scope = Scope::of(wanted.cgroups_path, wanted.id, !syscalls::ids::is_root())?;
-    let path = &*format!("{root}{}{}", scope.manager_path()?, scope.path().unwrap_or_default()).leak();
-    prepared.note = format!("{path}\n{}", scope.note()).leak();
+    let path = &*[root, scope.manager_path()?, &scope.path().unwrap_or_default()].concat().leak();
+    prepared.note = [path, "\n", &scope.note()].concat().leak();
     prepared.places.push(Place { v1: false, path, root: root.len() });
     prepared.scope = Some((scope, wanted.id.into()));
     prepared.holds = wanted.holds;
@@ -204,10 +198,7 @@ fn refuse_v1(writes: &[Write]) -> Result<()> {
 /// Where one who may not write at the top of the hierarchy makes containers that name no place: beside his own cgroup, which is where
 /// a service manager's delegation lets him. Empty or with a slash at its end.
 fn delegated() -> String {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let text = rustix::fs::open("/proc/self/cgroup", flags, Mode::empty())
-        .and_then(|file| read_to_end(file.as_fd()));
-    let text = text.unwrap_or_default();
+    let text = read("/proc/self/cgroup").unwrap_or_default();
     let text = core::str::from_utf8(&text).unwrap_or_default();
     let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     own.get(..own.len().saturating_sub(paths::name(own).len())).unwrap_or_default().into()
@@ -283,25 +274,12 @@ impl Prepared {
             false if self.scope.is_some() && self.plan.writes.iter().any(pids_is_1) => Some(b"1"),
             false => None,
         };
-        let mut cgroup = Cgroup { late_pids, holds: self.holds, ..Cgroup::default() };
-        let made = match &self.scope {
-            Some((scope, id)) => self.places.iter().try_for_each(|place| {
-                *cgroup.placeholder.borrow_mut() = Some(scope.start(id, &self.plan.writes)?);
-                cgroup.scope = Some(scope.clone());
-                let failed = Error::sys("open the scope's cgroup", place.path);
-                let fd = rustix::fs::open(place.path, DIRECTORY, Mode::empty()).map_err(failed)?;
-                cgroup.dirs.push(Dir { fd, path: place.path, v1: false });
-                Ok(())
-            }),
-            None => self.places.iter().try_for_each(|place| cgroup.make(place)),
-        };
-        let done = made.and_then(|()| {
-            apply::enable(&cgroup, &self.plan.writes, self.is_callers)?;
-            apply::apply(&cgroup, &self.plan.writes, false).map(drop)
-        });
-        match done {
+        let cgroup: &mut Cgroup = Box::leak(Box::default());
+        cgroup.late_pids = late_pids;
+        cgroup.holds = self.holds;
+        match self.make(cgroup) {
             Ok(()) if cgroup.dirs.is_empty() => Ok(None),
-            Ok(()) => Ok(Some(Box::leak(Box::new(cgroup)))),
+            Ok(()) => Ok(Some(cgroup)),
             Err(error) => {
                 cgroup.undo();
                 let denied = matches!(error.cause(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
@@ -317,6 +295,22 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    fn make(&self, cgroup: &mut Cgroup) -> Result<()> {
+        for place in &self.places {
+            let Some((scope, id)) = &self.scope else {
+                cgroup.make(place)?;
+                continue;
+            };
+            cgroup.placeholder.replace(Some(scope.start(id, &self.plan.writes)?));
+            cgroup.scope = Some(*scope);
+            cgroup.dirs.push(Dir::open("open the scope's cgroup", place.path, false)?);
+        }
+        apply::enable(cgroup, &self.plan.writes, self.is_callers)?;
+        apply::apply(cgroup, &self.plan.writes, false).map(drop)
+    }
+}
+
 impl Cgroup {
     /// Moves a running container into the cgroup v1 hierarchies that `writes` need and where it has no directory yet: on a hybrid host
     /// it has one only where it had a limit. `keep` gets the new note before anything is made.
@@ -328,12 +322,14 @@ impl Cgroup {
     ) -> Result<()> {
         let needed = on_v1(writes);
         let has = |root: &str| self.dirs.iter().any(|dir| below(dir.path, root).is_some());
-        let roots = host.v1.iter().filter(|(some, root)| some.0 & needed.0 != 0 && !has(root));
-        let first = self.dirs.first().zip(host.v2.as_ref());
-        let Some(relative) = first.and_then(|(dir, root)| below(dir.path, root)) else { return Ok(()) };
-        let places: Vec<Place> = roots
-            .map(|(_, root)| Place { v1: true, path: format!("{root}/{relative}").leak(), root: root.len() })
-            .collect();
+        let Some((first, root)) = self.dirs.first().zip(host.v2) else { return Ok(()) };
+        let Some(relative) = below(first.path, root) else { return Ok(()) };
+        let mut places = Vec::new();
+        for (some, root) in &host.v1 {
+            if some.0 & needed.0 != 0 && !has(root) {
+                places.push(Place::below(&[root, "/"], relative, true));
+            }
+        }
         if places.is_empty() {
             return Ok(());
         }
@@ -413,8 +409,7 @@ impl Cgroup {
                 inherit_cpuset(path)?;
             }
         }
-        let fd = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(failed)?;
-        let dir = Dir { fd, path, v1: place.v1 };
+        let dir = Dir::open("make the cgroup", path, place.v1)?;
         // A new directory below one that is frozen is frozen too; the default parent never is.
         if there || !place.is_default() {
             let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {} {what}", Quoted(path)));

@@ -51,7 +51,7 @@ static HUGE_PAGES: Texts = texts![
 
 /// A file's text, given back when it has been read.
 #[derive(Default)]
-struct Text(Buffer);
+pub(super) struct Text(Buffer);
 
 impl Deref for Text {
     type Target = str;
@@ -75,9 +75,9 @@ impl Cgroup {
             self.dirs.first().and_then(list);
             count
         };
-        out.unsigned("current", self.find(&["pids.current"]).unwrap_or_else(counted));
+        out.unsigned("current", self.find("pids.current", "").unwrap_or_else(counted));
         // 0 stands for no limit here.
-        out.unsigned("limit", self.find(&["pids.max"]).filter(|limit| *limit != UNLIMITED).unwrap_or(0));
+        out.unsigned("limit", self.find("pids.max", "").filter(|limit| *limit != UNLIMITED).unwrap_or(0));
         out.end_object();
         self.block_io(out);
         self.hugetlb(out);
@@ -87,10 +87,12 @@ impl Cgroup {
         out.end_object();
     }
 
-    /// A file's text, its name in parts; empty where there is none.
-    fn text(&self, v1: Option<bool>, name: &[&str]) -> Text {
+    /// A file's text, its name in two parts; empty where there is none.
+    pub(super) fn text(&self, v1: Option<bool>, name: &str, end: &str) -> Text {
+        // At once: a block that grows in place would be given back as a longer one, time and again.
         let mut file = Buffer::default();
-        for part in name.iter().chain(&["\0"]) {
+        file.room(64);
+        for part in [name, end, "\0"] {
             file.extend(part.as_bytes());
         }
         let name = CStr::from_bytes_until_nul(&file).unwrap_or_default();
@@ -99,29 +101,29 @@ impl Cgroup {
     }
 
     /// The number in a file; None where there is no file.
-    fn find(&self, name: &[&str]) -> Option<u64> {
-        let text = self.text(None, name);
+    pub(super) fn find(&self, name: &str, end: &str) -> Option<u64> {
+        let text = self.text(None, name, end);
         if text.starts_with("max") { Some(UNLIMITED) } else { number(text.as_bytes()) }
     }
 
-    fn count(&self, name: &[&str]) -> u64 {
-        self.find(name).unwrap_or(0)
+    fn count(&self, name: &str, end: &str) -> u64 {
+        self.find(name, end).unwrap_or(0)
     }
 
     fn cpu(&self, out: &mut Writer) {
         // A cgroup2 has the times without any controller; the throttling is counted where the controller is.
-        let times = self.text(Some(false), &["cpu.stat"]);
-        let throttles = self.text(Some(true), &["cpu.stat"]);
+        let times = self.text(Some(false), "cpu.stat", "");
+        let throttles = self.text(Some(true), "cpu.stat", "");
         let throttles = if throttles.is_empty() { &times } else { &throttles };
         out.object("cpu");
         out.object("usage");
-        if let Some(total) = self.find(&["cpuacct.usage"]) {
-            let ticks = self.text(None, &["cpuacct.stat"]);
+        if let Some(total) = self.find("cpuacct.usage", "") {
+            let ticks = self.text(None, "cpuacct.stat", "");
             out.unsigned("total", total);
             out.unsigned("kernel", of(&ticks, "system", TICK));
             out.unsigned("user", of(&ticks, "user", TICK));
             out.array("percpu");
-            for each in self.text(None, &["cpuacct.usage_percpu"]).split_ascii_whitespace() {
+            for each in self.text(None, "cpuacct.usage_percpu", "").split_ascii_whitespace() {
                 out.verbatim("", each);
             }
             out.end_array();
@@ -144,7 +146,7 @@ impl Cgroup {
 
     /// Pressure stall information: `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`.
     fn pressure(&self, file: &str, out: &mut Writer) {
-        let text = self.text(None, &[file]);
+        let text = self.text(None, file, "");
         if text.is_empty() {
             return;
         }
@@ -162,10 +164,10 @@ impl Cgroup {
 
     fn cpuset(&self, out: &mut Writer) {
         out.object("cpuset");
-        for name in ["cpus", "mems"] {
-            let mut text = self.text(None, &["cpuset.", name, ".effective"]);
+        for (name, file) in [("cpus", "cpuset.cpus"), ("mems", "cpuset.mems")] {
+            let mut text = self.text(None, file, ".effective");
             if text.is_empty() {
-                text = self.text(None, &["cpuset.effective_", name]);
+                text = self.text(None, "cpuset.effective_", name);
             }
             if text.trim_ascii().is_empty() {
                 continue;
@@ -180,40 +182,36 @@ impl Cgroup {
     }
 
     fn memory(&self, out: &mut Writer) {
-        let stat = self.text(None, &["memory.stat"]);
-        let v1 = self.find(&["memory.usage_in_bytes"]).is_some();
+        let stat = self.text(None, "memory.stat", "");
+        let v1 = self.find("memory.usage_in_bytes", "").is_some();
         out.object("memory");
         out.unsigned("cache", of(&stat, if v1 { "cache" } else { "file" }, 1));
-        let mut part = |name: &str, numbers: [u64; 4]| {
+        let (limit, usage) = (self.count("memory.max", ""), self.count("memory.current", ""));
+        // As cgroup v1 counts it: memory and swap together.
+        let together = |swap, memory| self.find(swap, "").map_or(0, |swap| swap.saturating_add(memory));
+        for (name, files) in [
+            ("usage", "memory"),
+            ("swap", "memory.memsw"),
+            ("kernel", "memory.kmem"),
+            ("kernelTCP", "memory.kmem.tcp"),
+        ] {
+            let numbers = match name {
+                "usage" if !v1 => {
+                    let failures = of(&self.text(None, "memory.events", ""), "max", 1);
+                    [limit, usage, self.count("memory.peak", ""), failures]
+                }
+                "swap" if !v1 => {
+                    [together("memory.swap.max", limit), together("memory.swap.current", usage), 0, 0]
+                }
+                // cgroup2 has none of these files: 0.
+                _ => [".limit_in_bytes", ".usage_in_bytes", ".max_usage_in_bytes", ".failcnt"]
+                    .map(|file| self.count(files, file)),
+            };
             out.object(name);
             for (name, number) in ["limit", "usage", "max", "failcnt"].iter().zip(numbers) {
                 out.unsigned(name, number);
             }
             out.end_object();
-        };
-        if v1 {
-            for (name, files) in [
-                ("usage", "memory"),
-                ("swap", "memory.memsw"),
-                ("kernel", "memory.kmem"),
-                ("kernelTCP", "memory.kmem.tcp"),
-            ] {
-                let of = |file| self.count(&[files, file]);
-                part(
-                    name,
-                    [of(".limit_in_bytes"), of(".usage_in_bytes"), of(".max_usage_in_bytes"), of(".failcnt")],
-                );
-            }
-        } else {
-            let (limit, usage) = (self.count(&["memory.max"]), self.count(&["memory.current"]));
-            let failures = of(&self.text(None, &["memory.events"]), "max", 1);
-            part("usage", [limit, usage, self.count(&["memory.peak"]), failures]);
-            // As cgroup v1 counted it: memory and swap together.
-            let together =
-                |swap: &str, memory| self.find(&[swap]).map_or(0, |swap| swap.saturating_add(memory));
-            part("swap", [together("memory.swap.max", limit), together("memory.swap.current", usage), 0, 0]);
-            part("kernel", [0; 4]);
-            part("kernelTCP", [0; 4]);
         }
         out.object("raw");
         for (name, value) in stat.lines().filter_map(|line| line.split_once(' ')) {
@@ -228,10 +226,10 @@ impl Cgroup {
 
     fn block_io(&self, out: &mut Writer) {
         // cgroup2: `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6`. cgroup v1: `8:0 Read 1`, with a total at the end.
-        let v2 = self.text(None, &["io.stat"]);
+        let v2 = self.text(None, "io.stat", "");
         out.object("blkio");
         for counted in &BLOCK_IO {
-            let v1 = counted.v1.iter().map(|file| self.text(None, &[file])).find(|text| text.contains(':'));
+            let v1 = counted.v1.iter().map(|file| self.text(None, file, "")).find(|text| text.contains(':'));
             let v1 = v1.unwrap_or_default();
             if v1.is_empty() && v2.is_empty() {
                 continue;
@@ -263,10 +261,14 @@ impl Cgroup {
     fn hugetlb(&self, out: &mut Writer) {
         out.object("hugetlb");
         for size in HUGE_PAGES.iter() {
-            let of = |file| self.find(&["hugetlb.", size, file]);
+            let mut pages = Text::default();
+            for part in ["hugetlb.", size] {
+                pages.0.extend(part.as_bytes());
+            }
+            let of = |file| self.find(&pages, file);
             let usage = [".rsvd.current", ".current", ".usage_in_bytes"].into_iter().find_map(of);
             let Some(usage) = usage else { continue };
-            let events = self.text(None, &["hugetlb.", size, ".events"]);
+            let events = self.text(None, &pages, ".events");
             let failures = key(events.as_bytes(), "max").or_else(|| of(".failcnt")).unwrap_or(0);
             out.object(size);
             out.unsigned("usage", usage);

@@ -9,7 +9,7 @@ use super::dbus::{BUS, Body, Connection, Object};
 use crate::compile::cgroup::Write;
 use crate::compile::process::bit_list;
 use crate::error::{Error, Quoted, Result, error};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String};
 use rustix::fd::OwnedFd;
 use syscalls::process::{Fork, SIGCHLD, WEXITED, WaitFor};
 
@@ -22,14 +22,14 @@ const PROPERTIES: Object<'static> = Object { interface: "org.freedesktop.DBus.Pr
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
 
 /// A scope by its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
     /// Of the user's systemd, not the system's.
     pub user: bool,
     /// `system.slice`; may be nested (`a-b.slice` is in `a.slice`).
-    pub slice: String,
+    pub slice: &'static str,
     /// `prefix-name.scope`.
-    pub unit: String,
+    pub unit: &'static str,
 }
 
 /// Whether a cgroupsPath has systemd's form.
@@ -45,34 +45,30 @@ pub fn is_running() -> bool {
 impl Scope {
     /// From `slice:prefix:name`, or the default for a container that names none.
     pub fn of(cgroups_path: &str, id: &str, user: bool) -> Result<Scope> {
-        let parts: Vec<&str> = cgroups_path.split(':').collect();
-        let (slice, prefix, name) = match parts.as_slice() {
-            [""] => ("", "runlet", id),
-            [slice, prefix, name] => (*slice, *prefix, *name),
-            _ => {
-                return Err(error!("linux.cgroupsPath {}: must be slice:prefix:name", Quoted(cgroups_path))
-                    .hint("systemd is the cgroup manager"));
-            }
+        let refuse = |why: &str| error!("linux.cgroupsPath {}: {why}", Quoted(cgroups_path));
+        let mut parts = cgroups_path.split(':');
+        let (slice, prefix, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(""), None, ..) => ("", "runlet", id),
+            (Some(slice), Some(prefix), Some(name), None) => (slice, prefix, name),
+            _ => return Err(refuse("must be slice:prefix:name").hint("systemd is the cgroup manager")),
         };
         let slice = match (slice, user) {
             ("", false) => "system.slice",
             ("", true) => "user.slice",
             (slice, _) => slice,
         };
-        let unit = match prefix {
-            "" => format!("{name}.scope"),
-            _ => format!("{prefix}-{name}.scope"),
-        };
+        let dash = if prefix.is_empty() { "" } else { "-" };
+        let unit = [prefix, dash, name, ".scope"].concat();
         // systemd.unit(5), "String Escaping for Inclusion in Unit Names".
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
         if name.is_empty() || unit.len() > 255 || !unit.bytes().all(plain) || !slice.bytes().all(plain) {
-            return Err(error!("linux.cgroupsPath {}: is not the name of a unit", Quoted(cgroups_path)));
+            return Err(refuse("is not the name of a unit"));
         }
-        let scope = Scope { user, slice: slice.into(), unit };
-        scope.path().ok_or_else(|| {
-            error!("linux.cgroupsPath {}: is not the name of a slice", Quoted(cgroups_path))
-        })?;
-        Ok(scope)
+        let scope = Scope { user, slice: String::from(slice).leak(), unit: unit.leak() };
+        match scope.path() {
+            Some(_) => Ok(scope),
+            None => Err(refuse("is not the name of a slice")),
+        }
     }
 
     /// The cgroup below the manager's own: each dash of a slice's name is a level (systemd.slice(5)).
@@ -86,24 +82,26 @@ impl Scope {
                     return None;
                 }
                 upto.push_str(part);
-                path.extend(["/", &upto, ".slice"]);
+                path.push_str(&["/", &upto, ".slice"].concat());
                 upto.push('-');
             }
         }
-        path.extend(["/", &self.unit]);
+        path.push('/');
+        path.push_str(self.unit);
         Some(path)
     }
 
     /// The line of a note.
     pub fn note(&self) -> String {
-        format!("@{} {} {}", if self.user { "user" } else { "system" }, self.slice, self.unit)
+        let manager = if self.user { "@user " } else { "@system " };
+        [manager, self.slice, " ", self.unit].concat()
     }
 
     /// From the line of a note.
-    pub fn of_note(line: &str) -> Option<Scope> {
+    pub fn of_note(line: &'static str) -> Option<Scope> {
         let mut words = line.strip_prefix('@')?.split(' ');
         let user = words.next()? == "user";
-        Some(Scope { user, slice: words.next()?.into(), unit: words.next()?.into() })
+        Some(Scope { user, slice: words.next()?, unit: words.next()? })
     }
 
     fn connect(&self) -> Result<Connection> {
@@ -114,14 +112,14 @@ impl Scope {
     }
 
     /// The cgroup of the manager itself, below which its slices are: empty for the system's.
-    pub fn manager_path(&self) -> Result<String> {
+    pub fn manager_path(&self) -> Result<&'static str> {
         if !self.user {
-            return Ok(String::new());
+            return Ok("");
         }
         let mut body = Body::default();
         body.string(MANAGER.interface).string("ControlGroup");
         let answer = self.connect()?.call(&PROPERTIES, "Get", "ss", &body)?;
-        Ok(answer.variant().unwrap_or_default().trim_end_matches('/').into())
+        Ok(answer.variant().unwrap_or_default().trim_end_matches('/'))
     }
 
     /// Makes the scope, with a placeholder in it.
@@ -134,23 +132,20 @@ impl Scope {
         connection.call(&MANAGER, "Subscribe", "", &Body::default())?;
 
         let mut body = Body::default();
-        body.string(&self.unit).string("fail").array(8, &mut |list| {
+        body.string(self.unit).string("fail").array(8, &mut |list| {
             let mut put = |name, value: &Value| value.put(list, name);
             put("Description", &Value::Text(&format!("container {id}")));
-            put("Slice", &Value::Text(&self.slice));
-            put("Delegate", &Value::Yes);
+            put("Slice", &Value::Text(self.slice));
+            put("Delegate", &Value::Flag(true));
             put("PIDs", &Value::Pid(placeholder.pid.cast_unsigned()));
-            put("DefaultDependencies", &Value::No);
+            put("DefaultDependencies", &Value::Flag(false));
             // A scope whose last process was killed for memory counts as failed, and would stay to be looked at.
             put("CollectMode", &Value::Text("inactive-or-failed"));
-            for (name, value) in properties(writes) {
+            properties(writes, &mut |name, value| match value {
                 // The placeholder and the container's first process.
-                let value = match (name, value) {
-                    ("TasksMax", Value::Number(number)) => Value::Number(number.max(2)),
-                    (_, value) => value,
-                };
-                put(name, &value);
-            }
+                Value::Number(number) if name == "TasksMax" => put(name, &Value::Number(number.max(2))),
+                value => put(name, &value),
+            });
         });
         // No auxiliary units.
         body.array(8, &mut |_| {});
@@ -158,14 +153,14 @@ impl Scope {
             Err(error) if says(&error, b"UnitExists") => {
                 // Left over from a container that failed.
                 let mut unit = Body::default();
-                unit.string(&self.unit);
+                unit.string(self.unit);
                 connection.call(&MANAGER, "ResetFailedUnit", "s", &unit)?;
                 connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body)?
             }
             other => other?,
         };
         let job = answer.string(0, 0).unwrap_or_default();
-        match &*connection.job_result(job)? {
+        match connection.job_result(job)? {
             "done" => Ok(placeholder),
             result => Err(error!("systemd: start of {}: {result}", self.unit)),
         }
@@ -173,17 +168,18 @@ impl Scope {
 
     /// Tells systemd of new limits.
     pub fn update(&self, writes: &[Write]) -> Result<()> {
-        let properties = properties(writes);
-        if properties.is_empty() {
-            return Ok(());
-        }
+        let mut any = false;
         let mut body = Body::default();
         // True: until the next boot.
-        body.string(&self.unit).word(1).array(8, &mut |list| {
-            for (name, value) in &properties {
+        body.string(self.unit).word(1).array(8, &mut |list| {
+            properties(writes, &mut |name, value| {
+                any = true;
                 value.put(list, name);
-            }
+            });
         });
+        if !any {
+            return Ok(());
+        }
         self.connect()?.call(&MANAGER, "SetUnitProperties", "sba(sv)", &body).map(drop)
     }
 
@@ -191,7 +187,7 @@ impl Scope {
     pub fn attach(&self, pid: i32) -> Result<()> {
         let mut body = Body::default();
         // To the scope's own cgroup, none below it.
-        body.string(&self.unit).string("").array(4, &mut |pids| {
+        body.string(self.unit).string("").array(4, &mut |pids| {
             pids.word(pid.cast_unsigned());
         });
         self.connect()?.call(&MANAGER, "AttachProcessesToUnit", "ssau", &body).map(drop)
@@ -200,7 +196,7 @@ impl Scope {
     /// Lets systemd forget the scope. One that it has forgotten already is success.
     pub fn stop(&self) -> Result<()> {
         let mut body = Body::default();
-        body.string(&self.unit).string("replace");
+        body.string(self.unit).string("replace");
         match self.connect()?.call(&MANAGER, "StopUnit", "ss", &body) {
             Err(error) if says(&error, b"NoSuchUnit") => Ok(()),
             other => other.map(drop),
@@ -262,12 +258,11 @@ impl Drop for Placeholder {
 #[derive(Debug, PartialEq, Eq)]
 enum Value<'a> {
     Text(&'a str),
-    Yes,
-    No,
+    Flag(bool),
     Number(u64),
     Pid(u32),
     /// A bit for each number, lowest first.
-    Mask(Vec<u8>),
+    Mask(&'static [u8]),
 }
 
 impl Value<'_> {
@@ -276,14 +271,13 @@ impl Value<'_> {
         list.structure().string(name);
         match self {
             Value::Text(text) => list.signature("s").string(text),
-            Value::Yes => list.signature("b").word(1),
-            Value::No => list.signature("b").word(0),
+            Value::Flag(is) => list.signature("b").word(u32::from(*is)),
             Value::Number(number) => list.signature("t").long(*number),
             Value::Pid(pid) => list.signature("au").array(4, &mut |pids| {
                 pids.word(*pid);
             }),
             Value::Mask(bytes) => list.signature("ay").array(1, &mut |mask| {
-                for byte in bytes {
+                for byte in *bytes {
                     mask.byte(*byte);
                 }
             }),
@@ -303,56 +297,57 @@ static NUMBERS: [(&str, &str); 8] = [
     ("pids.max", "TasksMax"),
 ];
 
-/// What systemd can be told of the limits; the rest it does not touch.
-fn properties(writes: &[Write]) -> Vec<(&'static str, Value<'static>)> {
-    let mut properties = Vec::new();
+/// Says what systemd can be told of the limits; the rest it does not touch.
+fn properties(writes: &[Write], say: &mut dyn FnMut(&'static str, Value<'static>)) {
+    let number = |text: &str| if text == "max" { Some(u64::MAX) } else { text.parse().ok() };
     for write in writes.iter().filter(|write| !write.v1) {
         let (Ok(file), Ok(value)) = (write.file.to_str(), core::str::from_utf8(&write.value)) else {
             continue;
         };
-        let number = |text: &str| if text == "max" { Some(u64::MAX) } else { text.parse().ok() };
-        if let Some((_, name)) = NUMBERS.iter().find(|(known, _)| *known == file) {
-            if let Some(number) = number(value) {
-                // It knows no TasksMax of 0, which allows as much as 1.
-                let least = if *name == "TasksMax" { 1 } else { 0 };
-                properties.push((*name, Value::Number(number.max(least))));
-            }
-            continue;
+        let name = NUMBERS.iter().find(|(known, _)| *known == file).map_or("", |(_, name)| name);
+        if !name.is_empty()
+            && let Some(number) = number(value)
+        {
+            // It knows no TasksMax of 0, which allows as much as 1.
+            let least = if name == "TasksMax" { 1 } else { 0 };
+            say(name, Value::Number(number.max(least)));
         }
         match file {
             "cpu.max" => {
-                let mut words = value.split(' ');
-                let quota = words.next().and_then(number);
-                let period = words.next().and_then(|word| word.parse::<u64>().ok());
+                let (quota, period) = value.split_once(' ').unwrap_or((value, ""));
+                let period = number(period);
                 if let Some(period) = period {
-                    properties.push(("CPUQuotaPeriodUSec", Value::Number(period)));
+                    say("CPUQuotaPeriodUSec", Value::Number(period));
                 }
                 // Microseconds in a second of time; in whole hundredths of a processor, rounded up, as systemd keeps it.
-                let second = quota.map(|quota| match quota {
-                    u64::MAX => u64::MAX,
-                    quota => {
-                        let exact = quota.saturating_mul(1_000_000).checked_div(period.unwrap_or(100_000));
-                        exact.unwrap_or(0).div_ceil(10_000).saturating_mul(10_000)
-                    }
-                });
-                properties.extend(second.map(|second| ("CPUQuotaPerSecUSec", Value::Number(second))));
+                if let Some(quota) = number(quota) {
+                    let exact = quota.saturating_mul(1_000_000).checked_div(period.unwrap_or(100_000));
+                    let second = exact.unwrap_or(0).div_ceil(10_000).saturating_mul(10_000);
+                    let second = if quota == u64::MAX { quota } else { second };
+                    say("CPUQuotaPerSecUSec", Value::Number(second));
+                }
             }
-            "cpuset.cpus" => properties.extend(mask(value).map(|mask| ("AllowedCPUs", Value::Mask(mask)))),
-            "cpuset.mems" => {
-                properties.extend(mask(value).map(|mask| ("AllowedMemoryNodes", Value::Mask(mask))))
+            "cpuset.cpus" | "cpuset.mems" => {
+                let name = if file == "cpuset.cpus" { "AllowedCPUs" } else { "AllowedMemoryNodes" };
+                if let Some(mask) = mask(value) {
+                    say(name, Value::Mask(mask));
+                }
             }
             _ => {}
         }
     }
-    properties
 }
 
 /// `0-2,7` as bits, without bytes of none at the end. The kernel lets a part of such a list be empty.
-fn mask(list: &str) -> Option<Vec<u8>> {
-    let parts: Vec<&str> = list.split(',').map(str::trim_ascii).filter(|part| !part.is_empty()).collect();
-    let bits = bit_list(&parts.join(","))?;
+fn mask(list: &str) -> Option<&'static [u8]> {
+    let mut parts = String::new();
+    for part in list.split(',').filter(|part| !part.trim_ascii().is_empty()) {
+        parts.push(',');
+        parts.push_str(part);
+    }
+    let bits = bit_list(parts.get(1..)?)?;
     let end = bits.iter().rposition(|byte| *byte != 0)?;
-    bits.get(..=end).map(<[u8]>::to_vec)
+    bits.get(..=end)
 }
 
 #[cfg(test)]
@@ -360,16 +355,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::compile::cgroup::Missing;
+    use alloc::vec::Vec;
 
     #[test]
     fn a_scope_is_where_its_slice_says() {
         let scope = Scope::of("a-b.slice:docker:box", "id", false).unwrap();
-        assert_eq!((&*scope.slice, &*scope.unit), ("a-b.slice", "docker-box.scope"));
+        assert_eq!((scope.slice, scope.unit), ("a-b.slice", "docker-box.scope"));
         assert_eq!(scope.path().unwrap(), "/a.slice/a-b.slice/docker-box.scope");
         assert_eq!(Scope::of("", "id", false).unwrap().path().unwrap(), "/system.slice/runlet-id.scope");
         assert_eq!(Scope::of("", "id", true).unwrap().path().unwrap(), "/user.slice/runlet-id.scope");
         assert_eq!(Scope::of("-.slice::x", "id", false).unwrap().path().unwrap(), "/x.scope");
-        assert_eq!(Scope::of_note(&scope.note()).unwrap(), scope);
+        assert_eq!(Scope::of_note(scope.note().leak()).unwrap(), scope);
     }
 
     #[test]
@@ -416,8 +412,10 @@ mod tests {
             ("CPUQuotaPerSecUSec", Value::Number(500_000)),
             ("CPUQuotaPerSecUSec", Value::Number(u64::MAX)),
             ("CPUQuotaPerSecUSec", Value::Number(130_000)),
-            ("AllowedCPUs", Value::Mask(alloc::vec![3, 2])),
+            ("AllowedCPUs", Value::Mask(&[3, 2])),
         ];
-        assert_eq!(properties(&writes), expected);
+        let mut said = Vec::new();
+        properties(&writes, &mut |name, value| said.push((name, value)));
+        assert_eq!(said, expected);
     }
 }

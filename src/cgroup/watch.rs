@@ -4,24 +4,23 @@ use super::Cgroup;
 use super::dir::{key, open_file, read_to_end};
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
-use core::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use syscalls::time;
 
-/// Without files that tell of a change (cgroup v1) the cgroup is looked at this often.
-const LOOK: Duration = Duration::from_millis(500);
+/// Without files that tell of a change (cgroup v1) the cgroup is looked at this often, in milliseconds.
+const LOOK: u64 = 500;
 
-/// A cgroup being watched.
+/// A cgroup being watched. Times are in milliseconds.
 pub struct Watch<'c> {
     cgroup: &'c Cgroup,
     /// cgroup2's files that become readable (POLLPRI) when they change.
     files: Vec<PollFd<'static>>,
     oom_kills: u64,
     /// When the interval began.
-    since: Duration,
+    since: u64,
 }
 
 /// What was seen.
@@ -35,9 +34,10 @@ pub struct Seen {
     pub is_due: bool,
 }
 
-fn now() -> Duration {
+fn now() -> u64 {
     // A clock that every kernel has.
-    time::clock(time::CLOCK_MONOTONIC).unwrap_or_default()
+    let now = time::clock(time::CLOCK_MONOTONIC).unwrap_or_default();
+    now.as_secs().wrapping_mul(1000).wrapping_add(u64::from(now.subsec_millis()))
 }
 
 impl<'c> Watch<'c> {
@@ -56,8 +56,8 @@ impl<'c> Watch<'c> {
         Ok(Watch { cgroup, files, oom_kills: cgroup.oom_kills(), since: now() })
     }
 
-    /// Waits until something is seen, at most until the interval is over.
-    pub fn wait(&mut self, interval: Duration) -> Result<Seen> {
+    /// Returns when there was something to be seen, or when an interval is over.
+    pub fn wait(&mut self, interval: u64) -> Result<Seen> {
         loop {
             let mut seen = Seen { ended: !self.is_populated(), ..Seen::default() };
             let kills = self.cgroup.oom_kills();
@@ -75,8 +75,11 @@ impl<'c> Watch<'c> {
             if self.files.is_empty() {
                 left = left.min(LOOK);
             }
-            let timeout = Timespec::try_from(left).ok(); // none for one that no clock can count
-            match rustix::event::poll(&mut self.files, timeout.as_ref()) {
+            let timeout = Timespec {
+                tv_sec: (left / 1000) as i64,
+                tv_nsec: (left % 1000).wrapping_mul(1_000_000) as i64,
+            };
+            match rustix::event::poll(&mut self.files, Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(Error::os("wait for the cgroup")(errno)),
             }

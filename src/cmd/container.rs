@@ -64,7 +64,7 @@ impl Container {
     #[inline(never)]
     pub fn cgroup(&self) -> Result<Option<&'static mut Cgroup>> {
         let Some(note) = self.entry.cgroup() else { return Ok(None) };
-        Ok(Cgroup::open(note)?.map(|cgroup| Box::leak(Box::new(cgroup))))
+        Ok(Cgroup::open(note)?.map(Box::leak))
     }
 
     /// The configuration that it was made from.

@@ -51,8 +51,8 @@ pub fn destroy(context: &Context, store: &Store, entry: &Entry, force: bool) -> 
         match record.status(entry) {
             Status::Stopped => {}
             // Callers rely on it for one that is only created, as with runc and crun (SPEC.md).
-            Status::Created | Status::Creating => end(context.log, record, cgroup.as_ref())?,
-            _ if force => end(context.log, record, cgroup.as_ref())?,
+            Status::Created | Status::Creating => end(context.log, record, cgroup.as_deref())?,
+            _ if force => end(context.log, record, cgroup.as_deref())?,
             status => {
                 return Err(error!("container {} is {}, not stopped", Quoted(entry.id), status.name())
                     .hint("stop it first, or use delete --force"));
@@ -62,7 +62,7 @@ pub fn destroy(context: &Context, store: &Store, entry: &Entry, force: bool) -> 
     // Processes that outlived the first one (a shared pid namespace), or a half-made container's, are in its cgroup.
     let kept: Option<&mut Kept<'_>> = json.as_ref().and_then(|json| config::parse("state.json", json).ok());
     let left = kept.as_ref().map(|kept| &kept.config).zip(record);
-    take_away(context, store, entry, cgroup.as_ref(), left)
+    take_away(context, store, entry, cgroup.as_deref(), left)
 }
 
 /// Takes away what a container whose first process is gone has left: everything that create made, then its poststop hooks run, and

@@ -6,7 +6,6 @@ use crate::args::Flag;
 use crate::cgroup::{Cgroup, Watch};
 use crate::error::{Quoted, Result, error};
 use crate::json::Writer;
-use core::time::Duration;
 
 /// `events`. Without `--stats` it goes on until the container ends.
 pub fn events(context: &Context) -> Result<()> {
@@ -31,7 +30,7 @@ pub fn events(context: &Context) -> Result<()> {
         return record("stats", Some(cgroup));
     }
     let mut watch = Watch::new(cgroup)?;
-    let interval = Duration::from_millis(context.given.natural(Flag::Interval).unwrap_or(5000));
+    let interval = context.given.natural(Flag::Interval).unwrap_or(5000);
     loop {
         let seen = watch.wait(interval)?;
         for _ in 0..seen.out_of_memory {

@@ -4,6 +4,7 @@ use super::container::Container;
 use super::{Context, print};
 use crate::args::Given;
 use crate::error::{Error, Result};
+use crate::json::Writer;
 use crate::paths;
 use crate::store::{self, Status};
 use alloc::{format, string::String, vec::Vec};
@@ -22,8 +23,13 @@ pub fn ps(context: &Context) -> Result<()> {
         (None, _) => alloc::vec![container.record.pid],
     };
     if json {
-        let list: Vec<String> = pids.iter().map(|pid| format!("{pid}")).collect();
-        return print(&format!("[{}]\n", list.join(",")));
+        let mut out = Writer::line();
+        out.array("");
+        for pid in pids {
+            out.unsigned("", pid.unsigned_abs().into());
+        }
+        out.end_array();
+        return print(&out.finish());
     }
     if !options.is_empty() {
         return print(&filter(&run_ps(context, &options)?, &pids)?);

@@ -58,13 +58,8 @@ pub fn update(context: &Context) -> Result<()> {
             }
         }
         None => {
-            let plan = compile(resources, Controllers::NONE, Occasion::Update(Now::default()))?;
-            for write in &plan.writes {
-                if let Some(name) = write.controller() {
-                    return Err(error!("linux.resources.{}: no {name} controller", write.place)
-                        .hint("the container has no cgroup"));
-                }
-            }
+            compile(resources, Controllers::NONE, Occasion::Update(Now::default()))?
+                .refuse("the container has no cgroup")?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! A system call is there when it does not fail in the ways an absent one does (ENOSYS, and EPERM under a filter). What
 //! its absence costs stands beside it, and is nothing where the fallback is as good.
 
-use crate::cgroup::host;
+use crate::cgroup::host::Host;
 use crate::compile::{capabilities, cstring, namespaces};
 use crate::paths;
 use crate::sync::ABSENT;
@@ -199,7 +199,8 @@ fn spaces(machine: &mut Machine) {
 }
 
 fn cgroups(machine: &mut Machine) {
-    let host = host::cgroup2();
+    let mut host = Host::default();
+    host.find();
     let (has, detail) = match &host.v2 {
         None => (false, "not mounted"),
         Some(path) => {
@@ -212,7 +213,8 @@ fn cgroups(machine: &mut Machine) {
         }
     };
     add(machine, "cgroup2", has, detail, "limits only by cgroup v1; no limit at all without both");
-    let v1 = host::all().v1;
+    host.find_all();
+    let v1 = host.v1;
     let list: Vec<&str> = v1.iter().map(|(_, path)| paths::name(path)).collect();
     add(machine, "cgroup v1", !v1.is_empty(), list.join(" ").leak(), "");
     let systemd = rustix::fs::access(c"/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();

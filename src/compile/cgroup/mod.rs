@@ -130,6 +130,16 @@ impl CgroupPlan {
     pub fn asks(&self) -> bool {
         self.writes.iter().any(|write| write.missing != Missing::Skip)
     }
+
+    /// Refuses limits that need a controller, where there is none.
+    pub fn refuse(&self, hint: &'static str) -> Result<()> {
+        for write in &self.writes {
+            if let Some(name) = write.controller() {
+                return Err(error!("linux.resources.{}: no {name} controller", write.place).hint(hint));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Present limits of a running container, of which an update may name only a half.
