@@ -17,9 +17,11 @@ use rustix::io::Errno;
 /// A container's group: where its processes and its schemata go.
 pub struct Group {
     /// The mount point of resctrl.
-    root: String,
-    /// The control group, below it or itself; and the container's own monitoring group in there, if it is to have one.
-    directories: Vec<String>,
+    root: &'static str,
+    /// The control group, below it or itself.
+    control: &'static str,
+    /// The container's own monitoring group in there, if it is to have one.
+    monitor: Option<&'static str>,
 }
 
 /// A group that is about to be used: what is made and what is written. Nothing has happened yet.
@@ -50,44 +52,40 @@ pub fn prepare(config: &Config<'_>, id: &str) -> Result<Option<Prepared>> {
 }
 
 /// Where the first resctrl of a mountinfo is mounted.
-fn mount_point(mountinfo: &str) -> Result<String> {
+fn mount_point(mountinfo: &str) -> Result<&'static str> {
     for line in mountinfo.lines() {
         if let Some((mount, file_system)) = host::halves(line)
             && file_system.starts_with("resctrl ")
             && let Some(point) = mount.split(' ').nth(4)
         {
-            return Ok(host::unescape(point));
+            return Ok(host::unescape(point).leak());
         }
     }
     Err(Error::new("linux.intelRdt: no resctrl file system is mounted")
         .hint("mount -t resctrl resctrl /sys/fs/resctrl, where the processor and the kernel have it"))
 }
 
-fn group_in(root: String, asked: &IntelRdt<'_>, id: &str) -> Result<Group> {
+fn group_in(root: &'static str, asked: &IntelRdt<'_>, id: &str) -> Result<Group> {
     let name = asked.clos_id.unwrap_or(id);
-    let directory = match name {
+    let control = match name {
         // The default group is the root itself.
-        "/" => root.clone(),
+        "/" => root,
         // The directories that are no groups, and names that would lead elsewhere.
-        "" | "." | ".." | "info" | "mon_groups" | "mon_data" => return Err(refuse("closID", NO_NAME)),
-        _ if name.contains('/') => return Err(refuse("closID", NO_NAME)),
-        _ => format!("{root}/{name}"),
+        _ if ["", ".", "..", "info", "mon_groups", "mon_data"].contains(&name) || name.contains('/') => {
+            return Err(refuse("closID", "is not a name for a group"));
+        }
+        _ => [root, "/", name].concat().leak(),
     };
-    let mut directories = Vec::from([directory]);
-    if asked.enable_monitoring {
-        directories.push(format!("{}/mon_groups/{id}", directories.concat()));
-    }
-    Ok(Group { root, directories })
+    let monitor = asked.enable_monitoring.then(|| &*[control, "/mon_groups/", id].concat().leak());
+    Ok(Group { root, control, monitor })
 }
-
-const NO_NAME: &str = "is not a name for a group";
 
 fn refuse(field: &str, why: &str) -> Error {
     error!("config.json: linux.intelRdt.{field}: {why}")
 }
 
 fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
-    let is_new = rustix::fs::access(cstring(group.control()), Access::EXISTS).is_err();
+    let is_new = rustix::fs::access(cstring(group.control), Access::EXISTS).is_err();
     let is_named = asked.clos_id.is_some();
     let l3 = asked.l3_cache_schema.unwrap_or_default();
     let bandwidth = asked.mem_bw_schema.unwrap_or_default();
@@ -99,7 +97,7 @@ fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
         if line.is_empty() {
             continue;
         }
-        if is_named && !is_new && !agrees(&read(&format!("{}/schemata", group.control()))?, line) {
+        if is_named && !is_new && !agrees(&read(&[group.control, "/schemata"].concat())?, line) {
             return Err(refuse(field, "the group of that closID is there and has another schema"));
         }
         schemata.push(line.into());
@@ -173,13 +171,13 @@ impl Prepared {
 
     fn make_directory(&self, entry: &Entry) -> Result<()> {
         match self.is_new {
-            true => self.group.make(self.group.control(), Some(entry)),
+            true => self.group.make(self.group.control, Some(entry)),
             false => Ok(()),
         }
     }
 
     fn make_monitor(&self, entry: &Entry) -> Result<()> {
-        match self.group.directories.get(1) {
+        match self.group.monitor {
             // In a group that is new it goes together with that one, which is noted already.
             Some(monitor) => self.group.make(monitor, (!self.is_new).then_some(entry)),
             None => Ok(()),
@@ -192,27 +190,25 @@ impl Prepared {
             return Ok(());
         }
         entry.forget_rdt()?;
-        self.group.directories.get(1).map_or(Ok(()), |monitor| entry.note_rdt(monitor))
+        self.group.monitor.map_or(Ok(()), |monitor| entry.note_rdt(monitor))
     }
 }
 
 impl Group {
-    fn control(&self) -> &str {
-        self.directories.first().map_or("", String::as_str)
-    }
-
     /// Puts a process into the group, with all that it will start.
     pub fn assign(&self, pid: i32) -> Result<()> {
-        for directory in &self.directories {
-            self.write(&format!("{directory}/tasks"), &format!("{pid}"), "linux.intelRdt")?;
+        let pid = format!("{pid}");
+        self.write(&[self.control, "/tasks"].concat(), &pid, "linux.intelRdt")?;
+        match self.monitor {
+            Some(monitor) => self.write(&[monitor, "/tasks"].concat(), &pid, "linux.intelRdt"),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Writes one schema.
     pub fn write_schema(&self, schema: &str) -> Result<()> {
         let place = format!("linux.intelRdt: {} to", Quoted(schema));
-        self.write(&format!("{}/schemata", self.control()), &format!("{schema}\n"), &place)
+        self.write(&[self.control, "/schemata"].concat(), &[schema, "\n"].concat(), &place)
     }
 
     fn write(&self, path: &str, text: &str, place: &str) -> Result<()> {
@@ -231,8 +227,8 @@ impl Group {
 
     /// Adds what the kernel says of the last command.
     fn explain(&self, error: Error) -> Error {
-        match read(&format!("{}/info/last_cmd_status", self.root)) {
-            Ok(status) => error.between("", &format!(" ({})", status.trim_ascii())),
+        match read(&[self.root, "/info/last_cmd_status"].concat()) {
+            Ok(status) => error.between("", &[" (", status.trim_ascii(), ")"].concat()),
             Err(_) => error,
         }
     }
@@ -288,7 +284,7 @@ mod tests {
 
         fn prepare(&self, json: &str) -> core::result::Result<Prepared, String> {
             let asked: &mut IntelRdt<'_> = crate::config::parse("intelRdt", json.as_bytes()).unwrap();
-            let root = self.path("").to_str().unwrap().trim_end_matches('/').to_string();
+            let root = self.path("").to_str().unwrap().trim_end_matches('/').to_string().leak();
             let group = group_in(root, asked, "box").map_err(|error| error.to_string())?;
             prepare_group(group, asked).map_err(|error| error.to_string())
         }
@@ -298,7 +294,7 @@ mod tests {
             let prepared = self.prepare(json).unwrap_or_else(|error| panic!("{json}: {error}"));
             prepared.make_directory(&self.entry).unwrap();
             if prepared.is_new {
-                fill(prepared.group.control().as_ref(), "");
+                fill(prepared.group.control.as_ref(), "");
             }
             prepared
         }

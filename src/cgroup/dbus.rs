@@ -227,10 +227,14 @@ impl Connection {
         }
         greeting.push_str("\r\n");
         connection.send(greeting.as_bytes()).map_err(failed)?;
-        let line = connection.line().map_err(failed)?;
-        if !line.starts_with(b"OK") {
+        // One line, behind which nothing comes before it is answered.
+        while !connection.received.ends_with(b"\r\n") && connection.received.len() <= 4096 {
+            connection.receive().map_err(failed)?;
+        }
+        if !connection.received.starts_with(b"OK") {
             return Err(error!("message bus {}: refused this user", Quoted(path)));
         }
+        connection.received.clear();
         connection.send(b"BEGIN\r\n").map_err(failed)?;
         connection.call(&BUS, "Hello", "", &Body::default())?;
         Ok(connection)
@@ -261,19 +265,6 @@ impl Connection {
         match rustix::io::read(&self.socket, rustix::buffer::spare_capacity(&mut self.received))? {
             0 => Err(Errno::CONNRESET),
             _ => Ok(()),
-        }
-    }
-
-    fn line(&mut self) -> rustix::io::Result<Vec<u8>> {
-        loop {
-            if let Some(end) = self.received.windows(2).position(|pair| pair == b"\r\n") {
-                let line = self.received.drain(..end.saturating_add(2));
-                return Ok(line.collect());
-            }
-            if self.received.len() > 4096 {
-                return Err(Errno::PROTO);
-            }
-            self.receive()?;
         }
     }
 

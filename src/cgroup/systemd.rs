@@ -111,6 +111,11 @@ impl Scope {
         }
     }
 
+    /// Calls a method of the manager that answers with nothing of interest.
+    fn tell(&self, method: &str, signature: &str, body: &Body) -> Result<()> {
+        self.connect()?.call(&MANAGER, method, signature, body).map(drop)
+    }
+
     /// The cgroup of the manager itself, below which its slices are: empty for the system's.
     pub fn manager_path(&self) -> Result<&'static str> {
         if !self.user {
@@ -180,7 +185,7 @@ impl Scope {
         if !any {
             return Ok(());
         }
-        self.connect()?.call(&MANAGER, "SetUnitProperties", "sba(sv)", &body).map(drop)
+        self.tell("SetUnitProperties", "sba(sv)", &body)
     }
 
     /// Has systemd move a process into the scope, which may do so where the caller may not.
@@ -190,16 +195,16 @@ impl Scope {
         body.string(self.unit).string("").array(4, &mut |pids| {
             pids.word(pid.cast_unsigned());
         });
-        self.connect()?.call(&MANAGER, "AttachProcessesToUnit", "ssau", &body).map(drop)
+        self.tell("AttachProcessesToUnit", "ssau", &body)
     }
 
     /// Lets systemd forget the scope. One that it has forgotten already is success.
     pub fn stop(&self) -> Result<()> {
         let mut body = Body::default();
         body.string(self.unit).string("replace");
-        match self.connect()?.call(&MANAGER, "StopUnit", "ss", &body) {
+        match self.tell("StopUnit", "ss", &body) {
             Err(error) if says(&error, b"NoSuchUnit") => Ok(()),
-            other => other.map(drop),
+            other => other,
         }
     }
 }
