@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::paths;
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -72,6 +72,14 @@ pub(super) fn open(path: &str) -> rustix::io::Result<OwnedFd> {
 /// Reads what the kernel says in a file.
 pub(super) fn read(path: &str) -> rustix::io::Result<Buffer> {
     read_to_end(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.as_fd())
+}
+
+/// Where a process (`self` or a number) is in the cgroup2; empty for nowhere.
+pub(super) fn place_of(process: &str) -> rustix::io::Result<&'static str> {
+    let text = read(&["/proc/", process, "/cgroup"].concat())?;
+    let mut lines = core::str::from_utf8(&text).unwrap_or_default().lines();
+    let place = lines.find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+    Ok(String::from(place).leak())
 }
 
 /// Whether a cgroup has a file.

@@ -55,6 +55,11 @@ pub struct Cgroup {
     late_pids: Option<&'static [u8]>,
 }
 
+/// Whether one of the parts of a text is this.
+fn has_part(text: &str, separators: &[u8], part: &str) -> bool {
+    text.as_bytes().split(|byte| separators.contains(byte)).any(|have| have == part.as_bytes())
+}
+
 impl Cgroup {
     /// Opens the directories of a note. One that is gone is left out; `None` when all are.
     pub fn open(note: &'static str) -> Result<Option<Box<Cgroup>>> {
@@ -91,15 +96,12 @@ impl Cgroup {
             let name = name.text.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
-            if path.split('/').any(|part| part == "..") {
+            if has_part(path, b"/", "..") {
                 return Err(error!("--cgroup {}: must not hold \"..\"", Quoted(name)));
             }
             for dir in &self.dirs {
-                let is_of = |name: &[u8]| {
-                    let mut names = dir.path.as_bytes().split(|byte| b"/,".contains(byte));
-                    dir.v1 && names.any(|have| have == name)
-                };
-                if !controllers.is_none_or(|names| names.as_bytes().split(|byte| *byte == b',').any(is_of)) {
+                let is_of = |name| dir.v1 && has_part(dir.path, b"/,", name);
+                if !controllers.is_none_or(|names| names.split(',').any(is_of)) {
                     continue;
                 }
                 let full = &*[dir.path, "/", path.trim_matches('/')].concat().leak();
@@ -115,10 +117,8 @@ impl Cgroup {
     /// The same, but of the cgroup2 the part below where a process of the container is now. A cgroup that gives controllers to those
     /// below it takes no process itself (cgroups(7) "no internal processes"), and an init that manages cgroups makes its own one.
     pub fn follow(&'static mut self, pid: i32) -> Result<&'static Cgroup> {
-        let text = read(&format!("/proc/{pid}/cgroup"))
+        let place = dir::place_of(&format!("{pid}"))
             .map_err(Error::os("read the cgroup of the container's process"))?;
-        let text = core::str::from_utf8(&text).unwrap_or_default();
-        let place = text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
         for dir in self.dirs.iter_mut().filter(|dir| !dir.v1) {
             // The paths have the part in common that is below the mount.
             for (at, _) in dir.path.match_indices('/') {

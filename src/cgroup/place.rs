@@ -3,7 +3,7 @@
 //! [`prepare`] only looks: it finds the hierarchies, compiles the limits for them and refuses what cannot be had.
 //! [`Prepared::create`] makes the directories, or has systemd make a scope, and undoes all of it when a limit cannot be set.
 
-use super::dir::{Dir, collect, inherit_cpuset, number, read, write_file};
+use super::dir::{Dir, collect, inherit_cpuset, number, place_of, write_file};
 use super::host::Host;
 use super::systemd::{self, Scope};
 use super::{Cgroup, PATIENCE, apply, device};
@@ -198,9 +198,7 @@ fn refuse_v1(writes: &[Write]) -> Result<()> {
 /// Where one who may not write at the top of the hierarchy makes containers that name no place: beside his own cgroup, which is where
 /// a service manager's delegation lets him. Empty or with a slash at its end.
 fn delegated() -> String {
-    let text = read("/proc/self/cgroup").unwrap_or_default();
-    let text = core::str::from_utf8(&text).unwrap_or_default();
-    let own = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let own = place_of("self").unwrap_or_default().get(1..).unwrap_or_default();
     own.get(..own.len().saturating_sub(paths::name(own).len())).unwrap_or_default().into()
 }
 

@@ -112,25 +112,28 @@ impl Cgroup {
 
     fn cpu(&self, out: &mut Writer) {
         // A cgroup2 has the times without any controller; the throttling is counted where the controller is.
-        let times = self.text(Some(false), "cpu.stat", "");
-        let throttles = self.text(Some(true), "cpu.stat", "");
-        let throttles = if throttles.is_empty() { &times } else { &throttles };
+        let (v2, v1) = (self.text(Some(false), "cpu.stat", ""), self.text(Some(true), "cpu.stat", ""));
+        let (times, throttles) = (&*v2, if v1.is_empty() { &*v2 } else { &*v1 });
+        let ticks = self.text(None, "cpuacct.stat", "");
+        let total = self.find("cpuacct.usage", "");
         out.object("cpu");
         out.object("usage");
-        if let Some(total) = self.find("cpuacct.usage", "") {
-            let ticks = self.text(None, "cpuacct.stat", "");
-            out.unsigned("total", total);
-            out.unsigned("kernel", of(&ticks, "system", TICK));
-            out.unsigned("user", of(&ticks, "user", TICK));
+        out.unsigned("total", total.unwrap_or_else(|| of(times, "usage_usec", 1000)));
+        for (name, ticked, timed) in [("kernel", "system", "system_usec"), ("user", "user", "user_usec")] {
+            out.unsigned(
+                name,
+                match total {
+                    Some(_) => of(&ticks, ticked, TICK),
+                    None => of(times, timed, 1000),
+                },
+            );
+        }
+        if total.is_some() {
             out.array("percpu");
             for each in self.text(None, "cpuacct.usage_percpu", "").split_ascii_whitespace() {
                 out.verbatim("", each);
             }
             out.end_array();
-        } else {
-            for (name, field) in [("total", "usage_usec"), ("kernel", "system_usec"), ("user", "user_usec")] {
-                out.unsigned(name, of(&times, field, 1000));
-            }
         }
         out.end_object();
         out.object("throttling");

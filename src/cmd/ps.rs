@@ -82,13 +82,14 @@ fn line(pid: i32) -> Option<String> {
     let mut times = after.split_ascii_whitespace().skip(11);
     let tick = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
     let seconds = tick(times.next()).saturating_add(tick(times.next())) / 100;
-    let time = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let words = read(&format!("/proc/{pid}/cmdline"))?;
     let command = match words.trim_end_matches('\0') {
         "" => format!("[{}]", field("Name:")?),
         words => words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
     };
-    Some(format!("{:<8} {pid:>7} {:>7} {time} {command}\n", field("Uid:")?, field("PPid:")?))
+    let (uid, parent) = (field("Uid:")?, field("PPid:")?);
+    Some(format!("{uid:<8} {pid:>7} {parent:>7} {hours:02}:{minutes:02}:{seconds:02} {command}\n"))
 }
 
 /// How much of a file in /proc/PID is shown.
