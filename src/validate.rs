@@ -29,9 +29,17 @@ pub fn validate(config: &Config<'_>) -> Result<()> {
 
 /// MAJOR.MINOR.PATCH, with a pre-release or build part of any kind behind it.
 fn is_semver(version: &str) -> bool {
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    core.split('.').count() == 3 && core.split('.').all(number)
+    // Numbers with a point behind them, and digits of the one at hand.
+    let (mut numbers, mut digits) = (0u32, 0u32);
+    for byte in version.bytes() {
+        match byte {
+            b'0'..=b'9' => digits = digits.saturating_add(1),
+            b'.' if digits > 0 => (numbers, digits) = (numbers.saturating_add(1), 0),
+            b'-' | b'+' => break,
+            _ => return false,
+        }
+    }
+    numbers == 2 && digits > 0
 }
 
 #[cfg(test)]

@@ -64,15 +64,19 @@ impl Compiler {
             return Ok(());
         }
 
-        for (set, place) in [
-            (kernel.is_some_and(|bytes| bytes > 0), "memory.kernel"),
-            (kernel_tcp.is_some_and(|bytes| bytes > 0), "memory.kernelTCP"),
-            (memory.swappiness.is_some(), "memory.swappiness"),
-            (memory.disable_oom_killer == Some(true), "memory.disableOOMKiller"),
-        ] {
-            if set {
-                return Err(refuse_v2(place));
-            }
+        let refused = if kernel > Some(0) {
+            "memory.kernel"
+        } else if kernel_tcp > Some(0) {
+            "memory.kernelTCP"
+        } else if memory.swappiness.is_some() {
+            "memory.swappiness"
+        } else if memory.disable_oom_killer == Some(true) {
+            "memory.disableOOMKiller"
+        } else {
+            ""
+        };
+        if !refused.is_empty() {
+            return Err(refuse_v2(refused));
         }
         // config-linux.md counts memory and swap together, memory.swap.max swap alone.
         let ceiling =

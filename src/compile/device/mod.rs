@@ -129,11 +129,15 @@ fn check(rule: &DeviceRule<'_>) -> Result<Rule, &'static str> {
         "c" | "u" => CHAR,
         _ => return Err("type: must be a, b, c or u"),
     };
-    let number = |value: Option<i64>, what| match value {
-        None => Ok(None),
-        Some(any) if any < 0 => Ok(None),
-        Some(value) => u32::try_from(value).ok().filter(|n| *n <= i32::MAX as u32).map(Some).ok_or(what),
-    };
+    let beyond = |number: Option<i64>| number > Some(i32::MAX.into());
+    if beyond(rule.major) {
+        return Err("major: out of range");
+    }
+    if beyond(rule.minor) {
+        return Err("minor: out of range");
+    }
+    // A negative number is any.
+    let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
     let mut access = 0;
     for letter in rule.access.bytes() {
         access |= match letter {
@@ -146,8 +150,8 @@ fn check(rule: &DeviceRule<'_>) -> Result<Rule, &'static str> {
     Ok(Rule {
         allow: rule.allow,
         kinds,
-        major: number(rule.major, "major: out of range")?,
-        minor: number(rule.minor, "minor: out of range")?,
+        major: number(rule.major),
+        minor: number(rule.minor),
         access: if access == 0 { ALL } else { access },
     })
 }

@@ -111,17 +111,21 @@ fn targets(at: usize, instruction: &SockFilter) -> Option<[usize; 2]> {
 
 /// Measures a program.
 pub fn size(program: &[SockFilter]) -> Size {
-    // For each instruction, from the last: the longest way to an end, without and with arguments read.
-    let mut ways: Vec<(Option<u32>, u32)> = vec![(None, 0); program.len()];
+    // For each instruction, from the last: the longest way to an end, without (0: there is
+    // none) and with arguments read.
+    let mut ways: Vec<(u32, u32)> = vec![(0, 0); program.len()];
     for (at, instruction) in program.iter().enumerate().rev() {
         let reads_argument = instruction.code == code::LOAD && instruction.k >= 16;
         let way = match targets(at, instruction) {
-            None => (Some(1), 1),
+            None => (1, 1),
             Some(targets) => {
                 let of = |target: usize| ways.get(target).copied().unwrap_or_default();
                 let [(a, longest_a), (b, longest_b)] = targets.map(of);
-                let plain = a.max(b).filter(|_| !reads_argument);
-                (plain.map(|way| way.saturating_add(1)), longest_a.max(longest_b).saturating_add(1))
+                let plain = match a.max(b) {
+                    way @ 1.. if !reads_argument => way.saturating_add(1),
+                    _ => 0,
+                };
+                (plain, longest_a.max(longest_b).saturating_add(1))
             }
         };
         if let Some(place) = ways.get_mut(at) {
@@ -129,7 +133,7 @@ pub fn size(program: &[SockFilter]) -> Size {
         }
     }
     let (plain, longest) = ways.first().copied().unwrap_or_default();
-    Size { instructions: program.len(), unconditional: plain.unwrap_or_default(), longest }
+    Size { instructions: program.len(), unconditional: plain, longest }
 }
 
 /// An action as a profile names it, without `SCMP_ACT_`: `ERRNO EPERM (operation not permitted)`.
