@@ -49,7 +49,9 @@ impl Given {
             return Err(Error::new(&["--", row.long, ": its value is empty"].concat()));
         }
         let text = quote(&text.to_string_lossy());
-        Err(Error::new(&["--", row.long, ": ", &text, " is not ", row.value, " (", row.help, ")"].concat()))
+        Err(Error::new(
+            &["--", row.long, ": ", &text, " is not ", row.value, " (", flag.help(), ")"].concat(),
+        ))
     }
 
     /// Forgets a switch.

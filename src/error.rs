@@ -4,7 +4,7 @@
 //! but a hint. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
 
 use crate::json::quote;
-use crate::{texts, texts::Texts};
+use crate::words::Phrases;
 use alloc::{boxed::Box, fmt::format, string::String};
 use core::fmt;
 use rustix::io::Errno;
@@ -153,7 +153,7 @@ impl fmt::Display for Text {
 macro_rules! errnos {
     ($($errno:ident $row:literal)*) => {
         const ERRNOS: &[Errno] = &[$(Errno::$errno),*];
-        static WORDS: Texts = texts![$($row),*];
+        static WORDS: Phrases = phrases![$($row),*];
     };
 }
 

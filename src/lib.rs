@@ -3,6 +3,9 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+#[macro_use] // words! and phrases!
+pub mod words;
+
 pub mod activation;
 pub mod args;
 pub mod bundle;

@@ -4,6 +4,9 @@
 #![cfg_attr(not(test), no_main)]
 #![cfg_attr(test, allow(dead_code, unused_imports))]
 
+#[macro_use] // words!
+extern crate runlet;
+
 mod cli;
 
 use core::cell::Cell;

@@ -35,7 +35,7 @@
 //!    |<-- a failure frame -------------------------    failed, and why
 //! ```
 
-use crate::{texts, texts::Texts};
+use crate::words::{Phrases, Words};
 use syscalls::Errno;
 
 /// Size of a frame on the wire.
@@ -98,23 +98,35 @@ impl Absent {
 
 /// For each [`Absent`]: its name, the version that brought what is used of it, and what is lost without it. A kernel may be older,
 /// or a seccomp filter may deny it. One table for the debug log, `check` and the tests.
-pub const ABSENT: &[(&str, &str, &str)] = &[
-    ("clone3", "5.3, into a cgroup 5.7", "processes are moved into their cgroup after they were born"),
-    ("openat2", "5.6", "paths in the container are walked step by step"),
+pub const ABSENT: &[(&str, &str, Words)] = &[
+    (
+        "clone3",
+        "5.3, into a cgroup 5.7",
+        words!("processes are moved into their cgroup after they were born"),
+    ),
+    ("openat2", "5.6", words!("paths in the container are walked step by step")),
     (
         "open_tree",
         "5.2, with move_mount",
-        "mounts are made by mount(2), and are there before their flags are; no joined mount namespace",
+        words!(
+            "mounts are made by mount(2), and are there before their flags are; no joined mount namespace"
+        ),
     ),
     (
         "mount_setattr",
         "5.12",
-        "what is mounted below a read-only path stays writable; no id-mapped mounts, no recursive mount flags",
+        words!(
+            "what is mounted below a read-only path stays writable; no id-mapped mounts, no recursive mount flags"
+        ),
     ),
-    ("fsopen", "5.2", "the machine's /proc is used; joined pid namespaces see a container while it is made"),
-    ("close_range", "5.11", "descriptors are closed one by one"),
-    ("pidfd_open", "5.3, for setns 5.8", "processes are known by pid and start time"),
-    ("pidfd_send_signal", "5.1", "signals go by pid, after a look at the process's start time"),
+    (
+        "fsopen",
+        "5.2",
+        words!("the machine's /proc is used; joined pid namespaces see a container while it is made"),
+    ),
+    ("close_range", "5.11", words!("descriptors are closed one by one")),
+    ("pidfd_open", "5.3, for setns 5.8", words!("processes are known by pid and start time")),
+    ("pidfd_send_signal", "5.1", words!("signals go by pid, after a look at the process's start time")),
 ];
 
 /// Whether an answer may mean that the call is missing: in this kernel, behind a seccomp filter, or (ENOENT) in a vendor's kernel.
@@ -135,7 +147,7 @@ macro_rules! steps {
 
             /// The operation in words, as it stands in an error message.
             pub fn words(self) -> &'static str {
-                static WORDS: Texts = texts![$($text),*];
+                static WORDS: Phrases = phrases![$($text),*];
                 WORDS.get(self as usize)
             }
         }

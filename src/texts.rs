@@ -14,13 +14,18 @@ impl Texts {
     }
 
     /// A row; empty for a number that has none.
-    #[inline(never)]
     pub fn get(self, number: usize) -> &'static str {
+        core::str::from_utf8(self.row(number)).unwrap_or_default()
+    }
+
+    /// A row's bytes.
+    #[inline(never)]
+    pub fn row(self, number: usize) -> &'static [u8] {
         let mut rest = self.0;
         for _ in 0..number {
             rest = split(rest).map_or(&[][..], |(_, after)| after);
         }
-        split(rest).and_then(|(row, _)| core::str::from_utf8(row).ok()).unwrap_or_default()
+        split(rest).map_or(&[], |(row, _)| row)
     }
 
     /// All rows, in order.
@@ -60,7 +65,7 @@ fn split(packed: &'static [u8]) -> Option<(&'static [u8], &'static [u8])> {
 }
 
 /// How long the packed list is.
-pub const fn length(mut rows: &[&str]) -> usize {
+pub const fn length(mut rows: &[&[u8]]) -> usize {
     let mut length = 0usize;
     while let [row, rest @ ..] = rows {
         length = length.saturating_add(row.len()).saturating_add(1);
@@ -71,11 +76,11 @@ pub const fn length(mut rows: &[&str]) -> usize {
 
 /// The packed list. Only the compiler calls it: what does not fit does not build.
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
-pub const fn pack<const N: usize>(rows: &[&str]) -> [u8; N] {
+pub const fn pack<const N: usize>(rows: &[&[u8]]) -> [u8; N] {
     let mut packed = [0; N];
     let (mut at, mut to) = (0, 0);
     while at < rows.len() {
-        let row = rows[at].as_bytes();
+        let row = rows[at];
         assert!(row.len() < 256);
         packed[to] = row.len() as u8;
         let mut byte = 0;
@@ -89,14 +94,20 @@ pub const fn pack<const N: usize>(rows: &[&str]) -> [u8; N] {
     packed
 }
 
-/// `texts!["…", "…"]`: a table of these literals.
+/// The table of these rows, for `texts!` and `phrases!`.
 #[macro_export]
-macro_rules! texts {
-    ($($row:literal),* $(,)?) => {{
-        const ROWS: &[&str] = &[$($row),*];
+macro_rules! packed {
+    ($($row:expr),*) => {{
+        const ROWS: &[&[u8]] = &[$($row),*];
         static PACKED: [u8; $crate::texts::length(ROWS)] = $crate::texts::pack(ROWS);
         $crate::texts::Texts::new(&PACKED)
     }};
+}
+
+/// `texts!["…", "…"]`: a table of these literals.
+#[macro_export]
+macro_rules! texts {
+    ($($row:literal),* $(,)?) => { $crate::packed![$($row.as_bytes()),*] };
 }
 
 /// Texts with what each stands for. Made by `table!`.

@@ -40,7 +40,7 @@ const LAYERS: &[(bool, &[&str])] = &[
         true,
         &[
             "args", "config", "error", "json", "log", "nameless", "paths", "plan", "signal", "sync", "texts",
-            "time",
+            "time", "words",
         ],
     ),
 ];
@@ -52,9 +52,9 @@ const STRICT: &[(&str, &[&str])] = &[
     ("validate", &["config", "error"]),
     ("plan", &[]),
     ("proc", &["store"]),
-    ("sync", &["texts"]),
+    ("sync", &["words"]),
     ("config", &["error"]),
-    ("error", &["json", "texts"]),
+    ("error", &["json", "words"]),
 ];
 
 /// Where std may be named: it comes in with lexopt, at argv (DESIGN.md).

@@ -11,6 +11,7 @@ mod dist;
 mod gauge;
 mod host;
 mod image;
+mod pairs;
 mod setup;
 mod syscall_tables;
 mod verify;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         "bench" => bench::main(&rest),
         "verify" => verify::main(&rest),
         "vm" => vm::main(&rest),
+        "pairs" => pairs::main(&rest),
         "syscall-tables" => syscall_tables::main(&rest),
         "-h" | "--help" | "help" => {
             print!("{USAGE}");

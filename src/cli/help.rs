@@ -20,14 +20,16 @@ pub fn text(name: &str) -> String {
 /// What plain `runlet` and `runlet --help` print.
 fn overview() -> String {
     let mut text = String::from(
-        "runlet: an OCI container runtime in one small binary\n\nUsage: runlet [FLAGS] COMMAND [FLAGS] ...\n\nCommands:\n",
+        words!("runlet: an OCI container runtime in one small binary\n\nUsage: runlet [FLAGS] COMMAND [FLAGS] ...\n\nCommands:\n").text(),
     );
     for command in &COMMANDS {
         line(&mut text, command.name(), command.about());
     }
-    text.push_str("\nGlobal flags, before or after the command:\n");
+    text.push_str(words!("\nGlobal flags, before or after the command:\n").text());
     list(&mut text, &GLOBAL);
-    text.push_str("\nExample: runlet run --bundle /srv/web web\nrunlet COMMAND --help says more.\n");
+    text.push_str(
+        words!("\nExample: runlet run --bundle /srv/web web\nrunlet COMMAND --help says more.\n").text(),
+    );
     text
 }
 
@@ -50,7 +52,9 @@ fn command(command: &Spec) -> String {
         text.push_str("\nFlags:\n");
         list(&mut text, command.flags);
     }
-    for part in ["\nExample: runlet ", command.example(), "\nThe global flags are in runlet --help.\n"] {
+    for part in
+        ["\nExample: runlet ", command.example(), words!("\nThe global flags are in runlet --help.\n").text()]
+    {
         text.push_str(part);
     }
     text
@@ -61,7 +65,7 @@ fn list(text: &mut String, flags: &[Flag]) {
         let row = flag.row();
         let before = if row.short.is_empty() { ["    ", "", "--"] } else { ["-", row.short, ", --"] };
         let value = if flag.shape() == Shape::Switch { ["", ""] } else { [" ", row.value] };
-        line(text, &[&before.concat(), row.long, &value.concat()].concat(), row.help);
+        line(text, &[&before.concat(), row.long, &value.concat()].concat(), flag.help());
     }
 }
 

@@ -138,7 +138,8 @@ fn add(machine: &mut Machine, name: &'static str, has: bool, detail: &'static st
 }
 
 fn calls(machine: &mut Machine) {
-    let replaced = ABSENT.iter().zip(PROBES).map(|((name, since, cost), call)| (*name, *since, call, *cost));
+    let replaced =
+        ABSENT.iter().zip(PROBES).map(|((name, since, cost), call)| (*name, *since, call, cost.text()));
     for (name, since, call, without) in replaced.chain(ESSENTIAL.iter().copied()) {
         let (has, detail): (bool, &str) = match call() {
             Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, format!("since Linux {since}").leak()),
