@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Emulation on a busy machine is slow; a call that takes longer than this has hung.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Where the tests run.
 pub struct Guest {
@@ -103,10 +103,11 @@ impl Guest {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        // A detached container keeps the pipes: what it wrote by now is enough.
+        // A created container keeps the pipes, which otherwise end with the program.
+        let patience = if arguments.contains(&"create") { Duration::from_millis(200) } else { LIMIT };
         let collect = |receiver: std::sync::mpsc::Receiver<Vec<u8>>| {
             let mut all = Vec::new();
-            while let Ok(part) = receiver.recv_timeout(Duration::from_millis(200)) {
+            while let Ok(part) = receiver.recv_timeout(patience) {
                 all.extend(part);
             }
             String::from_utf8_lossy(&all).into_owned()

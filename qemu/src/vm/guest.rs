@@ -382,7 +382,7 @@ fn run(command: &mut Command, limit: Duration) -> Result<(Option<String>, Vec<St
     });
     let status = wait_for(child.id(), Some(limit))?;
     // A container that was left running holds the pipe: its output after this point is lost, not waited for.
-    let patience = Instant::now() + Duration::from_secs(2);
+    let patience = Instant::now() + Duration::from_secs(20);
     while !reading.is_finished() && Instant::now() < patience {
         std::thread::sleep(Duration::from_millis(5));
     }
