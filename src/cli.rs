@@ -139,14 +139,11 @@ impl Reader<'_> {
 
     /// Holds the operands against what the command's row says of them.
     fn operands(&mut self, command: &Spec) -> Result<()> {
-        let wanted = command.operands();
         let given = &mut *self.given;
-        if !wanted.contains("...")
-            && let Some(extra) = given.operands.get(wanted.split_whitespace().count())
-        {
+        if let Some(extra) = given.operands.get(command.most()) {
             return Err(usage(&[command.name(), ": unexpected argument ", &quote(extra)]));
         }
-        if wanted.starts_with("ID") {
+        if command.operands().starts_with("ID") {
             let Some(id) = given.operands.first() else {
                 return Err(usage(&[command.name(), ": the container's ID is missing"]));
             };

@@ -36,9 +36,16 @@ impl Spec {
         self.part(3)
     }
 
+    /// How many operands it takes at most: as many as their text has words, or any number.
+    pub fn most(&self) -> usize {
+        let text = self.operands();
+        if text.contains('.') { usize::MAX } else { text.split_ascii_whitespace().count() }
+    }
+
     /// Whether what stands after the first operand is the command line of another program.
     pub fn runs_another(&self) -> bool {
-        self.operands().contains("...]")
+        let text = self.operands();
+        text.contains('.') && text.ends_with(']')
     }
 
     #[inline(never)]
