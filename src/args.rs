@@ -11,7 +11,7 @@ pub mod values;
 
 pub use flags::Flag;
 
-use crate::error::{Error, Result, error};
+use crate::error::{Result, error};
 use crate::json::quote;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -46,12 +46,10 @@ impl Given {
             return Ok(());
         }
         if text.is_empty() {
-            return Err(Error::new(&["--", row.long, ": its value is empty"].concat()));
+            return Err(error!("--{}: its value is empty", row.long));
         }
         let text = quote(&text.to_string_lossy());
-        Err(Error::new(
-            &["--", row.long, ": ", &text, " is not ", row.value, " (", flag.help(), ")"].concat(),
-        ))
+        Err(error!("--{}: {text} is not {} ({})", row.long, row.value, flag.help()))
     }
 
     /// Forgets a switch.

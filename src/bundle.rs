@@ -31,13 +31,13 @@ impl Bundle {
         };
         let opened =
             rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
-                let error = Error::sys("config.json: open", file)(errno);
+                let error = Error::sys(words!("config.json: open"), file)(errno);
                 match errno {
-                    Errno::NOENT => error.hint("`runlet spec` writes one"),
+                    Errno::NOENT => error.hint(words!("`runlet spec` writes one")),
                     _ => error,
                 }
             })?;
-        let json = store::read_all(&opened).map_err(Error::sys("config.json: read", file))?;
+        let json = store::read_all(&opened).map_err(Error::sys(words!("config.json: read"), file))?;
         core::mem::forget(opened); // exit closes it, with all else
         Ok(Box::leak(Box::new(Bundle { path, json: json.leak() })))
     }
@@ -48,7 +48,7 @@ pub fn absolute(path: &'static str) -> Result<&'static str> {
     if path.starts_with('/') {
         return Ok(path);
     }
-    let here = rustix::process::getcwd(Vec::new()).map_err(Error::os("getcwd"))?;
+    let here = rustix::process::getcwd(Vec::new()).map_err(Error::os(words!("getcwd")))?;
     let here = text(&here, "the working directory")?;
     Ok(if path.is_empty() { String::from(here).leak() } else { format!("{here}/{path}").leak() })
 }

@@ -37,9 +37,9 @@ impl OtherSide {
     pub fn of(terminal: Option<&mut Terminal>, socket: Option<&CStr>, foreground: bool) -> Result<Self> {
         match (socket, terminal) {
             (Some(path), Some(_)) => connect(path, "--console-socket").map(OtherSide::Socket),
-            (Some(_), None) => Err(Error::new(
-                "--console-socket: process.terminal is false, so there is no terminal to hand over",
-            )),
+            (Some(_), None) => Err(Error::new(words!(
+                "--console-socket: process.terminal is false, so there is no terminal to hand over"
+            ))),
             (None, Some(terminal)) if foreground => {
                 terminal.plain_newlines = true;
                 if let Some(size) = callers_size() {
@@ -47,8 +47,9 @@ impl OtherSide {
                 }
                 Expected::new().map(OtherSide::Own)
             }
-            (None, Some(_)) => Err(Error::new("process.terminal: needs --console-socket")
-                .hint("or the command in the foreground, which is then the terminal's other side itself")),
+            (None, Some(_)) => Err(Error::new(words!("process.terminal: needs --console-socket")).hint(
+                words!("or the command in the foreground, which is then the terminal's other side itself"),
+            )),
             (None, None) => Ok(OtherSide::None),
         }
     }
@@ -81,7 +82,7 @@ pub struct Expected {
 impl Expected {
     /// Before the clone.
     fn new() -> Result<Self> {
-        let (here, there) = net::socketpair(net::SOCK_STREAM).map_err(Error::os("socketpair"))?;
+        let (here, there) = net::socketpair(net::SOCK_STREAM).map_err(Error::os(words!("socketpair")))?;
         Ok(Expected { here, there })
     }
 
@@ -90,10 +91,11 @@ impl Expected {
         drop(self.there);
         let mut master = [None];
         net::recv_with_fds(self.here.as_fd(), &mut [0; 16], &mut master, 0)
-            .map_err(Error::os("receive the terminal"))?;
+            .map_err(Error::os(words!("receive the terminal")))?;
         let [master] = master;
-        let master = master.ok_or_else(|| Error::new("the container's process sent no terminal"))?;
-        rustix::fs::fcntl_setfl(&master, rustix::fs::OFlags::NONBLOCK).map_err(Error::os("terminal"))?;
+        let master = master.ok_or_else(|| Error::new(words!("the container's process sent no terminal")))?;
+        rustix::fs::fcntl_setfl(&master, rustix::fs::OFlags::NONBLOCK)
+            .map_err(Error::os(words!("terminal")))?;
         let mut console = Console {
             master,
             saved: None,
@@ -103,11 +105,11 @@ impl Expected {
             output: Output::Ready,
         };
         console.resize();
-        let stdin = fd::inherited(0).map_err(Error::os("stdin"))?;
+        let stdin = fd::inherited(0).map_err(Error::os(words!("stdin")))?;
         if let Ok(settings) = tty::get_termios(stdin) {
             // Line ends are translated on this side only: the container's are its own (CLI.md).
             tty::set_termios(stdin, &settings.raw().with_newline_translation(true))
-                .map_err(Error::os("terminal"))?;
+                .map_err(Error::os(words!("terminal")))?;
             console.saved = Some(settings);
         }
         Ok(console)
@@ -171,7 +173,7 @@ impl Console {
         ];
         match fd::poll(&mut fds, None) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(Error::os("poll")(errno)),
+            Err(errno) => return Err(Error::os(words!("poll"))(errno)),
         }
         let [other, master, stdout, stdin] = fds.map(|fd| fd.revents());
         if full && stdout != 0 {
@@ -189,7 +191,8 @@ impl Console {
         if master & fd::POLLHUP != 0 && master & fd::POLLIN == 0 {
             // Nobody has the terminal open. It may be opened again (a daemon's child), so the program's end decides.
             if other == 0 {
-                fd::poll(&mut [], Some(core::time::Duration::from_millis(20))).map_err(Error::os("poll"))?;
+                fd::poll(&mut [], Some(core::time::Duration::from_millis(20)))
+                    .map_err(Error::os(words!("poll")))?;
             }
         }
         Ok(other != 0)
@@ -200,7 +203,8 @@ impl Console {
         for _ in 0..LAST_WORDS {
             // Now nothing else is to be done than to wait for a slow reader.
             if self.output == Output::Full {
-                fd::poll(&mut [fd::PollFd::new(stdio(1)?, fd::POLLOUT)], None).map_err(Error::os("poll"))?;
+                fd::poll(&mut [fd::PollFd::new(stdio(1)?, fd::POLLOUT)], None)
+                    .map_err(Error::os(words!("poll")))?;
                 self.output = Output::Ready;
             }
             if !self.copy_out()? {
@@ -225,7 +229,7 @@ impl Console {
         let length = match fd::read(self.master.as_fd(), &mut buffer) {
             Ok(0) | Err(Errno::IO | Errno::AGAIN) => return Ok(false),
             Err(Errno::INTR) => return Ok(true),
-            Err(errno) => return Err(Error::os("read from the terminal")(errno)),
+            Err(errno) => return Err(Error::os(words!("read from the terminal"))(errno)),
             Ok(length) => length,
         };
         let mut rest = buffer.get(..length).unwrap_or_default();
@@ -234,7 +238,8 @@ impl Console {
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    fd::poll(&mut [fd::PollFd::new(stdout, fd::POLLOUT)], None).map_err(Error::os("poll"))?;
+                    fd::poll(&mut [fd::PollFd::new(stdout, fd::POLLOUT)], None)
+                        .map_err(Error::os(words!("poll")))?;
                 }
                 Err(_) => self.output = Output::Gone,
             }
@@ -277,5 +282,5 @@ fn callers_size() -> Option<WinSize> {
 }
 
 fn stdio(number: i32) -> Result<BorrowedFd<'static>> {
-    fd::inherited(number).map_err(Error::os("standard input and output"))
+    fd::inherited(number).map_err(Error::os(words!("standard input and output")))
 }

@@ -4,8 +4,8 @@
 //! but a hint. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
 
 use crate::json::quote;
-use crate::words::Phrases;
-use alloc::{boxed::Box, fmt::format, string::String};
+use crate::words::{Phrases, Words};
+use alloc::{boxed::Box, fmt::format};
 use core::fmt;
 use rustix::io::Errno;
 
@@ -19,8 +19,8 @@ struct Body {
     message: &'static str,
     /// The kernel's answer, if it was the kernel that refused.
     errno: Option<Errno>,
-    /// What the person at the terminal can do about it; empty for none.
-    hint: &'static str,
+    /// What the person at the terminal can do about it.
+    hint: Words,
     /// The exit status that it stands for.
     status: i32,
 }
@@ -39,30 +39,42 @@ pub(crate) use error;
 impl Error {
     /// An error that no system call caused.
     #[cold]
-    pub fn new(message: &str) -> Self {
-        let message = String::from(message).leak();
-        Error(Box::leak(Box::new(Body { message, errno: None, hint: "", status: 1 })))
+    pub fn new(message: Words) -> Self {
+        Error::told(message.text())
     }
 
     /// The same for a message with values in it; `error!` writes it shorter.
     #[cold]
     pub fn say(message: fmt::Arguments<'_>) -> Self {
-        Error::new(&format(message))
+        Error::told(format(message).leak())
+    }
+
+    fn told(message: &'static str) -> Self {
+        Error(Box::leak(Box::new(Body { message, errno: None, hint: Words::NONE, status: 1 })))
     }
 
     /// For `map_err`: the operation and its subject, quoted, around the errno that comes.
-    pub fn sys<'a>(operation: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
+    pub fn sys<'a>(operation: Words, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
         #[cold]
-        fn make(operation: &str, subject: &str, errno: Errno) -> Error {
-            error!("{operation} {}", Quoted(subject)).errno(errno)
+        fn make(operation: Words, subject: &str, errno: Errno) -> Error {
+            Error::at(operation.text(), subject)(errno)
         }
         move |errno| make(operation, subject, errno)
     }
 
-    /// The same for an operation that has no subject.
-    pub fn os(operation: &str) -> impl FnOnce(Errno) -> Error + '_ {
+    /// The same for a place in config.json, or a flag, in place of the operation.
+    pub fn at<'a>(place: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
         #[cold]
-        fn make(operation: &str, errno: Errno) -> Error {
+        fn make(place: &str, subject: &str, errno: Errno) -> Error {
+            error!("{place} {}", Quoted(subject)).errno(errno)
+        }
+        move |errno| make(place, subject, errno)
+    }
+
+    /// The same for an operation that has no subject.
+    pub fn os(operation: Words) -> impl FnOnce(Errno) -> Error {
+        #[cold]
+        fn make(operation: Words, errno: Errno) -> Error {
             Error::new(operation).errno(errno)
         }
         move |errno| make(operation, errno)
@@ -75,7 +87,7 @@ impl Error {
     }
 
     /// Adds a hint.
-    pub fn hint(self, hint: &'static str) -> Self {
+    pub fn hint(self, hint: Words) -> Self {
         self.0.hint = hint;
         self
     }

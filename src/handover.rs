@@ -15,7 +15,7 @@ use syscalls::{AsFd, Errno, OwnedFd, fd, net};
 
 /// Connects to a Unix socket of the caller's.
 pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
-    net::connected(net::SOCK_STREAM, path.to_bytes()).map_err(Error::sys(flag, &path.to_string_lossy()))
+    net::connected(net::SOCK_STREAM, path.to_bytes()).map_err(Error::at(flag, &path.to_string_lossy()))
 }
 
 /// Writes a pid beside the file and renames it: whoever sees the file sees all of it, and a name that somebody else may have put
@@ -23,7 +23,7 @@ pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
 pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
     let name = path;
     let path = text(path, "--pid-file")?;
-    let failed = |errno| Error::sys("--pid-file: write", path)(errno);
+    let failed = |errno| Error::sys(words!("--pid-file: write"), path)(errno);
     let beside = cstring(&match paths::split_last(path, b'/') {
         Some((directory, name)) => format!("{directory}/.{name}.new"),
         None => format!(".{path}.new"),
@@ -45,11 +45,11 @@ pub fn send_pidfd(path: &CStr, child: &Child) -> Result<()> {
     let socket = connect(path, "--pidfd-socket")?;
     let pidfd = match &child.pidfd {
         Some(pidfd) => pidfd.as_fd(),
-        None => return Err(Error::new("--pidfd-socket: this kernel has no pidfds (Linux 5.2)")),
+        None => return Err(Error::new(words!("--pidfd-socket: this kernel has no pidfds (Linux 5.2)"))),
     };
     net::send_with_fds(socket.as_fd(), b"pidfd", &[pidfd], net::MSG_NOSIGNAL)
         .map(drop)
-        .map_err(Error::sys("--pidfd-socket", &path.to_string_lossy()))
+        .map_err(Error::sys(words!("--pidfd-socket"), &path.to_string_lossy()))
 }
 
 /// Takes over a descriptor that the caller names; it must be one of the caller's.
@@ -62,5 +62,5 @@ pub fn take(number: u32, flag: &str) -> Result<OwnedFd> {
 
 /// s6's readiness protocol: a newline on a descriptor, and its end.
 pub fn ready(descriptor: OwnedFd) -> Result<()> {
-    store::write_all(&descriptor, b"\n").map_err(Error::os("--ready-fd"))
+    store::write_all(&descriptor, b"\n").map_err(Error::os(words!("--ready-fd")))
 }

@@ -54,7 +54,7 @@ pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
 pub fn state_file() -> Result<OwnedFd> {
     syscalls::fs::memfd_create(c"state", 0)
         .or_else(|errno| crate::nameless::file(false).or(Err(errno)))
-        .map_err(Error::os("memfd_create"))
+        .map_err(Error::os(words!("memfd_create")))
 }
 
 /// Writes the state as JSON into it, in place of what was there. `pid` is what the hooks know the container's first process by.
@@ -67,7 +67,7 @@ pub fn give_state(file: &OwnedFd, record: &Record<'_>, pid: i32, status: Status)
         syscalls::fs::lseek(file.as_fd(), 0, syscalls::fs::SEEK_SET)?;
         write_all(file, json.as_bytes())
     };
-    rewind().map_err(Error::os("write the hooks' state"))
+    rewind().map_err(Error::os(words!("write the hooks' state")))
 }
 
 fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
@@ -82,6 +82,6 @@ pub fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
     match errno {
         Errno::CANCELED => error!("{message}: failed"),
         Errno::TIMEDOUT => error!("{message}: timed out, and was killed with its processes"),
-        errno => Error::new(&message).errno(errno),
+        errno => error!("{message}").errno(errno),
     }
 }

@@ -66,7 +66,7 @@ impl Log {
             Some(path) => match path.to_bytes().strip_prefix(b"syslog:") {
                 Some(name) => {
                     let name = if name.is_empty() { b"runlet" } else { name };
-                    let socket = syslog().map_err(Error::sys("--log: connect", "/dev/log"))?;
+                    let socket = syslog().map_err(Error::sys(words!("--log: connect"), "/dev/log"))?;
                     Sink::Syslog(socket, String::from_utf8_lossy(name).into_owned())
                 }
                 None => {
@@ -80,7 +80,8 @@ impl Log {
                         false => syscalls::fd::duplicate(file.as_fd(), 3),
                     };
                     Sink::File(
-                        file.and_then(above).map_err(Error::sys("--log: open", &path.to_string_lossy()))?,
+                        file.and_then(above)
+                            .map_err(Error::sys(words!("--log: open"), &path.to_string_lossy()))?,
                     )
                 }
             },

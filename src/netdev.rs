@@ -5,9 +5,10 @@
 //! while the child waits in its namespaces. When the container is not made after all the devices come back as they were: the
 //! kernel would return physical ones only, and destroy the others with the namespace. A container that was made keeps them.
 
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Quoted, Result, error};
 use crate::plan::NetDevice;
 use crate::spawn;
+use crate::words::Words;
 use alloc::{format, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::netlink as n;
@@ -45,7 +46,7 @@ impl Moves {
     pub fn new(child: i32) -> Result<Moves> {
         let socket = || net::socket(net::AF_NETLINK, net::SOCK_RAW, n::NETLINK_ROUTE);
         let failed = |errno| {
-            Error::os("linux.netDevices: enter the container's network namespace")(errno)
+            Error::os(words!("linux.netDevices: enter the container's network namespace"))(errno)
                 .hint(permission(errno))
         };
         let path = format!("/proc/{child}/ns/net");
@@ -67,40 +68,34 @@ impl Moves {
         let mut found = Vec::with_capacity(devices.len());
         for device in devices {
             let index = net::get_interface_index(self.here.as_fd(), device.name)
-                .map_err(failed(device, "is not in the runtime's network namespace"))?;
+                .map_err(failed(device, words!("is not in the runtime's network namespace")))?;
             match net::get_interface_index(self.there.as_fd(), device.inside) {
                 Err(Errno::NODEV) => found.push(index),
                 Err(errno) => {
-                    return Err(failed(device, "look into the container's network namespace")(errno));
+                    return Err(failed(device, words!("look into the container's network namespace"))(errno));
                 }
                 Ok(_) => {
-                    let hint = "a name that ends in %d gets a free number";
-                    let words = "name: is in use in the container's network namespace";
+                    let hint = words!("a name that ends in %d gets a free number");
+                    let words = words!("name: is in use in the container's network namespace");
                     return Err(failed(device, words)(Errno::EXIST).hint(hint));
                 }
             }
         }
         for (device, index) in devices.iter().zip(found) {
-            let mut step = "read the addresses";
+            let mut step = words!("read the addresses");
             self.take(device, index, child, &mut step).map_err(|errno| failed(device, step)(errno))?;
         }
         Ok(())
     }
 
     /// Moves one in. `step` is what is being done.
-    fn take(
-        &mut self,
-        device: &NetDevice,
-        index: u32,
-        child: i32,
-        step: &mut &'static str,
-    ) -> syscalls::Result<()> {
+    fn take(&mut self, device: &NetDevice, index: u32, child: i32, step: &mut Words) -> syscalls::Result<()> {
         let addresses = &*addresses(&self.here, index)?.leak();
-        *step = "read the flags";
+        *step = words!("read the flags");
         let flags = net::get_interface_flags(self.here.as_fd(), device.name)?;
-        *step = "move";
+        *step = words!("move");
         let index = hand_over(&self.here, &self.there, index, child)?;
-        *step = "set up in the container";
+        *step = words!("set up in the container");
         let flags = u32::from(flags) & UP;
         self.moved.push(Moved { name: device.name, index, addresses, flags });
         settle(&self.there, index, device.inside, addresses, device.name != device.inside, UP)
@@ -112,29 +107,29 @@ impl Moves {
         for Moved { name, index, addresses, flags } in &self.moved {
             let back = hand_over(&self.there, &self.here, *index, own_pid())
                 .and_then(|index| settle(&self.here, index, name, addresses, false, *flags));
-            first =
-                first.and(back.map_err(Error::sys("linux.netDevices: bring back", &name.to_string_lossy())));
+            first = first.and(
+                back.map_err(Error::sys(words!("linux.netDevices: bring back"), &name.to_string_lossy())),
+            );
         }
         first
     }
 }
 
 /// For `map_err`: what failed with a device.
-fn failed<'a>(device: &'a NetDevice, words: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
+fn failed<'a>(device: &'a NetDevice, words: Words) -> impl FnOnce(Errno) -> Error + 'a {
     move |errno| {
-        let message = format!("linux.netDevices {}: {words}", Quoted(&device.name.to_string_lossy()));
         let hint = match errno {
-            Errno::INVAL => "this device cannot leave its network namespace",
+            Errno::INVAL => words!("this device cannot leave its network namespace"),
             errno => permission(errno),
         };
-        Error::os(&message)(errno).hint(hint)
+        error!("linux.netDevices {}: {words}", Quoted(&device.name.to_string_lossy())).errno(errno).hint(hint)
     }
 }
 
-fn permission(errno: Errno) -> &'static str {
+fn permission(errno: Errno) -> Words {
     match errno {
-        Errno::PERM => "CAP_NET_ADMIN is needed over both network namespaces",
-        _ => "",
+        Errno::PERM => words!("CAP_NET_ADMIN is needed over both network namespaces"),
+        _ => Words::NONE,
     }
 }
 

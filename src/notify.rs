@@ -16,16 +16,20 @@ pub fn hand_over(
     number: i32,
 ) -> Result<()> {
     let Some(seccomp) = &config.linux.seccomp else {
-        return Err(Error::new("linux.seccomp: a listener without a profile"));
+        return Err(Error::new(words!("linux.seccomp: a listener without a profile")));
     };
     let path = seccomp.listener_path;
-    let failed = |errno| Error::sys("linux.seccomp.listenerPath", path)(errno);
+    let failed = |errno| Error::sys(words!("linux.seccomp.listenerPath"), path)(errno);
     let pidfd = match &child.pidfd {
         Some(pidfd) => pidfd,
-        None => return Err(Error::new("linux.seccomp.listenerPath: this kernel has no pidfds (Linux 5.2)")),
+        None => {
+            return Err(Error::new(words!(
+                "linux.seccomp.listenerPath: this kernel has no pidfds (Linux 5.2)"
+            )));
+        }
     };
     let listener = process::pidfd_getfd(pidfd.as_fd(), number)
-        .map_err(Error::os("linux.seccomp: pidfd_getfd (Linux 5.6)"))?;
+        .map_err(Error::os(words!("linux.seccomp: pidfd_getfd (Linux 5.6)")))?;
     let socket = net::connected(net::SOCK_STREAM, path.as_bytes()).map_err(failed)?;
     // config-linux.md "The Container Process State".
     let mut json = Writer::default();

@@ -61,8 +61,8 @@ fn mount_point(mountinfo: &str) -> Result<&'static str> {
             return Ok(host::unescape(point).leak());
         }
     }
-    Err(Error::new("linux.intelRdt: no resctrl file system is mounted")
-        .hint("mount -t resctrl resctrl /sys/fs/resctrl, where the processor and the kernel have it"))
+    Err(Error::new(words!("linux.intelRdt: no resctrl file system is mounted"))
+        .hint(words!("mount -t resctrl resctrl /sys/fs/resctrl, where the processor and the kernel have it")))
 }
 
 fn group_in(root: &'static str, asked: &IntelRdt<'_>, id: &str) -> Result<Group> {
@@ -220,7 +220,7 @@ impl Group {
         entry.map_or(Ok(()), |entry| entry.note_rdt(path))?;
         let made = rustix::fs::mkdir(path, Mode::from_raw_mode(0o755));
         made.map_err(|errno| {
-            let error = self.explain(Error::sys("linux.intelRdt: make", path)(errno));
+            let error = self.explain(Error::sys(words!("linux.intelRdt: make"), path)(errno));
             entry.and_then(|entry| entry.forget_rdt().err()).unwrap_or(error)
         })
     }
@@ -239,12 +239,12 @@ pub fn remove(entry: &Entry) -> Result<()> {
     let Some(path) = entry.rdt() else { return Ok(()) };
     match rustix::fs::rmdir(path) {
         Ok(()) | Err(Errno::NOENT) => entry.forget_rdt(),
-        Err(errno) => Err(Error::sys("remove the resctrl group", path)(errno)),
+        Err(errno) => Err(Error::sys(words!("remove the resctrl group"), path)(errno)),
     }
 }
 
 fn read(path: &str) -> Result<String> {
-    let failed = |errno| Error::sys("linux.intelRdt: read", path)(errno);
+    let failed = |errno| Error::sys(words!("linux.intelRdt: read"), path)(errno);
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
     store::read_all(&file).map_err(failed).map(|text| String::from_utf8_lossy(&text).into_owned())
 }

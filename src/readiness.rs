@@ -80,7 +80,7 @@ pub fn make_directory(entry: &Entry) -> Result<()> {
     let mode = Mode::from_raw_mode(0o755);
     rustix::fs::mkdirat(&entry.directory, DIRECTORY, mode)
         .and_then(|()| rustix::fs::chmodat(&entry.directory, DIRECTORY, mode, AtFlags::empty()))
-        .map_err(Error::os("NOTIFY_SOCKET: make the socket's directory"))
+        .map_err(Error::os(words!("NOTIFY_SOCKET: make the socket's directory")))
 }
 
 /// Removes it with the socket.
@@ -101,7 +101,7 @@ pub struct Proxy<'a> {
 impl<'a> Proxy<'a> {
     /// Binds the container's socket, in place of one that an earlier process has left.
     pub fn bind(entry: &Entry, manager: Manager, log: &'a Log) -> Result<Self> {
-        let failed = |errno| Error::os("NOTIFY_SOCKET: bind the container's socket")(errno);
+        let failed = |errno| Error::os(words!("NOTIFY_SOCKET: bind the container's socket"))(errno);
         match rustix::fs::unlinkat(&entry.directory, SOCKET, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(failed(errno)),
@@ -125,7 +125,7 @@ impl<'a> Proxy<'a> {
 
     /// From now on SIGIO, which is blocked, tells of messages.
     pub fn signal(&self) -> Result<()> {
-        fd::signal_when_readable(self.socket.as_fd()).map_err(Error::os("NOTIFY_SOCKET"))
+        fd::signal_when_readable(self.socket.as_fd()).map_err(Error::os(words!("NOTIFY_SOCKET")))
     }
 
     /// Passes on all messages that are there; whether one of them said that the program is ready.
@@ -138,7 +138,7 @@ impl<'a> Proxy<'a> {
             if !message.is_empty()
                 && let Err(errno) = self.manager.tell(&message, None)
             {
-                self.log.warn(&Error::os("NOTIFY_SOCKET: tell the service manager")(errno));
+                self.log.warn(&Error::os(words!("NOTIFY_SOCKET: tell the service manager"))(errno));
             }
         }
         ready
@@ -146,7 +146,7 @@ impl<'a> Proxy<'a> {
 
     /// Waits until the program is ready, or is gone.
     pub fn until_ready(&self, main: i32, pidfd: Option<&OwnedFd>) -> Result<()> {
-        let failed = |errno| Error::os("NOTIFY_SOCKET: wait")(errno);
+        let failed = |errno| Error::os(words!("NOTIFY_SOCKET: wait"))(errno);
         loop {
             let gone = match pidfd {
                 Some(pidfd) => {

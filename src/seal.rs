@@ -39,12 +39,12 @@ pub fn seal(args: Args, log: &Log) -> Result<()> {
     let again = name == Some(SEALED) || name == Some(UNNAMED);
     if is_sealed(exe, again)? {
         if name == Some(UNNAMED) {
-            prctl::set_name(c"runlet").map_err(Error::os("prctl(PR_SET_NAME)"))?;
+            prctl::set_name(c"runlet").map_err(Error::os(words!("prctl(PR_SET_NAME)")))?;
         }
         return Ok(());
     }
     if again {
-        return Err(Error::new("the runtime's binary could not be sealed"));
+        return Err(Error::new(words!("the runtime's binary could not be sealed")));
     }
     let (sealed, name) = match read_only_mount(exe) {
         Ok(sealed) => sealed,
@@ -53,8 +53,8 @@ pub fn seal(args: Args, log: &Log) -> Result<()> {
                 &"open_tree, mount_setattr (Linux 5.12) are missing or denied: the runtime runs from a copy of itself in memory",
             );
             let copy = copy(exe).map_err(|errno| {
-                let hint = "on a read-only file system it needs no seal";
-                Error::os("seal the runtime's binary")(errno).hint(hint)
+                let hint = words!("on a read-only file system it needs no seal");
+                Error::os(words!("seal the runtime's binary"))(errno).hint(hint)
             })?;
             (copy, UNNAMED)
         }
@@ -68,7 +68,7 @@ pub fn seal(args: Args, log: &Log) -> Result<()> {
         // execveat is as old as any kernel that has the rest, and may be denied.
         errno = process::execve(path_of(sealed), &argv, &envp);
     }
-    Err(Error::os("start again from the sealed binary")(errno))
+    Err(Error::os(words!("start again from the sealed binary"))(errno))
 }
 
 /// The file that this process runs. As O_PATH it is no way to change anything, and like all that is opened here exec closes it.
@@ -79,14 +79,14 @@ fn open_exe() -> Result<BorrowedFd<'static>> {
             let (proc, _) = open_proc()?;
             fs::openat(proc.as_fd(), c"self/exe", fs::O_PATH, 0)
                 .map(leak)
-                .map_err(Error::os("open the runtime's binary"))
+                .map_err(Error::os(words!("open the runtime's binary")))
         }
     }
 }
 
 /// Whether nobody can write to it through /proc/self/exe. `again`: this process was started from where it is safe, if it is.
 fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
-    let place = stat::fstatfs(exe).map_err(Error::os("statfs of the runtime's binary"))?;
+    let place = stat::fstatfs(exe).map_err(Error::os(words!("statfs of the runtime's binary")))?;
     if place.flags & READ_ONLY != 0 && (again || place.kind != OVERLAY) {
         return Ok(true);
     }
@@ -95,7 +95,7 @@ fn is_sealed(exe: BorrowedFd<'_>, again: bool) -> Result<bool> {
         return Ok(false);
     }
     // A copy has no name in any directory: who writes to one that is on a disk writes to nobody else's program.
-    let file = stat::fstat(exe).map_err(Error::os("stat of the runtime's binary"))?;
+    let file = stat::fstat(exe).map_err(Error::os(words!("stat of the runtime's binary")))?;
     if file.nlink == 0 {
         return Ok(again || open_again(exe).and_then(fs::get_seals).is_ok_and(|seals| seals & SEALS == SEALS));
     }

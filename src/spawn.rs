@@ -14,6 +14,7 @@ use crate::compile::{cstring, namespaces::NAMESPACES};
 use crate::error::{Error, Quoted, Result, error};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind, Step};
+use crate::words::Words;
 use alloc::{format, vec::Vec};
 use core::cell::Cell;
 use rustix::fd::AsRawFd;
@@ -71,11 +72,11 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
     if syscalls::ids::is_root() {
         // Nobody may trace the child while it holds descriptors of the host (R4). An unprivileged parent could not write the
         // id maps of such a child: there the child does it itself, when it has them.
-        syscalls::prctl::set_dumpable(false).map_err(Error::os("prctl(PR_SET_DUMPABLE)"))?;
+        syscalls::prctl::set_dumpable(false).map_err(Error::os(words!("prctl(PR_SET_DUMPABLE)")))?;
     }
     let highest = close_all_but(task.process().preserve_fds.saturating_add(3))?;
     let mut without = if highest.is_some() { Absent::CloseRange.bit() } else { 0 };
-    let (socket, parent) = net::socketpair(net::SOCK_STREAM).map_err(Error::os("socketpair"))?;
+    let (socket, parent) = net::socketpair(net::SOCK_STREAM).map_err(Error::os(words!("socketpair")))?;
     let mut proc = None;
     if needs_proc(&task) {
         let (opened, own) = open_proc()?;
@@ -92,7 +93,7 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
         && let Some(namespace) = joined(namespaces, ns::CLONE_NEWPID, joins)
     {
         left = Some(leak(leave(c"/proc/self/ns/pid")?));
-        ns::setns(namespace, ns::CLONE_NEWPID).map_err(Error::os("setns to the pid namespace"))?;
+        ns::setns(namespace, ns::CLONE_NEWPID).map_err(Error::os(words!("setns to the pid namespace")))?;
     }
 
     let first = if through { 0 } else { new };
@@ -110,10 +111,10 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
     };
     let failed = |errno| {
         let hint = match errno == Errno::PERM && new & ns::CLONE_NEWUSER == 0 {
-            true => "an ordinary user needs a user namespace in linux.namespaces",
-            false => "",
+            true => words!("an ordinary user needs a user namespace in linux.namespaces"),
+            false => Words::NONE,
         };
-        Error::os("clone3: make the container's namespaces")(errno).hint(hint)
+        Error::os(words!("clone3: make the container's namespaces"))(errno).hint(hint)
     };
     match forked.map_err(failed)? {
         Fork::Child => {
@@ -203,7 +204,7 @@ fn close_all_but(first: u32) -> Result<Option<u32>> {
     if fd::close_range_cloexec(first, u32::MAX).is_ok() {
         return Ok(None);
     }
-    let failed = |errno| Error::os("close descriptors that are not the container's")(errno);
+    let failed = |errno| Error::os(words!("close descriptors that are not the container's"))(errno);
     let mut highest = first;
     let mut close = |number: u32| match fd::set_cloexec(number.cast_signed(), true) {
         Ok(()) => {
@@ -235,7 +236,7 @@ fn close_all_but(first: u32) -> Result<Option<u32>> {
 /// Opens a namespace of this process, to come back to.
 pub fn leave(path: &core::ffi::CStr) -> Result<OwnedFd> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys("open the runtime's own namespace", &path.to_string_lossy()))
+        .map_err(Error::sys(words!("open the runtime's own namespace"), &path.to_string_lossy()))
 }
 
 fn return_to(left: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -244,7 +245,7 @@ fn return_to(left: Option<BorrowedFd<'_>>) -> Result<()> {
     // them, which root of a user namespace of his own (Podman rootless) is not; nothing is forked after an exec.
     match ns::setns(own, ns::CLONE_NEWPID) {
         Ok(()) | Err(Errno::PERM) => Ok(()),
-        Err(errno) => Err(Error::os("setns: back to the runtime's own namespace")(errno)),
+        Err(errno) => Err(Error::os(words!("setns: back to the runtime's own namespace"))(errno)),
     }
 }
 
@@ -256,7 +257,7 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
         let place = format!("config.json: linux.namespaces[{}].path", join.index);
         let path = join.path.to_string_lossy();
         let file = rustix::fs::open(join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(Error::sys(&place, &path))?;
+            .map_err(Error::at(&place, &path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),
             Ok(_) => return Err(error!("{place} {}: is a namespace of another type", Quoted(&path))),
@@ -283,9 +284,9 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
         let file = NAMESPACES.iter().find(|(_, kind, _)| *kind == join.kind).map_or("", |(.., file)| file);
         let path = format!("/proc/self/ns/{file}");
         let own = rustix::fs::stat(cstring(&path))
-            .map_err(Error::sys("open the runtime's own namespace", &path))?;
+            .map_err(Error::sys(words!("open the runtime's own namespace"), &path))?;
         let there = rustix::fs::fstat(there)
-            .map_err(Error::sys("look at a namespace", &join.path.to_string_lossy()))?;
+            .map_err(Error::sys(words!("look at a namespace"), &join.path.to_string_lossy()))?;
         if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
             return Err(error!(
                 "config.json: {asked}: linux.namespaces[{}] is the host's own: it would change the host",
@@ -313,10 +314,10 @@ pub fn open_proc() -> Result<(OwnedFd, bool)> {
         return Ok((proc, true));
     }
     let proc = rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys("open", "/proc"))?;
+        .map_err(Error::sys(words!("open"), "/proc"))?;
     match syscalls::stat::fstatfs(proc.as_fd()) {
         Ok(stat) if stat.kind == crate::child::PROC_MAGIC => Ok((proc, false)),
-        _ => Err(Error::new("/proc: is not a procfs, and one of the runtime's own cannot be had")),
+        _ => Err(Error::new(words!("/proc: is not a procfs, and one of the runtime's own cannot be had"))),
     }
 }
 
@@ -332,11 +333,11 @@ impl Child {
                     let frame = Frame::decode(bytes);
                     return frame
                         .map(Event::Frame)
-                        .ok_or_else(|| Error::new("the container's process speaks nonsense"));
+                        .ok_or_else(|| Error::new(words!("the container's process speaks nonsense")));
                 }
-                Ok(_) => return Err(Error::new("the container's process speaks nonsense")),
+                Ok(_) => return Err(Error::new(words!("the container's process speaks nonsense"))),
                 Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::os("read from the container's process")(errno)),
+                Err(errno) => return Err(Error::os(words!("read from the container's process"))(errno)),
             }
         }
     }
@@ -351,7 +352,7 @@ impl Child {
         self.wait()?;
         Err(match event {
             Event::Frame(frame) => render::render(frame, None, process),
-            Event::Closed => Error::new("the container's process ended while it was being made"),
+            Event::Closed => Error::new(words!("the container's process ended while it was being made")),
         })
     }
 
@@ -360,7 +361,7 @@ impl Child {
         match net::send(self.socket.as_fd(), &[1], net::MSG_NOSIGNAL) {
             // It has ended, and what it had to say about that is still to be read.
             Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
-            Err(errno) => Err(Error::os("write to the container's process")(errno)),
+            Err(errno) => Err(Error::os(words!("write to the container's process"))(errno)),
         }
     }
 
@@ -394,7 +395,7 @@ impl Child {
             match process::waitid(WaitFor::Pid(self.pid), WEXITED) {
                 Ok(Some((_, status))) => return Ok(status),
                 Ok(None) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::os("wait for the container's process")(errno)),
+                Err(errno) => return Err(Error::os(words!("wait for the container's process"))(errno)),
             }
         }
     }
@@ -408,9 +409,9 @@ pub fn write_proc(pid: i32, file: &str, bytes: &[u8], place: &str) -> Result<()>
 /// Writes a small file in one call.
 pub fn write_file(path: &str, bytes: &[u8], place: &str) -> Result<()> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys(place, path))?;
+        .map_err(Error::at(place, path))?;
     match rustix::io::write(&file, bytes) {
         Ok(_) => Ok(()),
-        Err(errno) => Err(Error::sys(place, path)(errno)),
+        Err(errno) => Err(Error::at(place, path)(errno)),
     }
 }

@@ -130,9 +130,9 @@ impl Store {
         match errno {
             NOT_OURS => {
                 error!("--root {}: belongs to somebody else, or others may write to it", Quoted(self.path))
-                    .hint("who could change what is in there could have any program run")
+                    .hint(words!("who could change what is in there could have any program run"))
             }
-            errno => Error::sys("--root: open", self.path)(errno),
+            errno => Error::sys(words!("--root: open"), self.path)(errno),
         }
     }
 
@@ -192,7 +192,7 @@ impl Store {
             }
             other => other,
         };
-        removed.map_err(Error::sys("remove the state directory", &path))
+        removed.map_err(Error::sys(words!("remove the state directory"), &path))
     }
 
     fn entry_path(&self, id: &str) -> String {
@@ -205,7 +205,7 @@ impl Entry {
         loop {
             match rustix::fs::flock(&self.directory, FlockOperation::LockExclusive) {
                 Err(Errno::INTR) => {}
-                other => return other.map_err(Error::sys("lock the state directory", self.id)),
+                other => return other.map_err(Error::sys(words!("lock the state directory"), self.id)),
             }
         }
     }
@@ -222,7 +222,7 @@ impl Entry {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => {
                     let name = name.to_string_lossy();
-                    return Err(Error::sys("remove from the state directory", &name)(errno));
+                    return Err(Error::sys(words!("remove from the state directory"), &name)(errno));
                 }
             }
         }
@@ -232,18 +232,18 @@ impl Entry {
     /// Lets others have it. Said aloud because a container's process may still hold the same open file.
     pub fn unlock(&self) -> Result<()> {
         rustix::fs::flock(&self.directory, FlockOperation::Unlock)
-            .map_err(Error::sys("unlock the state directory", self.id))
+            .map_err(Error::sys(words!("unlock the state directory"), self.id))
     }
 
     /// Notes where the cgroup will be, before it is made.
     pub fn note_cgroup(&self, path: &str) -> Result<()> {
         rustix::fs::symlinkat(cstring(path), &self.directory, CGROUP)
-            .map_err(Error::sys("note the cgroup", path))
+            .map_err(Error::sys(words!("note the cgroup"), path))
     }
 
     /// Replaces the note of a running container that gets into more directories.
     pub fn renote_cgroup(&self, path: &str) -> Result<()> {
-        let failed = |errno| Error::sys("note the cgroup", path)(errno);
+        let failed = |errno| Error::sys(words!("note the cgroup"), path)(errno);
         // A name that a killed call may have left; whatever is there, `delete` takes it away.
         match rustix::fs::unlinkat(&self.directory, RECORD_NEW, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
@@ -261,7 +261,7 @@ impl Entry {
     /// Notes which resctrl directory is going to be made.
     pub fn note_rdt(&self, path: &str) -> Result<()> {
         rustix::fs::symlinkat(cstring(path), &self.directory, RDT)
-            .map_err(Error::sys("note the resctrl group", path))
+            .map_err(Error::sys(words!("note the resctrl group"), path))
     }
 
     /// The resctrl directory noted, if any.
@@ -272,7 +272,7 @@ impl Entry {
     /// Takes that note away: there is nothing to be removed.
     pub fn forget_rdt(&self) -> Result<()> {
         rustix::fs::unlinkat(&self.directory, RDT, AtFlags::empty())
-            .map_err(Error::os("forget the resctrl group"))
+            .map_err(Error::os(words!("forget the resctrl group")))
     }
 
     fn noted(&self, name: &core::ffi::CStr) -> Option<&'static str> {
@@ -292,11 +292,11 @@ impl Entry {
         let json = json.finish();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::openat(&self.directory, RECORD_NEW, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(Error::os("state.json: create"))?;
-        write_all(&file, json.as_bytes()).map_err(Error::os("state.json: write"))?;
+            .map_err(Error::os(words!("state.json: create")))?;
+        write_all(&file, json.as_bytes()).map_err(Error::os(words!("state.json: write")))?;
         core::mem::forget(file); // exit closes it, with all else
         rustix::fs::renameat(&self.directory, RECORD_NEW, &self.directory, RECORD)
-            .map_err(Error::os("state.json: rename"))
+            .map_err(Error::os(words!("state.json: rename")))
     }
 
     /// The text of state.json; None for a container whose create has not got that far.
@@ -307,9 +307,9 @@ impl Entry {
             OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
             Mode::empty(),
         ) {
-            Ok(file) => read_all(&file).map(Some).map_err(Error::os("state.json: read")),
+            Ok(file) => read_all(&file).map(Some).map_err(Error::os(words!("state.json: read"))),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(Error::os("state.json: open")(errno)),
+            Err(errno) => Err(Error::os(words!("state.json: open"))(errno)),
         }
     }
 
@@ -449,9 +449,8 @@ fn make_directories(path: &str) -> Result<()> {
         match rustix::fs::mkdir(part, mode) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => {
-                return Err(
-                    Error::sys("--root: create", part)(errno).hint("give a writable directory with --root")
-                );
+                return Err(Error::sys(words!("--root: create"), part)(errno)
+                    .hint(words!("give a writable directory with --root")));
             }
         }
     }

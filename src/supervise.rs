@@ -9,7 +9,7 @@ use syscalls::{AsFd, Errno};
 
 /// Blocks all signals, before the clone: one that comes now is there when the program can get it.
 pub fn hold_signals() -> Result<()> {
-    signal::set_mask(signal::SIG_SETMASK, &Set::all()).map(drop).map_err(Error::os("block signals"))
+    signal::set_mask(signal::SIG_SETMASK, &Set::all()).map(drop).map_err(Error::os(words!("block signals")))
 }
 
 /// Waits for the end of a process, as its supervisor. What it tells of itself by `notify` is passed on meanwhile.
@@ -42,19 +42,19 @@ fn plain(pid: i32, notify: Option<&Proxy<'_>>) -> Result<WaitStatus> {
             }
             Ok(signal) => forward(pid, signal, notify),
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(Error::os("wait for a signal")(errno)),
+            Err(errno) => return Err(Error::os(words!("wait for a signal"))(errno)),
         }
     }
 }
 
 fn with_terminal(pid: i32, mut terminal: Console, notify: Option<&Proxy<'_>>) -> Result<WaitStatus> {
     let own = process::getpid().unsigned_abs();
-    let signals = signal::signalfd(&Set::all(), 0).map_err(Error::os("signalfd"))?;
+    let signals = signal::signalfd(&Set::all(), 0).map_err(Error::os(words!("signalfd")))?;
     loop {
         if !terminal.turn(signals.as_fd())? {
             continue;
         }
-        let signal = signal::read_signalfd(signals.as_fd()).map_err(Error::os("read a signal"))?;
+        let signal = signal::read_signalfd(signals.as_fd()).map_err(Error::os(words!("read a signal")))?;
         match signal.signo {
             // What this process does to itself: SIGPIPE, for a stdout that nobody reads.
             _ if signal.pid == own => {}
@@ -93,7 +93,7 @@ fn reap(pid: i32) -> Result<Option<WaitStatus>> {
             Ok(Some((ended, status))) if ended == pid => return Ok(Some(status)),
             Ok(Some(_)) | Err(Errno::INTR) => {}
             Ok(None) => return Ok(None),
-            Err(errno) => return Err(Error::os("wait for the container")(errno)),
+            Err(errno) => return Err(Error::os(words!("wait for the container"))(errno)),
         }
     }
 }

@@ -11,7 +11,7 @@ const MAJOR: &str = "1.";
 pub fn validate(config: &Config<'_>) -> Result<()> {
     let version = config.oci_version;
     if version.is_empty() {
-        return Err(Error::new("config.json: ociVersion: is missing"));
+        return Err(Error::new(words!("config.json: ociVersion: is missing")));
     }
     if !is_semver(version) {
         return Err(error!("config.json: ociVersion {}: is not a SemVer version", Quoted(version)));
@@ -21,7 +21,7 @@ pub fn validate(config: &Config<'_>) -> Result<()> {
     }
     for (name, _) in config.annotations.iter() {
         if name.is_empty() {
-            return Err(Error::new("config.json: annotations: a name must not be empty"));
+            return Err(Error::new(words!("config.json: annotations: a name must not be empty")));
         }
     }
     Ok(())

@@ -48,7 +48,7 @@ const LAYERS: &[(bool, &[&str])] = &[
 /// Modules that may name these and no others of the crate, whatever their layer allows.
 const STRICT: &[(&str, &[&str])] = &[
     ("child", &["plan", "sync"]),
-    ("compile", &["activation", "config", "error", "plan", "readiness", "texts"]),
+    ("compile", &["activation", "config", "error", "plan", "readiness", "texts", "words"]),
     ("validate", &["config", "error"]),
     ("plan", &[]),
     ("proc", &["store"]),

@@ -5,7 +5,8 @@ use super::Cgroup;
 use super::dir::{Dir, number, open, read_file, write_file};
 use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
 use crate::error::{Error, Quoted, Result, error};
-use alloc::{format, string::String, vec::Vec};
+use crate::words::Words;
+use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -19,7 +20,7 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
     let names =
         |list: &[u8], name: &str| list.split(u8::is_ascii_whitespace).any(|word| word == name.as_bytes());
     let have = read_file(&dir.fd, c"cgroup.controllers");
-    let have = have.map_err(Error::sys("read the controllers of the cgroup", dir.path))?;
+    let have = have.map_err(Error::sys(words!("read the controllers of the cgroup"), dir.path))?;
     let mut needed: Vec<(&str, &str)> = Vec::new();
     for write in writes.iter().filter(|write| !write.v1) {
         if let Some(name) = write.controller()
@@ -63,12 +64,12 @@ fn enable_one(dir: &OwnedFd, controller: &str) -> rustix::io::Result<()> {
 fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
     if matches!(errno, Errno::NOENT | Errno::INVAL) {
         return error!("linux.resources.{place}: no {name} controller in the cgroup {}", Quoted(above))
-            .hint("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it");
+            .hint(words!("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it"));
     }
     let hint = match errno {
-        Errno::BUSY => "it holds processes of its own",
-        Errno::OPNOTSUPP => "it is in threaded mode",
-        _ => "",
+        Errno::BUSY => words!("it holds processes of its own"),
+        Errno::OPNOTSUPP => words!("it is in threaded mode"),
+        _ => Words::NONE,
     };
     error!("linux.resources.{place}: enable the {name} controller in the cgroup {}", Quoted(above))
         .errno(errno)
@@ -197,15 +198,14 @@ fn explain(write: &Write, errno: Errno) -> Error {
     if errno == Errno::NOENT {
         let controller = write.controller().unwrap_or_default();
         return error!("linux.resources.{place}: the {controller} controller has no {file} here")
-            .hint("it is not enabled, or the kernel was built without it");
+            .hint(words!("it is not enabled, or the kernel was built without it"));
     }
     let value = String::from_utf8_lossy(&write.value);
-    let message = format!("linux.resources.{place}: write {} to {file}", Quoted(&value));
     let hint = match (errno, write.file.to_bytes()) {
-        (Errno::BUSY, b"memory.limit_in_bytes") => "the present usage is above it",
-        _ => "",
+        (Errno::BUSY, b"memory.limit_in_bytes") => words!("the present usage is above it"),
+        _ => Words::NONE,
     };
-    Error::new(&message).errno(errno).hint(hint)
+    error!("linux.resources.{place}: write {} to {file}", Quoted(&value)).errno(errno).hint(hint)
 }
 
 impl Undo<'_> {

@@ -214,8 +214,8 @@ impl Connection {
     /// Connects to the bus at a path and says who is there: the kernel vouches for the user id (EXTERNAL).
     pub fn open(path: &str) -> Result<Connection> {
         let failed = |errno| {
-            Error::sys("connect to the message bus", path)(errno)
-                .hint("--cgroup-manager cgroupfs does without systemd")
+            Error::sys(words!("connect to the message bus"), path)(errno)
+                .hint(words!("--cgroup-manager cgroupfs does without systemd"))
         };
         let socket = net::connected(net::SOCK_STREAM, path.as_bytes()).map_err(failed)?;
         let mut connection = Connection { socket, serial: 0, received: Vec::new(), signals: Vec::new() };
@@ -287,7 +287,7 @@ impl Connection {
         signature: &str,
         body: &Body,
     ) -> Result<Message> {
-        let failed = |errno| Error::sys("message bus: call", method)(errno);
+        let failed = |errno| Error::sys(words!("message bus: call"), method)(errno);
         self.serial = self.serial.wrapping_add(1);
         let serial = self.serial;
         self.send(&compose(serial, object, method, signature, body)).map_err(failed)?;
@@ -317,7 +317,7 @@ impl Connection {
                     return Ok(result);
                 }
             }
-            let message = self.message().map_err(Error::os("message bus: wait for systemd"))?;
+            let message = self.message().map_err(Error::os(words!("message bus: wait for systemd")))?;
             if message.kind == SIGNAL {
                 self.signals.push(message);
             }

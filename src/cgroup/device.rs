@@ -2,6 +2,7 @@
 
 use super::Cgroup;
 use crate::error::{Error, Result};
+use crate::words::Words;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use syscalls::bpf::{self, Insn};
@@ -21,11 +22,11 @@ pub fn load(program: &[Insn]) -> Result<Option<OwnedFd>> {
         Err(errno) => {
             let hint = match errno {
                 Errno::NOSYS | Errno::INVAL => {
-                    "the kernel needs CONFIG_CGROUP_BPF, or cgroup v1's devices controller"
+                    words!("the kernel needs CONFIG_CGROUP_BPF, or cgroup v1's devices controller")
                 }
-                _ => "",
+                _ => Words::NONE,
             };
-            Err(Error::os("linux.resources.devices: load the device program")(errno).hint(hint))
+            Err(Error::os(words!("linux.resources.devices: load the device program"))(errno).hint(hint))
         }
     }
 }
@@ -43,14 +44,14 @@ impl Cgroup {
     pub fn attach(&self, program: &OwnedFd) -> Result<()> {
         let Some(dir) = self.cgroup2() else { return Ok(()) };
         bpf::prog_attach(dir, program.as_fd(), bpf::CGROUP_DEVICE, bpf::F_ALLOW_MULTI, None)
-            .map_err(Error::os("linux.resources.devices: attach the device program"))
+            .map_err(Error::os(words!("linux.resources.devices: attach the device program")))
     }
 
     /// Puts a loaded program in the place of the one that is there, in one step where the kernel can (Linux 5.6); before that
     /// both are there for a moment, which grants less, not more.
     pub fn replace(&self, program: &OwnedFd) -> Result<()> {
         let Some(dir) = self.cgroup2() else { return Ok(()) };
-        let failed = |errno| Error::os("linux.resources.devices: replace the device program")(errno);
+        let failed = |errno| Error::os(words!("linux.resources.devices: replace the device program"))(errno);
         let mut ids = [0u32; MOST_PROGRAMS];
         let mut old = bpf::prog_query(dir, bpf::CGROUP_DEVICE, &mut ids).map_err(failed)?.iter();
         let first = old.next().map(|id| bpf::prog_get_fd(*id)).transpose().map_err(failed)?;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::paths;
+use crate::words::Words;
 use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -23,7 +24,7 @@ pub(super) struct Dir {
 
 impl Dir {
     /// Opens one; `operation` is for the error.
-    pub(super) fn open(operation: &str, path: &'static str, v1: bool) -> Result<Dir> {
+    pub(super) fn open(operation: Words, path: &'static str, v1: bool) -> Result<Dir> {
         Ok(Dir { fd: open(path).map_err(Error::sys(operation, path))?, path, v1 })
     }
 
@@ -246,7 +247,7 @@ fn children(dir: &OwnedFd, names: &mut Buffer) -> rustix::io::Result<()> {
 /// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.
 pub(super) fn inherit_cpuset(path: &str) -> Result<()> {
     let Some((parent, _)) = paths::split_last(path, b'/') else { return Ok(()) };
-    let failed = |errno| Error::sys("set up the cpuset of", path)(errno);
+    let failed = |errno| Error::sys(words!("set up the cpuset of"), path)(errno);
     let (dir, parent) = (open(path).map_err(failed)?, open(parent).map_err(failed)?);
     for file in [c"cpuset.cpus", c"cpuset.mems"] {
         match read_file(&dir, file) {

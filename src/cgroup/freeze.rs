@@ -55,11 +55,10 @@ impl Cgroup {
     /// Stops all processes and returns when they have stopped. What does not stop in time is let go on again.
     pub fn freeze(&self) -> Result<()> {
         let Some(dir) = self.freezer() else {
-            return Err(
-                Error::new("pause: the cgroup cannot freeze").hint("needs Linux 5.2 or cgroup v1's freezer")
-            );
+            return Err(Error::new(words!("pause: the cgroup cannot freeze"))
+                .hint(words!("needs Linux 5.2 or cgroup v1's freezer")));
         };
-        let failed = |errno| Error::sys("freeze the cgroup", dir.path)(errno);
+        let failed = |errno| Error::sys(words!("freeze the cgroup"), dir.path)(errno);
         dir.set_frozen(true).map_err(failed)?;
         let mut waited = 0u32;
         while !dir.has_settled().map_err(failed)? {
@@ -79,7 +78,7 @@ impl Cgroup {
     /// Lets all processes go on.
     pub fn thaw(&self) -> Result<()> {
         match self.freezer() {
-            Some(dir) => dir.set_frozen(false).map_err(Error::sys("thaw the cgroup", dir.path)),
+            Some(dir) => dir.set_frozen(false).map_err(Error::sys(words!("thaw the cgroup"), dir.path)),
             None => Ok(()),
         }
     }
@@ -96,7 +95,7 @@ impl Cgroup {
     /// Ends every process in the cgroup, frozen ones and those that fork meanwhile too. Returns when none is left.
     pub fn kill(&self) -> Result<()> {
         let Some(first) = self.dirs.first() else { return Ok(()) };
-        let failed = |errno| Error::sys("kill the processes of the cgroup", first.path)(errno);
+        let failed = |errno| Error::sys(words!("kill the processes of the cgroup"), first.path)(errno);
         // cgroup.kill (Linux 5.14) reaches all of them in one step.
         let at_once = !first.v1 && write_file(&first.fd, c"cgroup.kill", b"1").is_ok();
         let mut waited = 0u32;
@@ -131,7 +130,7 @@ impl Cgroup {
             Ok(()) | Err(Errno::SRCH) => {}
             Err(errno) => refused = Some(errno),
         };
-        each_process(&dir.fd, &mut send).map_err(Error::sys("list the processes of", dir.path))?;
-        refused.map_or(Ok(()), |errno| Err(Error::os("send a signal into the cgroup")(errno)))
+        each_process(&dir.fd, &mut send).map_err(Error::sys(words!("list the processes of"), dir.path))?;
+        refused.map_or(Ok(()), |errno| Err(Error::os(words!("send a signal into the cgroup"))(errno)))
     }
 }

@@ -74,7 +74,7 @@ impl Cgroup {
                         cgroup.dirs.push(Dir { fd, path: line, v1 });
                     }
                     Err(Errno::NOENT | Errno::NODEV) => {}
-                    Err(errno) => return Err(Error::sys("open the cgroup", line)(errno)),
+                    Err(errno) => return Err(Error::sys(words!("open the cgroup"), line)(errno)),
                 },
                 [b'+', ..] => cgroup.made.push(line.get(1..).unwrap_or_default()),
                 [b'@', ..] => cgroup.scope = Scope::of_note(line),
@@ -93,7 +93,7 @@ impl Cgroup {
     pub fn below(&self, names: &[Value]) -> Result<&'static Cgroup> {
         let below: &mut Cgroup = Box::leak(Box::default());
         for name in names {
-            let name = name.text.to_str().map_err(|_| Error::new("--cgroup: is not UTF-8"))?;
+            let name = name.text.to_str().map_err(|_| Error::new(words!("--cgroup: is not UTF-8")))?;
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
             if has_part(path, b"/", "..") {
@@ -105,11 +105,11 @@ impl Cgroup {
                     continue;
                 }
                 let full = &*[dir.path, "/", path.trim_matches('/')].concat().leak();
-                below.dirs.push(Dir::open("--cgroup: open", full, dir.v1)?);
+                below.dirs.push(Dir::open(words!("--cgroup: open"), full, dir.v1)?);
             }
         }
         match below.dirs.is_empty() {
-            true => Err(Error::new("--cgroup: names no cgroup of the container")),
+            true => Err(Error::new(words!("--cgroup: names no cgroup of the container"))),
             false => Ok(below),
         }
     }
@@ -118,14 +118,14 @@ impl Cgroup {
     /// below it takes no process itself (cgroups(7) "no internal processes"), and an init that manages cgroups makes its own one.
     pub fn follow(&'static mut self, pid: i32) -> Result<&'static Cgroup> {
         let place = dir::place_of(&format!("{pid}"))
-            .map_err(Error::os("read the cgroup of the container's process"))?;
+            .map_err(Error::os(words!("read the cgroup of the container's process")))?;
         for dir in self.dirs.iter_mut().filter(|dir| !dir.v1) {
             // The paths have the part in common that is below the mount.
             for (at, _) in dir.path.match_indices('/') {
                 let below = dir.path.get(at..).and_then(|tail| place.strip_prefix(tail)).unwrap_or_default();
                 if below.starts_with('/') {
                     let path = [dir.path, below].concat().leak();
-                    *dir = Dir::open("open the cgroup of the container's process", path, false)?;
+                    *dir = Dir::open(words!("open the cgroup of the container's process"), path, false)?;
                     break;
                 }
             }
@@ -185,7 +185,9 @@ impl Cgroup {
         for dir in self.dirs.iter().filter(|dir| dir.v1 || !born_in_cgroup2) {
             match (write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes()), &self.scope) {
                 (Err(Errno::ACCESS), Some(scope)) => scope.attach(pid)?,
-                (moved, _) => moved.map_err(Error::sys("move a process into the cgroup", dir.path))?,
+                (moved, _) => {
+                    moved.map_err(Error::sys(words!("move a process into the cgroup"), dir.path))?
+                }
             }
         }
         Ok(())
@@ -196,7 +198,7 @@ impl Cgroup {
     pub fn delegate(&self, uid: u32) -> Result<()> {
         let Some(dir) = self.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
         let owner = Some(rustix::fs::Uid::from_raw(uid));
-        let failed = |errno| Error::sys("change the owner of the cgroup", dir.path)(errno);
+        let failed = |errno| Error::sys(words!("change the owner of the cgroup"), dir.path)(errno);
         rustix::fs::chownat(&dir.fd, c"", owner, None, AtFlags::EMPTY_PATH).map_err(failed)?;
         let listed = read("/sys/kernel/cgroup/delegate");
         let listed = match &listed {
@@ -217,7 +219,7 @@ impl Cgroup {
         let mut pids = Vec::new();
         // The cgroup2 holds them all, and so does any one cgroup v1 directory.
         if let Some(dir) = self.dirs.first() {
-            collect(&dir.fd, &mut pids).map_err(Error::sys("list the processes of", dir.path))?;
+            collect(&dir.fd, &mut pids).map_err(Error::sys(words!("list the processes of"), dir.path))?;
         }
         Ok(pids)
     }
@@ -264,7 +266,9 @@ impl Cgroup {
                             waited = 1;
                         }
                     }
-                    Err(errno) => return stopped.and(Err(Error::sys("remove the cgroup", dir.path)(errno))),
+                    Err(errno) => {
+                        return stopped.and(Err(Error::sys(words!("remove the cgroup"), dir.path)(errno)));
+                    }
                 }
             }
         }

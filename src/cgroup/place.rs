@@ -107,14 +107,14 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static
     let nowhere = host.v2.is_none() && host.v1.is_empty();
     if nowhere {
         plan.refuse(match disabled {
-            true => "cgroups are disabled by --cgroup-manager",
-            false => "no cgroup file system is mounted",
+            true => words!("cgroups are disabled by --cgroup-manager"),
+            false => words!("no cgroup file system is mounted"),
         })?;
     }
     if host.v2.is_none() && plan.devices.take().is_some() {
         if wanted.may_mknod && !disabled && crate::compile::device::grants(&resources.devices) {
-            return Err(Error::new("linux.resources.devices: no cgroup to enforce the rules in")
-                .hint("mount cgroup2, take CAP_MKNOD away, or pass --cgroup-manager disabled"));
+            return Err(Error::new(words!("linux.resources.devices: no cgroup to enforce the rules in"))
+                .hint(words!("mount cgroup2, take CAP_MKNOD away, or pass --cgroup-manager disabled")));
         }
         prepared.warning = Some("without a cgroup the device rules are not enforced");
     }
@@ -164,8 +164,8 @@ fn on_v1(writes: &[Write]) -> Controllers {
 /// The same for a scope of systemd's.
 fn in_scope(prepared: &mut Prepared, root: Option<&'static str>, wanted: Wanted<'_>) -> Result<()> {
     let Some(root) = root else {
-        return Err(Error::new("--systemd-cgroup: needs cgroup2")
-            .hint("--cgroup-manager cgroupfs does without systemd"));
+        return Err(Error::new(words!("--systemd-cgroup: needs cgroup2"))
+            .hint(words!("--cgroup-manager cgroupfs does without systemd")));
     };
     let plan = &mut prepared.plan;
     refuse_v1(&plan.writes)?;
@@ -190,7 +190,7 @@ fn refuse_v1(writes: &[Write]) -> Result<()> {
         None => Ok(()),
         Some(write) => {
             Err(error!("linux.resources.{}: its controller is on a cgroup v1 hierarchy", write.place)
-                .hint("--cgroup-manager cgroupfs can set it"))
+                .hint(words!("--cgroup-manager cgroupfs can set it")))
         }
     }
 }
@@ -218,7 +218,9 @@ fn relative(cgroups_path: &str) -> Result<String> {
         clean.push_str(part);
     }
     match clean.is_empty() {
-        true => Err(Error::new("linux.cgroupsPath: is the root cgroup, which cannot be a container's")),
+        true => {
+            Err(Error::new(words!("linux.cgroupsPath: is the root cgroup, which cannot be a container's")))
+        }
         false => Ok(clean),
     }
 }
@@ -283,9 +285,8 @@ impl Prepared {
                 let denied = matches!(error.cause(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS));
                 match denied && !device::is_privileged() {
                     true if !self.plan.asks() => Ok(None),
-                    true => {
-                        Err(error.hint("limits for an ordinary user need a cgroup that is delegated to him"))
-                    }
+                    true => Err(error
+                        .hint(words!("limits for an ordinary user need a cgroup that is delegated to him"))),
                     false => Err(error),
                 }
             }
@@ -302,7 +303,7 @@ impl Prepared {
             };
             cgroup.placeholder.replace(Some(scope.start(id, &self.plan.writes)?));
             cgroup.scope = Some(*scope);
-            cgroup.dirs.push(Dir::open("open the scope's cgroup", place.path, false)?);
+            cgroup.dirs.push(Dir::open(words!("open the scope's cgroup"), place.path, false)?);
         }
         apply::enable(cgroup, &self.plan.writes, self.is_callers)?;
         apply::apply(cgroup, &self.plan.writes, false).map(drop)
@@ -352,7 +353,8 @@ impl Cgroup {
 
     /// Moves all processes of the container into one more directory. What they fork meanwhile is found in the next round.
     fn gather(&self, dir: &Dir) -> Result<()> {
-        let failed = |errno| Error::sys("move the container's processes into the cgroup", dir.path)(errno);
+        let failed =
+            |errno| Error::sys(words!("move the container's processes into the cgroup"), dir.path)(errno);
         for _ in 0..PATIENCE {
             let mut there = Vec::new();
             collect(&dir.fd, &mut there).map_err(failed)?;
@@ -374,7 +376,7 @@ impl Cgroup {
     /// Makes and opens one directory with its parents. One that is there already must be empty and thawed.
     fn make(&mut self, place: &Place) -> Result<()> {
         let path = place.path;
-        let failed = |errno| Error::sys("make the cgroup", path)(errno);
+        let failed = |errno| Error::sys(words!("make the cgroup"), path)(errno);
         let mut tries = 0u32;
         let there = loop {
             // The default parent is missing more often than not: it goes with its last container.
@@ -388,7 +390,7 @@ impl Cgroup {
                             }
                         }
                         Err(Errno::EXIST) => {}
-                        Err(errno) => return Err(Error::sys("make the cgroup", parent)(errno)),
+                        Err(errno) => return Err(Error::sys(words!("make the cgroup"), parent)(errno)),
                     }
                 }
             }
@@ -407,7 +409,7 @@ impl Cgroup {
                 inherit_cpuset(path)?;
             }
         }
-        let dir = Dir::open("make the cgroup", path, place.v1)?;
+        let dir = Dir::open(words!("make the cgroup"), path, place.v1)?;
         // A new directory below one that is frozen is frozen too; the default parent never is.
         if there || !place.is_default() {
             let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {} {what}", Quoted(path)));

@@ -50,7 +50,9 @@ impl Scope {
         let (slice, prefix, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(""), None, ..) => ("", "runlet", id),
             (Some(slice), Some(prefix), Some(name), None) => (slice, prefix, name),
-            _ => return Err(refuse("must be slice:prefix:name").hint("systemd is the cgroup manager")),
+            _ => {
+                return Err(refuse("must be slice:prefix:name").hint(words!("systemd is the cgroup manager")));
+            }
         };
         let slice = match (slice, user) {
             ("", false) => "system.slice",
@@ -224,7 +226,7 @@ pub struct Placeholder {
 
 impl Placeholder {
     fn new() -> Result<Placeholder> {
-        let failed = |errno| Error::os("start a process to hold the scope")(errno);
+        let failed = |errno| Error::os(words!("start a process to hold the scope"))(errno);
         let (read, write) = syscalls::fd::pipe(rustix::pipe::PipeFlags::CLOEXEC.bits()).map_err(failed)?;
         match syscalls::process::clone(0, false, SIGCHLD).map_err(failed)? {
             Fork::Parent { pid, .. } => Ok(Placeholder { pid, leash: Some(write) }),

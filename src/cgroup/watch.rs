@@ -49,7 +49,7 @@ impl<'c> Watch<'c> {
                 match open_file(&dir.fd, name, OFlags::RDONLY) {
                     Ok(file) => files.push(PollFd::from_borrowed_fd(syscalls::leak(file), PollFlags::PRI)),
                     Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(Error::sys("watch the cgroup", dir.path)(errno)),
+                    Err(errno) => return Err(Error::sys(words!("watch the cgroup"), dir.path)(errno)),
                 }
             }
         }
@@ -81,7 +81,7 @@ impl<'c> Watch<'c> {
             };
             match rustix::event::poll(&mut self.files, Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::os("wait for the cgroup")(errno)),
+                Err(errno) => return Err(Error::os(words!("wait for the cgroup"))(errno)),
             }
         }
     }

@@ -30,13 +30,13 @@ pub fn check(context: &Context) -> Result<()> {
     let given = context.given;
     let bundle = given.operands.first().copied();
     if bundle == Some(c"") {
-        return Err(Error::new("check: BUNDLE is empty"));
+        return Err(Error::new(words!("check: BUNDLE is empty")));
     }
     if let Some(profile) = given.path(Flag::Seccomp) {
         return seccomp::run(profile, given);
     }
     if given.switch(Flag::Syscall) || given.switch(Flag::Arg) {
-        return Err(Error::new("check: --syscall and --arg belong to --seccomp"));
+        return Err(Error::new(words!("check: --syscall and --arg belong to --seccomp")));
     }
     if given.switch(Flag::Plan) {
         return plan(bundle);

@@ -39,7 +39,7 @@ impl Container {
     #[inline(never)]
     pub fn of(entry: Entry) -> Result<&'static Container> {
         let Some(json) = entry.read()? else {
-            return Err(not_running(entry.id).hint("it is still being created"));
+            return Err(not_running(entry.id).hint(words!("it is still being created")));
         };
         let json = &*json.leak();
         let record = Record::parse(json)?;

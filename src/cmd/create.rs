@@ -281,7 +281,7 @@ impl Made<'_> {
             late_pid,
         };
         if running.adopts && plan.namespaces.new & ns::CLONE_NEWPID == 0 {
-            syscalls::prctl::set_child_subreaper(true).map_err(Error::os("become a subreaper"))?;
+            syscalls::prctl::set_child_subreaper(true).map_err(Error::os(words!("become a subreaper")))?;
         }
         let child = spawn::spawn(Task::Init(plan), joins, &mut setup)?;
         let pid = self.child.insert(child).pid;
@@ -335,7 +335,7 @@ impl Made<'_> {
         }
         if design.barrier {
             rustix::fs::renameat(&self.entry.directory, FIFO_NEW, &self.entry.directory, FIFO)
-                .map_err(Error::os("exec.fifo: rename"))?;
+                .map_err(Error::os(words!("exec.fifo: rename")))?;
         }
         if let Some(path) = context.given.path(Flag::PidFile) {
             handover::write_pid_file(path, child.pid)?;
@@ -383,14 +383,14 @@ fn cgroup_owner(config: &Config<'_>, plan: &Plan) -> Option<u32> {
 /// exec.fifo, open for both directions: so that the child holds it whatever becomes of its ids and its view of the disk.
 fn make_fifo(entry: &Entry) -> Result<OwnedFd> {
     rustix::fs::mkfifoat(&entry.directory, FIFO_NEW, Mode::RUSR | Mode::WUSR)
-        .map_err(Error::os("exec.fifo: make"))?;
+        .map_err(Error::os(words!("exec.fifo: make")))?;
     rustix::fs::openat(
         &entry.directory,
         FIFO_NEW,
         OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW,
         Mode::empty(),
     )
-    .map_err(Error::os("exec.fifo: open"))
+    .map_err(Error::os(words!("exec.fifo: open")))
 }
 
 fn record(

@@ -55,7 +55,7 @@ pub fn destroy(context: &Context, store: &Store, entry: &Entry, force: bool) -> 
             _ if force => end(context.log, record, cgroup.as_deref())?,
             status => {
                 return Err(error!("container {} is {}, not stopped", Quoted(entry.id), status.name())
-                    .hint("stop it first, or use delete --force"));
+                    .hint(words!("stop it first, or use delete --force")));
             }
         }
     }
@@ -103,7 +103,7 @@ fn end(log: &Log, record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
         match fd::poll(ended.as_mut_slice(), Some(core::time::Duration::from_millis(10))) {
             Ok(0) if record.is_alive() => {}
             Err(Errno::INTR) => {}
-            other => return other.map(drop).map_err(Error::os("wait for the container's process")),
+            other => return other.map(drop).map_err(Error::os(words!("wait for the container's process"))),
         }
     }
     Err(error!("process {} does not end", record.pid))

@@ -34,9 +34,13 @@ fn start(context: &Context) -> Result<()> {
     let given = context.given;
     let file = given.path(Flag::Process);
     match (file, given.after_id().is_empty()) {
-        (None, true) => return Err(Error::new("exec: a program or --process is missing after the ID")),
+        (None, true) => {
+            return Err(Error::new(words!("exec: a program or --process is missing after the ID")));
+        }
         (Some(_), false) => {
-            return Err(Error::new("exec: --process names the program, so none can stand after the ID"));
+            return Err(Error::new(words!(
+                "exec: --process names the program, so none can stand after the ID"
+            )));
         }
         _ => {}
     }
@@ -48,7 +52,7 @@ fn start(context: &Context) -> Result<()> {
         Status::Paused if given.switch(Flag::IgnorePaused) => {}
         Status::Paused => {
             return Err(error!("container {} is paused", Quoted(given.id))
-                .hint("resume it first, or use --ignore-paused"));
+                .hint(words!("resume it first, or use --ignore-paused")));
         }
         Status::Creating | Status::Stopped => return Err(not_running(given.id)),
     }
@@ -62,7 +66,7 @@ fn start(context: &Context) -> Result<()> {
     let below = given.all(Flag::Cgroup);
     let cgroup = match (container.cgroup()?, below.is_empty()) {
         (Some(cgroup), false) => Some(cgroup.below(below)?),
-        (None, false) => return Err(Error::new("--cgroup: the container has no cgroup")),
+        (None, false) => return Err(Error::new(words!("--cgroup: the container has no cgroup"))),
         (cgroup, true) => cgroup.map(|cgroup| &*cgroup),
     };
     let rdt = rdt::group(config, given.id)?;
@@ -71,7 +75,7 @@ fn start(context: &Context) -> Result<()> {
     }
     if !process.affinity_initial.is_empty() {
         syscalls::sched::sched_setaffinity(0, process.affinity_initial)
-            .map_err(Error::os("process.execCPUAffinity.initial: sched_setaffinity"))?;
+            .map_err(Error::os(words!("process.execCPUAffinity.initial: sched_setaffinity")))?;
     }
 
     let mut join = |target: &Target, cgroup: Option<&Cgroup>| -> Result<Child> {
@@ -123,7 +127,7 @@ fn start(context: &Context) -> Result<()> {
             }
             // Until `start` it is the runtime that waits there, and no ordinary user looks into that (R4).
             Err(error) if error.cause() == Some(Errno::PERM) && status == Status::Created => {
-                return Err(error.hint("start the container first"));
+                return Err(error.hint(words!("start the container first")));
             }
             other => break other?,
         }
@@ -161,8 +165,8 @@ fn tell(given: &Given, child: &Child) -> Result<()> {
 fn read_process(path: &core::ffi::CStr) -> Result<&'static [u8]> {
     let name = text(path, "--process")?;
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys("--process: open", name))?;
-    Ok(store::read_all(&file).map_err(Error::sys("--process: read", name))?.leak())
+        .map_err(Error::sys(words!("--process: open"), name))?;
+    Ok(store::read_all(&file).map_err(Error::sys(words!("--process: read"), name))?.leak())
 }
 
 /// The process: the file's, or the container's own with what the flags change.
@@ -294,7 +298,7 @@ impl Target {
                 }
                 let path = format!("/proc/{}/ns/{file}", record.pid);
                 let namespace = rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                    .map_err(Error::sys("join the container: open", &path))?;
+                    .map_err(Error::sys(words!("join the container: open"), &path))?;
                 // To enter one's own user namespace again is invalid (setns(2)), and the others need not be.
                 let own = rustix::fs::stat(format!("/proc/self/ns/{file}"));
                 let here = own.is_ok_and(|own| {

@@ -49,7 +49,7 @@ pub fn send(log: &Log, record: &Record<'_>, signal: u32) -> Result<()> {
     let ended = || not_running(record.id);
     let failed = |errno| match errno {
         Errno::SRCH => ended(),
-        errno => Error::os("kill")(errno),
+        errno => Error::os(words!("kill"))(errno),
     };
     match process::pidfd_open(record.pid, 0) {
         Ok(pidfd) => {

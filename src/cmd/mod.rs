@@ -45,7 +45,7 @@ impl Context {
     pub fn seal(&self) -> Result<()> {
         seal::seal(self.env, self.log)?;
         // A caller that ignores it would leave no child to be waited for (waitid(2)), nor a program that can.
-        signal::set_action(signal::SIGCHLD, signal::Action::Default).map_err(Error::os("SIGCHLD"))
+        signal::set_action(signal::SIGCHLD, signal::Action::Default).map_err(Error::os(words!("SIGCHLD")))
     }
 
     /// `--root`, else `/run/runlet`, else for an ordinary user `$XDG_RUNTIME_DIR/runlet`. The same for all calls of one user.
@@ -92,10 +92,11 @@ impl Context {
 
 /// Writes a command's result to standard output.
 pub fn print(text: &str) -> Result<()> {
-    let stdout = syscalls::fd::inherited(1).map_err(Error::os("standard output"))?;
+    let stdout = syscalls::fd::inherited(1).map_err(Error::os(words!("standard output")))?;
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        let written = retry_on_intr(|| write(stdout, rest)).map_err(Error::os("write to standard output"))?;
+        let written =
+            retry_on_intr(|| write(stdout, rest)).map_err(Error::os(words!("write to standard output")))?;
         rest = rest.get(written..).unwrap_or_default();
     }
     Ok(())

@@ -109,7 +109,7 @@ fn read(path: &str) -> Option<String> {
 
 /// Runs the machine's own `ps` with the options and returns what it prints.
 fn run_ps(context: &Context, options: &[&'static CStr]) -> Result<String> {
-    let failed = |errno| Error::os("run ps")(errno);
+    let failed = |errno| Error::os(words!("run ps"))(errno);
     let argv: CStrArray = [c"ps"].iter().chain(options).copied().collect();
     let env: CStrArray = context.env.env().collect();
     let (output, input) = fd::pipe(OFlags::CLOEXEC.bits()).map_err(failed)?;
@@ -129,7 +129,8 @@ fn run_ps(context: &Context, options: &[&'static CStr]) -> Result<String> {
     let text = store::read_stream(output.as_fd()).map_err(failed)?;
     match process::waitid(WaitFor::Pid(pid), WEXITED).map_err(failed)? {
         Some((_, WaitStatus::Exited(0))) => Ok(String::from_utf8_lossy(&text).into_owned()),
-        _ => Err(Error::new("ps: failed, or is not there").hint("without options no ps program is needed")),
+        _ => Err(Error::new(words!("ps: failed, or is not there"))
+            .hint(words!("without options no ps program is needed"))),
     }
 }
 
@@ -138,8 +139,9 @@ fn filter(table: &str, pids: &[i32]) -> Result<String> {
     let mut lines = table.lines();
     let heading = lines.next().unwrap_or_default();
     let column = heading.split_ascii_whitespace().position(|word| word == "PID");
-    let column =
-        column.ok_or_else(|| Error::new("ps: printed no PID column").hint("add one with its options"))?;
+    let column = column.ok_or_else(|| {
+        Error::new(words!("ps: printed no PID column")).hint(words!("add one with its options"))
+    })?;
     let mut kept = format!("{heading}\n");
     for line in lines {
         let pid = line.split_ascii_whitespace().nth(column).and_then(|word| word.parse().ok());

@@ -32,7 +32,7 @@ pub fn run(context: &Context) -> Result<()> {
     let running = Running { at_once: true, terminal: given.switch(Flag::Tty), foreground, adopts, counts };
     let made = make(context, bundle, &running)?;
     let (Some(child), Some(record)) = (&made.child, &made.record) else {
-        return Err(Error::new("the container's process is missing"));
+        return Err(Error::new(words!("the container's process is missing")));
     };
     let config = made.design.config;
     let mut terminal = None;
@@ -81,7 +81,7 @@ fn clean_up(made: &Made<'_>) -> Result<()> {
 /// `--exit-file`: how the container ended, for an init script.
 fn say_how_it_ended(path: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Result<()> {
     let path = text(path, "--exit-file")?;
-    let failed = |errno| Error::sys("--exit-file: write", path)(errno);
+    let failed = |errno| Error::sys(words!("--exit-file: write"), path)(errno);
     let code = supervise::exit_status(status);
     let signal = match status {
         WaitStatus::Killed(signal) | WaitStatus::Dumped(signal) => signal,

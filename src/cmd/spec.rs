@@ -7,6 +7,7 @@ use super::Context;
 use crate::args::Flag;
 use crate::error::{Error, Result};
 use crate::json::Writer;
+use crate::words::Words;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use core::ffi::CStr;
@@ -25,12 +26,13 @@ pub fn spec(context: &Context) -> Result<()> {
     }
     let bundle = given.path(Flag::SpecBundle).unwrap_or(c".");
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = openat(CWD, bundle, flags, Mode::empty()).map_err(Error::sys("open", &shown(bundle)))?;
+    let directory =
+        openat(CWD, bundle, flags, Mode::empty()).map_err(Error::sys(words!("open"), &shown(bundle)))?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let opened = openat(&directory, name, flags, Mode::from_raw_mode(0o666));
     let file = opened.map_err(|errno| {
-        let hint = if errno == Errno::EXIST { "remove it first" } else { "" };
-        Error::sys("write", &shown(name))(errno).hint(hint)
+        let hint = if errno == Errno::EXIST { words!("remove it first") } else { Words::NONE };
+        Error::sys(words!("write"), &shown(name))(errno).hint(hint)
     })?;
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
@@ -38,8 +40,9 @@ pub fn spec(context: &Context) -> Result<()> {
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(errno) => {
                 // Half a file is worse than none: the next attempt would find it.
-                unlinkat(&directory, name, AtFlags::empty()).map_err(Error::sys("remove", &shown(name)))?;
-                return Err(Error::sys("write", &shown(name))(errno));
+                unlinkat(&directory, name, AtFlags::empty())
+                    .map_err(Error::sys(words!("remove"), &shown(name)))?;
+                return Err(Error::sys(words!("write"), &shown(name))(errno));
             }
         }
     }

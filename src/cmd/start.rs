@@ -52,16 +52,17 @@ pub fn release(entry: &Entry, config: &Config<'_>) -> Result<Result<()>> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let fifo =
         rustix::fs::openat(&entry.directory, FIFO, flags, Mode::empty()).map_err(|errno| match errno {
-            Errno::NXIO => Error::new("the container's process has ended before it was started"),
-            errno => Error::os("exec.fifo: open")(errno),
+            Errno::NXIO => Error::new(words!("the container's process has ended before it was started")),
+            errno => Error::os(words!("exec.fifo: open"))(errno),
         })?;
-    retry_on_intr(|| rustix::io::write(&fifo, &[1])).map_err(Error::os("exec.fifo: write"))?;
+    retry_on_intr(|| rustix::io::write(&fifo, &[1])).map_err(Error::os(words!("exec.fifo: write")))?;
     // POLLERR on the writing end: the last reader is gone (pipe(7)).
     let mut fds = [PollFd::new(&fifo, PollFlags::empty())];
-    retry_on_intr(|| poll(&mut fds, None)).map_err(Error::os("exec.fifo: poll"))?;
+    retry_on_intr(|| poll(&mut fds, None)).map_err(Error::os(words!("exec.fifo: poll")))?;
     let frame = leftover(entry)?;
     // The container is not "created" any more; the lock kept others from starting it twice.
-    rustix::fs::unlinkat(&entry.directory, FIFO, AtFlags::empty()).map_err(Error::os("exec.fifo: remove"))?;
+    rustix::fs::unlinkat(&entry.directory, FIFO, AtFlags::empty())
+        .map_err(Error::os(words!("exec.fifo: remove")))?;
     let Some(frame) = frame else { return Ok(Ok(())) };
     let errno = Errno::from_raw_os_error(frame.value);
     if frame.step == Step::StartContainer {
@@ -79,11 +80,11 @@ pub fn release(entry: &Entry, config: &Config<'_>) -> Result<Result<()>> {
 fn leftover(entry: &Entry) -> Result<Option<Frame>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let reader = rustix::fs::openat(&entry.directory, FIFO, flags, Mode::empty())
-        .map_err(Error::os("exec.fifo: open"))?;
+        .map_err(Error::os(words!("exec.fifo: open")))?;
     let mut bytes = [0; FRAME];
     match retry_on_intr(|| rustix::io::read(&reader, &mut bytes)) {
         Ok(FRAME) => Ok(Frame::decode(bytes)),
         Ok(_) | Err(Errno::AGAIN) => Ok(None),
-        Err(errno) => Err(Error::os("exec.fifo: read")(errno)),
+        Err(errno) => Err(Error::os(words!("exec.fifo: read"))(errno)),
     }
 }

@@ -59,7 +59,7 @@ pub fn update(context: &Context) -> Result<()> {
         }
         None => {
             compile(resources, Controllers::NONE, Occasion::Update(Now::default()))?
-                .refuse("the container has no cgroup")?;
+                .refuse(words!("the container has no cgroup"))?;
         }
     }
     Ok(())
@@ -94,10 +94,10 @@ fn limit(resources: &mut Resources<'_>, place: &'static str, value: Value<'stati
 /// A file's bytes, or those of standard input.
 fn read(file: &CStr) -> Result<Vec<u8>> {
     if file == c"-" {
-        let stdin = syscalls::fd::inherited(0).map_err(Error::os("standard input"))?;
-        return store::read_stream(stdin).map_err(Error::os("--resources: read standard input"));
+        let stdin = syscalls::fd::inherited(0).map_err(Error::os(words!("standard input")))?;
+        return store::read_stream(stdin).map_err(Error::os(words!("--resources: read standard input")));
     }
     let path = text(file, "--resources")?;
     let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    opened.and_then(|file| store::read_all(&file)).map_err(Error::sys("--resources: read", path))
+    opened.and_then(|file| store::read_all(&file)).map_err(Error::sys(words!("--resources: read"), path))
 }

@@ -51,7 +51,8 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
         preserve_fds: request.preserve_fds,
         env: request.env,
     };
-    let process = config.process.as_ref().ok_or_else(|| Error::new("config.json: process: is missing"))?;
+    let process =
+        config.process.as_ref().ok_or_else(|| Error::new(words!("config.json: process: is missing")))?;
     process::compile(process, around, &mut plan.process, &mut plan.warnings)?;
     surroundings(linux, request.allow_unknown_syscalls, &mut plan.process)?;
     // "This setting is not applicable to the container's init process" (config.md "execCPUAffinity").

@@ -29,9 +29,9 @@ static PROC_FILES: Texts = texts![
 
 /// `root`, with `bundle` as the directory of a relative path.
 pub fn root(config: &Config<'_>, bundle: &str, plan: &mut Plan) -> Result<()> {
-    let root = config.root.as_ref().ok_or_else(|| Error::new("config.json: root: is missing"))?;
+    let root = config.root.as_ref().ok_or_else(|| Error::new(words!("config.json: root: is missing")))?;
     if root.path.is_empty() {
-        return Err(Error::new("config.json: root.path: must not be empty"));
+        return Err(Error::new(words!("config.json: root.path: must not be empty")));
     }
     let name = config.linux.rootfs_propagation;
     plan.root.propagation = match name {

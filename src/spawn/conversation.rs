@@ -49,8 +49,8 @@ impl Conversation<'_, '_> {
             let frame = match child.listen()? {
                 Event::Frame(frame) => frame,
                 Event::Closed if self.barrier || child.is_in_between() => {
-                    return Err(Error::new("the container's process ended while it was being made")
-                        .hint("killed, perhaps for want of memory"));
+                    return Err(Error::new(words!("the container's process ended while it was being made"))
+                        .hint(words!("killed, perhaps for want of memory")));
                 }
                 Event::Closed => return Ok(()),
             };
@@ -75,14 +75,14 @@ impl Conversation<'_, '_> {
                 (Kind::Pid, plan) if child.is_in_between() => {
                     child.replaced_by(frame.value)?;
                     crate::child::schedule(self.process, child.pid)
-                        .map_err(Error::os("process.scheduler"))?;
+                        .map_err(Error::os(words!("process.scheduler")))?;
                     if plan.is_some() {
                         return Ok(());
                     }
                     child.go()?;
                 }
                 (Kind::Pid, _) | (Kind::Ready | Kind::Hooks, None) => {
-                    return Err(Error::new("the container's process speaks nonsense"));
+                    return Err(Error::new(words!("the container's process speaks nonsense")));
                 }
             }
         }

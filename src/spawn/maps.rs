@@ -63,7 +63,7 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
             tried = errno;
             continue;
         }
-        return match process::clone(0, false, SIGCHLD).map_err(Error::os("fork"))? {
+        return match process::clone(0, false, SIGCHLD).map_err(Error::os(words!("fork")))? {
             Fork::Child => {
                 process::execve(path, &args, &env);
                 process::exit_group(127)
@@ -71,23 +71,24 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
             Fork::Parent { pid, .. } => match process::waitid(WaitFor::Pid(pid), WEXITED) {
                 Ok(Some((_, WaitStatus::Exited(0)))) => Ok(()),
                 _ => Err(error!("{name}: did not allow the id mappings")
-                    .hint("see subuid(5) and subgid(5): the ranges must be listed for this user")),
+                    .hint(words!("see subuid(5) and subgid(5): the ranges must be listed for this user"))),
             },
         };
     }
-    Err(Error::sys("find", name)(tried)
-        .hint("more than one id can be mapped without root only with the uidmap package"))
+    Err(Error::sys(words!("find"), name)(tried)
+        .hint(words!("more than one id can be mapped without root only with the uidmap package")))
 }
 
 /// A user namespace with these maps, which lives in a process that does nothing, just long enough to be opened.
 pub fn namespace_with(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
+    let failed = |errno| error!("{place}").errno(errno);
     let own = process::getpid();
     let args = CloneArgs { flags: ns::CLONE_NEWUSER, exit_signal: SIGCHLD, ..CloneArgs::default() };
     let forked = match process::clone3(&args) {
         Err(errno) if is_absent(errno) => process::clone(ns::CLONE_NEWUSER, false, SIGCHLD),
         other => other,
     };
-    match forked.map_err(Error::os(place))? {
+    match forked.map_err(failed)? {
         Fork::Child => {
             // It does not outlive a runtime that is killed, even before it could say so.
             if prctl::set_pdeathsig(process::SIGKILL).is_err() || process::getppid() != own {
@@ -103,10 +104,10 @@ pub fn namespace_with(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<Own
                 .and_then(|()| {
                     let path = format!("/proc/{pid}/ns/user");
                     rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                        .map_err(Error::sys(place, &path))
+                        .map_err(Error::at(place, &path))
                 });
-            process::kill(pid, process::SIGKILL).map_err(Error::os(place))?;
-            process::waitid(WaitFor::Pid(pid), WEXITED).map_err(Error::os(place))?;
+            process::kill(pid, process::SIGKILL).map_err(failed)?;
+            process::waitid(WaitFor::Pid(pid), WEXITED).map_err(failed)?;
             opened
         }
     }

@@ -6,6 +6,7 @@ use crate::json::quote;
 use crate::log::Log;
 use crate::plan::{Plan, Process};
 use crate::sync::{ABSENT, Frame, Step};
+use crate::words::Words;
 use alloc::{format, string::String};
 use core::ffi::CStr;
 use syscalls::Errno;
@@ -101,27 +102,29 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         None => words.into(),
     };
     let hint = match (frame.step, errno) {
-        (Step::Console, Errno::NOENT) => "a terminal needs a devpts mounted on /dev/pts",
-        (Step::Label, Errno::INVAL) => "the kernel has no such module, or that does not know the label",
+        (Step::Console, Errno::NOENT) => words!("a terminal needs a devpts mounted on /dev/pts"),
+        (Step::Label, Errno::INVAL) => {
+            words!("the kernel has no such module, or that does not know the label")
+        }
         (Step::Mount | Step::Masked, Errno::INVAL)
             if plan.is_some_and(|plan| plan.mask_data.to_bytes().starts_with(b"context=")) =>
         {
-            "perhaps for linux.mountLabel, which SELinux must know"
+            words!("perhaps for linux.mountLabel, which SELinux must know")
         }
-        (Step::Mount, Errno::NODEV) => "this kernel does not have that file system",
-        (Step::MountCreate, Errno::ROFS) => "make it in the image, or mount a tmpfs above it",
-        (Step::MountTarget, Errno::LOOP) => "a symbolic link stands where none may",
+        (Step::Mount, Errno::NODEV) => words!("this kernel does not have that file system"),
+        (Step::MountCreate, Errno::ROFS) => words!("make it in the image, or mount a tmpfs above it"),
+        (Step::MountTarget, Errno::LOOP) => words!("a symbolic link stands where none may"),
         (Step::Uid | Step::Gid | Step::Groups, Errno::INVAL) => {
-            "the id is not mapped into the user namespace"
+            words!("the id is not mapped into the user namespace")
         }
-        (Step::Groups, Errno::PERM) => "an ordinary user's container has no groups but its own",
-        (Step::Rlimit, Errno::PERM) => "more than the caller may have needs CAP_SYS_RESOURCE",
-        (Step::Scheduler | Step::IoPriority, Errno::PERM) => "needs CAP_SYS_NICE over the host",
-        _ => "",
+        (Step::Groups, Errno::PERM) => words!("an ordinary user's container has no groups but its own"),
+        (Step::Rlimit, Errno::PERM) => words!("more than the caller may have needs CAP_SYS_RESOURCE"),
+        (Step::Scheduler | Step::IoPriority, Errno::PERM) => words!("needs CAP_SYS_NICE over the host"),
+        _ => Words::NONE,
     };
     match frame.step {
-        Step::CwdOutside | Step::DeviceOther => Error::new(&message).hint(hint),
-        _ => Error::new(&message).errno(errno).hint(hint),
+        Step::CwdOutside | Step::DeviceOther => error!("{message}").hint(hint),
+        _ => error!("{message}").errno(errno).hint(hint),
     }
 }
 
@@ -142,12 +145,12 @@ pub fn program_error(program: &str, errno: Errno, labelled: bool) -> Error {
             error!("process.args[0] {}: executable file not found in $PATH", Quoted(program))
         }
         errno => error!("process.args[0] {}: exec", Quoted(program)).errno(errno).hint(match errno {
-            Errno::NOEXEC => "not a program for this machine, or a script without #!",
-            Errno::NOENT => "the program, or the interpreter it names, is not in the container",
+            Errno::NOEXEC => words!("not a program for this machine, or a script without #!"),
+            Errno::NOENT => words!("the program, or the interpreter it names, is not in the container"),
             Errno::ACCESS | Errno::PERM if labelled => {
-                "perhaps for process.selinuxLabel, which the policy must allow"
+                words!("perhaps for process.selinuxLabel, which the policy must allow")
             }
-            _ => "",
+            _ => Words::NONE,
         }),
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::plan::{Mount, MountKind, Plan};
 use crate::sync::{Absent, is_absent};
+use crate::words::Words;
 use alloc::{boxed::Box, format, vec::Vec};
 use syscalls::mount::{self, MountAttr};
 use syscalls::{AsFd, BorrowedFd, CWD, Errno, OwnedFd, fs, ns};
@@ -52,7 +53,7 @@ fn read_link(mount: &mut Mount) -> Result<()> {
         Err(Errno::INVAL) => mount.kind = MountKind::Bind,
         Err(errno) => {
             let place = format!("{}.source", mount.place());
-            return Err(Error::sys(&place, &mount.source.to_string_lossy())(errno));
+            return Err(Error::at(&place, &mount.source.to_string_lossy())(errno));
         }
     }
     Ok(())
@@ -64,7 +65,7 @@ fn detach(plan: &Plan, mount: &Mount, namespace: Option<BorrowedFd<'_>>) -> Resu
     if let (true, Some(namespace)) = (mount.is_procfs(), namespace) {
         return match procfs::make(mount, namespace) {
             Err(errno) if is_absent(errno) => Ok(None),
-            made => made.map(Some).map_err(Error::sys(&place, "proc")),
+            made => made.map(Some).map_err(Error::at(&place, "proc")),
         };
     }
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
@@ -73,11 +74,11 @@ fn detach(plan: &Plan, mount: &Mount, namespace: Option<BorrowedFd<'_>>) -> Resu
         Err(errno) if is_absent(errno) && mount.idmap.is_none() => return Ok(None),
         other => other.map_err(|errno| {
             let hint = if errno == Errno::PERM {
-                "only root may map the ids of what the host has mounted"
+                words!("only root may map the ids of what the host has mounted")
             } else {
-                ""
+                Words::NONE
             };
-            Error::sys(&place, &mount.source.to_string_lossy())(errno).hint(hint)
+            Error::at(&place, &mount.source.to_string_lossy())(errno).hint(hint)
         })?,
     };
     let Some(map) = &mount.idmap else { return Ok(Some(tree)) };
@@ -91,9 +92,13 @@ fn detach(plan: &Plan, mount: &Mount, namespace: Option<BorrowedFd<'_>>) -> Resu
     let userns = Some(namespace.as_fd());
     let attr = MountAttr { set: mount::MOUNT_ATTR_IDMAP, userns, ..MountAttr::default() };
     mount::mount_setattr(tree.as_fd(), c"", flags, &attr).map_err(|errno| {
-        let hint = if errno == Errno::INVAL { "the kernel cannot do so for this file system" } else { "" };
+        let hint = if errno == Errno::INVAL {
+            words!("the kernel cannot do so for this file system")
+        } else {
+            Words::NONE
+        };
         let place = format!("{}: map the ids of", mount.place());
-        Error::sys(&place, &mount.source.to_string_lossy())(errno).hint(hint)
+        Error::at(&place, &mount.source.to_string_lossy())(errno).hint(hint)
     })?;
     Ok(Some(tree))
 }

@@ -7,6 +7,7 @@ use crate::cgroup::host::Host;
 use crate::compile::{capabilities, cstring, namespaces};
 use crate::paths;
 use crate::sync::ABSENT;
+use crate::words::Words;
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::{Mode, OFlags};
@@ -60,13 +61,13 @@ const PROBES: [fn() -> Result<(), Errno>; ABSENT.len()] = [
 ];
 
 /// Those that nothing stands in for, with the version that brought them.
-type Probe = (&'static str, &'static str, fn() -> Result<(), Errno>, &'static str);
+type Probe = (&'static str, &'static str, fn() -> Result<(), Errno>, Words);
 
 const ESSENTIAL: &[Probe] = &[
-    ("pidfd_getfd", "5.6", pidfd_getfd, "no seccomp notification"),
-    ("seccomp", "4.14", || seccomp::get_action_avail(0x7fff_0000), "no seccomp filters"),
-    ("seccomp notify", "5.0", || seccomp::get_action_avail(0x7fc0_0000), "no seccomp notification"),
-    ("device program", "4.15", device_program, "device rules need cgroup v1's devices controller"),
+    ("pidfd_getfd", "5.6", pidfd_getfd, words!("no seccomp notification")),
+    ("seccomp", "4.14", || seccomp::get_action_avail(0x7fff_0000), words!("no seccomp filters")),
+    ("seccomp notify", "5.0", || seccomp::get_action_avail(0x7fc0_0000), words!("no seccomp notification")),
+    ("device program", "4.15", device_program, words!("device rules need cgroup v1's devices controller")),
 ];
 
 fn own_pid() -> i32 {
@@ -133,13 +134,12 @@ pub fn probe() -> Machine {
     machine
 }
 
-fn add(machine: &mut Machine, name: &'static str, has: bool, detail: &'static str, without: &'static str) {
-    machine.items.push(Item { name, has, detail, without });
+fn add(machine: &mut Machine, name: &'static str, has: bool, detail: &'static str, without: Words) {
+    machine.items.push(Item { name, has, detail, without: without.text() });
 }
 
 fn calls(machine: &mut Machine) {
-    let replaced =
-        ABSENT.iter().zip(PROBES).map(|((name, since, cost), call)| (*name, *since, call, cost.text()));
+    let replaced = ABSENT.iter().zip(PROBES).map(|((name, since, cost), call)| (*name, *since, call, *cost));
     for (name, since, call, without) in replaced.chain(ESSENTIAL.iter().copied()) {
         let (has, detail): (bool, &str) = match call() {
             Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, format!("since Linux {since}").leak()),
@@ -167,14 +167,14 @@ fn spaces(machine: &mut Machine) {
             false => try_namespaces(*flag | with),
         };
         let (label, without) = match *flag {
-            ns::CLONE_NEWUSER => ("user namespace", "no rootless containers"),
-            ns::CLONE_NEWIPC => ("ipc namespace", ""),
-            ns::CLONE_NEWUTS => ("uts namespace", ""),
-            ns::CLONE_NEWNET => ("network namespace", ""),
-            ns::CLONE_NEWCGROUP => ("cgroup namespace", ""),
-            ns::CLONE_NEWTIME => ("time namespace", ""),
-            ns::CLONE_NEWNS => ("mount namespace", "no containers at all"),
-            _ => ("pid namespace", ""),
+            ns::CLONE_NEWUSER => ("user namespace", words!("no rootless containers")),
+            ns::CLONE_NEWIPC => ("ipc namespace", Words::NONE),
+            ns::CLONE_NEWUTS => ("uts namespace", Words::NONE),
+            ns::CLONE_NEWNET => ("network namespace", Words::NONE),
+            ns::CLONE_NEWCGROUP => ("cgroup namespace", Words::NONE),
+            ns::CLONE_NEWTIME => ("time namespace", Words::NONE),
+            ns::CLONE_NEWNS => ("mount namespace", words!("no containers at all")),
+            _ => ("pid namespace", Words::NONE),
         };
         let detail = match made {
             Ok(()) => "",
@@ -195,7 +195,7 @@ fn spaces(machine: &mut Machine) {
         "unprivileged user namespaces",
         !restricted,
         "",
-        "no rootless containers but by root's leave",
+        words!("no rootless containers but by root's leave"),
     );
 }
 
@@ -213,34 +213,34 @@ fn cgroups(machine: &mut Machine) {
             (true, &*format!("{path}: {controllers}").leak())
         }
     };
-    add(machine, "cgroup2", has, detail, "limits only by cgroup v1; no limit at all without both");
+    add(machine, "cgroup2", has, detail, words!("limits only by cgroup v1; no limit at all without both"));
     host.find_all();
     let v1 = host.v1;
     let list: Vec<&str> = v1.iter().map(|(_, path)| paths::name(path)).collect();
-    add(machine, "cgroup v1", !v1.is_empty(), list.join(" ").leak(), "");
+    add(machine, "cgroup v1", !v1.is_empty(), list.join(" ").leak(), Words::NONE);
     let systemd = rustix::fs::access(c"/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "systemd", systemd, "", "no --systemd-cgroup");
+    add(machine, "systemd", systemd, "", words!("no --systemd-cgroup"));
 }
 
 fn rest(machine: &mut Machine) {
     let apparmor = read(c"/sys/module/apparmor/parameters/enabled").is_some_and(|text| text.starts_with('Y'));
-    add(machine, "AppArmor", apparmor, "", "no apparmorProfile");
+    add(machine, "AppArmor", apparmor, "", words!("no apparmorProfile"));
     let selinux = rustix::fs::access(c"/sys/fs/selinux/enforce", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "SELinux", selinux, "", "no selinuxLabel, no mountLabel");
+    add(machine, "SELinux", selinux, "", words!("no selinuxLabel, no mountLabel"));
     let resctrl = rustix::fs::access(c"/sys/fs/resctrl/schemata", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "resctrl", resctrl, "", "no intelRdt");
+    add(machine, "resctrl", resctrl, "", words!("no intelRdt"));
     for name in ["overlay", "mqueue", "fuse"] {
         let has = machine.filesystems.iter().any(|have| have == name);
-        add(machine, name, has, "", if has { "" } else { "unless a module brings it" });
+        add(machine, name, has, "", if has { Words::NONE } else { words!("unless a module brings it") });
     }
     let newuidmap = program("newuidmap") && program("newgidmap");
-    add(machine, "newuidmap, newgidmap", newuidmap, "", "one id each for a rootless container");
+    add(machine, "newuidmap, newgidmap", newuidmap, "", words!("one id each for a rootless container"));
     // pivot_root cannot leave a ramfs or tmpfs that the kernel mounted as its first root.
     const RAMFS_MAGIC: u32 = 0x8584_58f6;
     let kind = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .and_then(|root| stat::fstatfs(root.as_fd()));
     if kind.is_ok_and(|stat| stat.kind == RAMFS_MAGIC) {
-        add(machine, "root on initramfs", true, "the root is moved in place of pivot_root", "");
+        add(machine, "root on initramfs", true, "the root is moved in place of pivot_root", Words::NONE);
     }
     let missing: Vec<&str> = (0_u32..)
         .zip(capabilities::NAMES.iter())
@@ -252,7 +252,7 @@ fn rest(machine: &mut Machine) {
         (_, true) => format!("lacks {}", missing.join(" ")).leak(),
         (_, false) => "this user has not root's",
     };
-    add(machine, "all capabilities", missing.is_empty(), detail, "");
+    add(machine, "all capabilities", missing.is_empty(), detail, Words::NONE);
 }
 
 /// Whether a program is where the runtime looks for helpers.

@@ -38,15 +38,15 @@ impl<'a> Slot<'a> for Present {
 pub fn run(profile: &CStr, given: &Given) -> Result<()> {
     let name = text(profile, "--seccomp")?;
     let file = rustix::fs::open(name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys("--seccomp", name))?;
-    let json = read_all(&file).map_err(Error::sys("--seccomp", name))?;
+        .map_err(Error::sys(words!("--seccomp"), name))?;
+    let json = read_all(&file).map_err(Error::sys(words!("--seccomp"), name))?;
     print(&judge(name, &json, given)?)
 }
 
 fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
     if config::parse::<Template>(name, json)?.arch_map.0 {
         let error = error!("{name}: is a template, from which a profile is made for each container");
-        return Err(error.hint("check the config.json that Docker or Podman writes"));
+        return Err(error.hint(words!("check the config.json that Docker or Podman writes")));
     }
     let config: &mut Config<'_> = config::parse(name, json)?;
     let profile: &Seccomp<'_> = match &config.linux.seccomp {

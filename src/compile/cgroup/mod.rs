@@ -16,6 +16,7 @@ mod tests;
 use super::device;
 use crate::config::resources::{HugepageLimit, Network, Resources};
 use crate::error::{Error, Quoted, Result, error};
+use crate::words::Words;
 use crate::{texts, texts::Texts};
 use alloc::{
     format,
@@ -132,7 +133,7 @@ impl CgroupPlan {
     }
 
     /// Refuses limits that need a controller, where there is none.
-    pub fn refuse(&self, hint: &'static str) -> Result<()> {
+    pub fn refuse(&self, hint: Words) -> Result<()> {
         for write in &self.writes {
             if let Some(name) = write.controller() {
                 return Err(error!("linux.resources.{}: no {name} controller", write.place).hint(hint));

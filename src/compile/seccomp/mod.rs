@@ -147,7 +147,7 @@ fn inner<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> R
         let some = unknown.get(..3).unwrap_or(&unknown).join(", ");
         let (few, all) = (unknown.len(), rules.names);
         let error = error!("syscalls: {few} of {all} names are no system calls known here ({some}, ...)");
-        return Err(error.hint("--allow-unknown-syscalls takes such a profile"));
+        return Err(error.hint(words!("--allow-unknown-syscalls takes such a profile")));
     }
     let (flags, listener) = listener(profile, rules.notify)?;
     let program = numbers::program(&mut rules, profile, machine)?;
