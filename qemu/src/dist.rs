@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// The most that the binary of [`NATIVE`] may weigh, in bytes: what it weighs today, so that it only gets smaller. The goal
 /// is 300 KB. Instructions of other machines are longer and shorter: ARM's are by a third shorter, those of MIPS longer.
-pub const SIZE_LIMIT: u64 = 332_600;
+pub const SIZE_LIMIT: u64 = 329_200;
 
 /// The target that `target/dist/runlet` is made for: the machine that builds.
 pub const NATIVE: &str = native();
@@ -157,8 +157,11 @@ fn rustup_source(target: &str) -> Result<Recipe> {
         musl => musl?,
     };
     let mut flags = size_flags(target);
-    // Functions that differ in constants only become one (LLVM 20, which Debian's compiler has not): half a percent.
-    flags.push("-Cllvm-args=-enable-global-merge-func".into());
+    // With LLVM 20, which Debian's compiler has not: functions that differ in constants only become one (half a percent), and
+    // blocks are placed for the fewest and shortest jumps (1 %).
+    flags.extend(
+        ["-enable-global-merge-func", "-apply-ext-tsp-for-size"].map(|flag| format!("-Cllvm-args={flag}")),
+    );
     flags.extend(lld_flags(target, &rust_lld(&sysroot)?, &musl));
     let how = format!("{}, std built from rust-src for size, {}", version("rustc")?, musl.from);
     Ok(Recipe { cargo: Command::new("cargo"), flags, std_from_source: true, how })
