@@ -15,7 +15,7 @@ const SYSTEM_CALLS: &[(&str, u64)] = &[
     ("run", 150),
     ("create", 148),
     ("start", 21),
-    ("exec", 109),
+    ("exec", 108),
     ("state", 25),
     ("kill", 21),
     ("delete", 22),

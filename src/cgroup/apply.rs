@@ -19,15 +19,16 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
     let Some(dir) = cgroup.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
     let names =
         |list: &[u8], name: &str| list.split(u8::is_ascii_whitespace).any(|word| word == name.as_bytes());
-    let have = read_file(&dir.fd, c"cgroup.controllers");
-    let have = have.map_err(Error::sys(words!("read the controllers of the cgroup"), dir.path))?;
     let mut needed: Vec<(&str, &str)> = Vec::new();
     for write in writes.iter().filter(|write| !write.v1) {
-        if let Some(name) = write.controller()
-            && !names(&have, name)
-        {
+        if let Some(name) = write.controller() {
             needed.push((name, &write.place));
         }
+    }
+    if !needed.is_empty() {
+        let have = read_file(&dir.fd, c"cgroup.controllers");
+        let have = have.map_err(Error::sys(words!("read the controllers of the cgroup"), dir.path))?;
+        needed.retain(|(name, _)| !names(&have, name));
     }
     if needed.is_empty() && !all {
         return Ok(());

@@ -26,7 +26,7 @@ use crate::error::{Error, Quoted, Result, error};
 use crate::paths;
 use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
-use dir::{Dir, collect, has, key, open, pause, read, remove_children, write_file};
+use dir::{Dir, collect, has, key, open, pause, read, read_file, remove_children, write_file};
 use host::Host;
 pub use place::{Prepared, Wanted, prepare};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -226,8 +226,11 @@ impl Cgroup {
 
     /// How often the kernel's out-of-memory killer ended a process of the cgroup; 0 where no controller counts.
     pub fn oom_kills(&self) -> u64 {
-        let counted = |file| key(self.text(None, file, "").as_bytes(), "oom_kill");
-        counted("memory.events").or_else(|| counted("memory.oom_control")).unwrap_or(0)
+        let counted = |dir: &Dir| {
+            let file = if dir.v1 { c"memory.oom_control" } else { c"memory.events" };
+            key(&read_file(&dir.fd, file).ok()?, "oom_kill")
+        };
+        self.dirs.iter().find_map(counted).unwrap_or(0)
     }
 
     /// Lets the scope end, when its container has and what it counted was read: systemd takes it away with its last process, and tells
@@ -279,7 +282,9 @@ impl Cgroup {
         }
         for dir in self.dirs.iter().filter(|dir| place::in_default_parent(dir.path)) {
             let parent = paths::split_last(dir.path, b'/').map_or("", |(parent, _)| parent);
-            rustix::fs::rmdir(parent).unwrap_or_default();
+            if !self.made.contains(&parent) {
+                rustix::fs::rmdir(parent).unwrap_or_default();
+            }
         }
         drop(self.placeholder.take());
         Ok(())
