@@ -128,7 +128,7 @@ fn fill(
     }
 
     let wants_listen_pid = around.env.iter().any(|entry| entry == LISTEN_PID);
-    let env = environment(process, around.env, if wants_listen_pid { LISTEN_PID } else { "" });
+    let env = environment(process, around.env, wants_listen_pid.then_some(LISTEN_PID));
     let (mut path, mut wants_home) = (DEFAULT_PATH, true);
     for entry in &env {
         path = entry.strip_prefix("PATH=").unwrap_or(path);
@@ -173,7 +173,11 @@ fn fill(
 
 /// The environment verbatim and in order, but for an entry that comes later; of entries with one name the last wins, as every shell
 /// and Docker have it.
-fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String], later: &str) -> Vec<&'a str> {
+fn environment<'a>(
+    process: &'a config::Process<'_>,
+    added: &'a [String],
+    later: Option<&str>,
+) -> Vec<&'a str> {
     let mut all = process.env.to_vec();
     for entry in added {
         all.push(entry);
@@ -182,7 +186,7 @@ fn environment<'a>(process: &'a config::Process<'_>, added: &'a [String], later:
     let mut last = Vec::with_capacity(all.len());
     let mut rest = &*all;
     while let [entry, after @ ..] = rest {
-        if *entry != later && !after.iter().any(|other| name(other) == name(entry)) {
+        if Some(*entry) != later && !after.iter().any(|other| name(other) == name(entry)) {
             last.push(*entry);
         }
         rest = after;
@@ -353,9 +357,11 @@ mod tests {
 
     #[test]
     fn the_last_of_several_values_of_one_variable_wins() {
-        let process =
-            config::Process { env: ["A=1", "B=2", "A=3", "C"].into_iter().collect(), ..Default::default() };
-        assert_eq!(environment(&process, &["B=4".into(), "D=5".into()], "D=5"), ["A=3", "C", "B=4"]);
+        let env = ["A=1", "B=2", "A=3", "", "C"].into_iter().collect();
+        let process = config::Process { env, ..Default::default() };
+        let added = ["B=4".into(), "D=5".into()];
+        assert_eq!(environment(&process, &added, Some("D=5")), ["A=3", "", "C", "B=4"]);
+        assert_eq!(environment(&process, &[], None), ["B=2", "A=3", "", "C"]);
     }
 
     #[test]
