@@ -93,12 +93,6 @@ impl Given {
         self.number(flag).and_then(|number| u32::try_from(number).ok())
     }
 
-    /// A number that is not negative.
-    #[inline(never)]
-    pub fn natural(&self, flag: Flag) -> Option<u64> {
-        self.number(flag).map(i64::unsigned_abs)
-    }
-
     /// Whether output is for a program.
     pub fn wants_json(&self) -> bool {
         self.number(Flag::Format) == Some(1)

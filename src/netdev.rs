@@ -83,7 +83,7 @@ impl Moves {
         }
         for (device, index) in devices.iter().zip(found) {
             let mut step = words!("read the addresses");
-            self.take(device, index, child, &mut step).map_err(|errno| failed(device, step)(errno))?;
+            self.take(device, index, child, &mut step).map_err(failed(device, step))?;
         }
         Ok(())
     }

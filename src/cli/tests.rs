@@ -172,7 +172,7 @@ fn update_takes_sizes_and_refuses_odd_ones() {
 
 #[test]
 fn intervals_have_units() {
-    let interval = |text: &str| taken(&["events web --interval ", text])?.natural(Flag::Interval);
+    let interval = |text: &str| taken(&["events web --interval ", text])?.number(Flag::Interval);
     assert_eq!(interval("5s"), Some(5000));
     assert_eq!(interval("1m30s"), Some(90_000));
     assert_eq!(interval("250ms"), Some(250));

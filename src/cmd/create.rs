@@ -170,13 +170,13 @@ fn think(context: &Context, bundle: &'static Bundle, running: &Running) -> Resul
     Ok(Box::leak(Box::new(design)))
 }
 
-/// What has been made so far, to be taken back when the rest fails.
+/// What has been made so far: to be taken back when the rest fails, and what `run` works with in the end.
 pub struct Made<'a> {
     context: &'a Context,
     bundle: &'static Bundle,
     running: &'a Running,
     pub design: &'static mut Design,
-    pub store: Store,
+    store: Store,
     pub entry: Entry,
     /// Where the program says that it is ready, if this process passes that on.
     pub notify: Option<Proxy<'a>>,
@@ -326,7 +326,9 @@ impl Made<'_> {
     fn commit(&mut self) -> Result<()> {
         let Made { context, design, .. } = self;
         design.joins.clear();
-        let Some(child) = &self.child else { return Ok(()) };
+        let Some(child) = &self.child else {
+            return Err(Error::new(words!("the container's process is missing")));
+        };
         if let Some(path) = context.given.path(Flag::PidfdSocket) {
             handover::send_pidfd(path, child)?;
         }

@@ -17,7 +17,7 @@ use syscalls::{AsFd, Errno, fd};
 pub fn delete(context: &Context) -> Result<()> {
     let mut first = Ok(());
     for id in &context.given.operands {
-        let done = text(id, "ID").and_then(|id| one(context, id));
+        let done = text(id, "delete: an ID").and_then(|id| one(context, id));
         if first.is_ok() {
             first = done;
         }

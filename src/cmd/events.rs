@@ -30,7 +30,7 @@ pub fn events(context: &Context) -> Result<()> {
         return record("stats", Some(cgroup));
     }
     let mut watch = Watch::new(cgroup)?;
-    let interval = context.given.natural(Flag::Interval).unwrap_or(5000);
+    let interval = context.given.number(Flag::Interval).map_or(5000, i64::unsigned_abs);
     loop {
         let seen = watch.wait(interval)?;
         for _ in 0..seen.out_of_memory {

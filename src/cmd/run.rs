@@ -41,15 +41,13 @@ pub fn run(context: &Context) -> Result<()> {
         if made.design.barrier {
             super::start::release(&made.entry, config).flatten()?;
         }
-        hooks::run("poststart", &config.hooks.poststart, record, Status::Running)
+        hooks::run("poststart", &config.hooks.poststart, record, Status::Running)?;
+        ready.map_or(Ok(()), handover::ready)
     });
     if let Err(error) = started {
         child.kill();
         clean_up(made)?;
         return Err(error);
-    }
-    if let Some(descriptor) = ready {
-        handover::ready(descriptor)?;
     }
     if !foreground {
         if let Some(proxy) = &made.notify {
@@ -58,14 +56,16 @@ pub fn run(context: &Context) -> Result<()> {
         return Ok(());
     }
     let status = supervise::supervise(child.pid, terminal, made.notify.as_ref())?;
+    let mut said = Ok(());
     if let Some(path) = exit_file {
         let kills = made.cgroup.map_or(0, Cgroup::oom_kills);
         made.cgroup.iter().for_each(|cgroup| cgroup.let_go());
-        say_how_it_ended(path, status, kills)?;
+        said = say_how_it_ended(path, status, kills);
     }
     if !given.switch(Flag::Keep) {
         clean_up(made)?;
     }
+    said?;
     context.status.set(supervise::exit_status(status));
     Ok(())
 }

@@ -133,7 +133,7 @@ mod tests {
     fn the_default_is_what_the_parser_reads() {
         let text = text(None);
         let config: &mut Config<'_> = crate::config::parse("config.json", text.as_bytes()).unwrap();
-        assert_eq!(config.oci_version, "1.3.0");
+        assert_eq!(config.oci_version, crate::config::SPEC);
         assert_eq!(config.hostname, Some("runlet"));
         let process = config.process.as_ref().unwrap();
         assert!(process.terminal && process.no_new_privileges);

@@ -44,7 +44,7 @@ pub fn update(context: &Context) -> Result<()> {
             _ => given.number(flag).map(Value::Signed),
         };
         if let Some(value) = value {
-            limit(resources, place, value);
+            limit(resources, place, value)?;
         }
     }
 
@@ -81,14 +81,14 @@ fn schemata(given: &Given, container: &Container) -> Result<()> {
 }
 
 /// Puts a flag's limit over what a file said.
-fn limit(resources: &mut Resources<'_>, place: &'static str, value: Value<'static>) {
+fn limit(resources: &mut Resources<'_>, place: &'static str, value: Value<'static>) -> Result<()> {
+    let refused = || error!("linux.resources.{place}: cannot be set by a flag");
     let mut slot: &mut dyn Slot<'_> = resources;
     for name in place.split('.') {
-        let Next::Property(_, property) = slot.next(name) else { return };
+        let Next::Property(_, property) = slot.next(name) else { return Err(refused()) };
         slot = property;
     }
-    // It has been judged by the shape that the flag asks for.
-    slot.put(value).unwrap_or_default();
+    slot.put(value).map_err(|_| refused())
 }
 
 /// A file's bytes, or those of standard input.
@@ -100,4 +100,23 @@ fn read(file: &CStr) -> Result<Vec<u8>> {
     let path = text(file, "--resources")?;
     let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     opened.and_then(|file| store::read_all(&file)).map_err(Error::sys(words!("--resources: read"), path))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_place() {
+        for (place, flag) in LIMITS.iter() {
+            let value = if flag.shape() == Shape::Text { Value::Text("0") } else { Value::Signed(10) };
+            limit(&mut Resources::default(), place, value).unwrap();
+        }
+        let mut resources = Resources::default();
+        limit(&mut resources, "pids.limit", Value::Signed(7)).unwrap();
+        assert_eq!(resources.pids.limit, Some(7));
+        assert!(limit(&mut resources, "pids.limits", Value::Signed(7)).is_err());
+        assert!(limit(&mut resources, "cpu.cpus", Value::Signed(7)).is_err());
+    }
 }
