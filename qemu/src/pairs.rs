@@ -24,11 +24,11 @@ pub fn main(arguments: &[String]) -> Result<()> {
     collect(&host::workspace().join("src"), &mut texts)?;
     let before: usize = texts.iter().map(Vec::len).sum();
     let mut texts: Vec<Vec<u8>> = texts.into_iter().collect();
-    let mut table = String::from(
+    let mut table = format!(
         "//! Made by `cargo run -p qemu -- pairs` from the texts in `src`. Do not edit.\n\n\
          /// What the bytes from 0x7f on, and past 255 those from 0 on, stand for. Each may be one of those before it.\n\
          #[rustfmt::skip]\n\
-         pub const PAIRS: [[u8; 2]; 161] = [",
+         pub const PAIRS: [[u8; 2]; {PAIRS}] = [",
     );
     for place in 0..PAIRS {
         let pair = most_often(&texts).ok_or_else(|| Error::new("too few texts"))?;

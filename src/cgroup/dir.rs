@@ -43,7 +43,9 @@ impl Dir {
 
     /// Waits for a change of cgroup.events, or a moment where there is none; the milliseconds that this counts for.
     pub(super) fn wait_for_event(&self) -> u32 {
-        // Not there on cgroup v1.
+        if self.v1 {
+            return pause();
+        }
         let Ok(file) = open_file(&self.fd, c"cgroup.events", OFlags::RDONLY) else { return pause() };
         // A file that has not been read yet polls as changed.
         if !read_to_end(file.as_fd()).is_ok_and(|text| key(&text, "populated") == Some(1)) {

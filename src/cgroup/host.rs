@@ -55,7 +55,7 @@ impl Host {
         self.find_all();
     }
 
-    /// Finds every mount; of cgroup2 none but the one that was found before. One that something else was mounted over is left out.
+    /// Finds every mount; a cgroup2 that was found before stays. One that something else was mounted over is left out.
     pub fn find_all(&mut self) {
         self.parse(&mountinfo(), &is);
         self.is_denied = self.v2.and_then(is_denied).unwrap_or(false);

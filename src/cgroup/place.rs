@@ -133,7 +133,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static
     }
     prepared.is_callers = !wanted.cgroups_path.is_empty();
     let relative = match prepared.is_callers {
-        false => ["runlet/", wanted.id].concat(),
+        false => [PARENT, "/", wanted.id].concat(),
         true => relative(wanted.cgroups_path)?,
     };
     if let Some(root) = host.v2 {
@@ -292,9 +292,8 @@ impl Prepared {
             }
         }
     }
-}
 
-impl Prepared {
+    /// What it has made so far is in `cgroup` when it fails.
     fn make(&self, cgroup: &mut Cgroup) -> Result<()> {
         for place in &self.places {
             let Some((scope, id)) = &self.scope else {
@@ -431,6 +430,7 @@ impl Cgroup {
             // systemd takes an empty scope away by itself, too.
             scope.stop().unwrap_or_default();
         }
+        self.dirs.clear();
         for path in self.made.drain(..).rev() {
             // What cannot be removed is in use by somebody else, who came in between.
             rustix::fs::rmdir(path).unwrap_or_default();

@@ -114,8 +114,8 @@ impl Cgroup {
         // A cgroup2 has the times without any controller; the throttling is counted where the controller is.
         let (v2, v1) = (self.text(Some(false), "cpu.stat", ""), self.text(Some(true), "cpu.stat", ""));
         let (times, throttles) = (&*v2, if v1.is_empty() { &*v2 } else { &*v1 });
-        let ticks = self.text(None, "cpuacct.stat", "");
         let total = self.find("cpuacct.usage", "");
+        let ticks = total.map(|_| self.text(None, "cpuacct.stat", "")).unwrap_or_default();
         out.object("cpu");
         out.object("usage");
         out.unsigned("total", total.unwrap_or_else(|| of(times, "usage_usec", 1000)));
@@ -206,7 +206,7 @@ impl Cgroup {
                 "swap" if !v1 => {
                     [together("memory.swap.max", limit), together("memory.swap.current", usage), 0, 0]
                 }
-                // cgroup2 has none of these files: 0.
+                _ if !v1 => [0; 4],
                 _ => [".limit_in_bytes", ".usage_in_bytes", ".max_usage_in_bytes", ".failcnt"]
                     .map(|file| self.count(files, file)),
             };

@@ -71,7 +71,7 @@ pub trait Slot<'a> {
 pub enum Value<'a> {
     Boolean(bool),
     Unsigned(u64),
-    /// A negative one.
+    /// A negative one, or a flag's.
     Signed(i64),
     /// A number that is no integer of 64 bits: there is no place for one.
     Other,

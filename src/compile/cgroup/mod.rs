@@ -25,7 +25,7 @@ use alloc::{
 };
 use core::{ffi::CStr, fmt::Display};
 
-/// A set of controllers, one bit for each line of [`CONTROLLERS`].
+/// A set of controllers, one bit each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Controllers(pub u16);
 

@@ -112,7 +112,8 @@ const fn parse() -> Rows {
                 number += PRIVATE as usize;
             } else {
                 number %= 1000; // MIPS numbers from 4000, 5000 and 6000
-                assert!(number < PRIVATE as usize || number >= 512);
+                // The one behind the last is asked for as well.
+                assert!(number + 1 < PRIVATE as usize || number >= 512);
             }
             if !none {
                 row.number[line][column] = number as u16;

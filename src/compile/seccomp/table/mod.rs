@@ -392,6 +392,14 @@ mod tests {
         for machine in MACHINES {
             for abi in machine.abis {
                 let number = |name: &str| machine.table.number(abi, machine.table.find(name)?);
+                // asm/unistd.h of MIPS: each ABI has a thousand numbers of its own.
+                let write = number("write").map(|number| abi.real(number));
+                match abi.name {
+                    "mips" => assert_eq!(write, Some(4004)),
+                    "mips64" => assert_eq!(write, Some(5001)),
+                    "mips64n32" => assert_eq!(write, Some(6001)),
+                    _ => assert_eq!(abi.base, 0),
+                }
                 let both = ["socketcall", "ipc"].map(number);
                 if abi.multiplexed {
                     assert_eq!(both, [Some(102), Some(117)], "{}", abi.name);
