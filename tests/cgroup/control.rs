@@ -184,15 +184,11 @@ fn a_runtime_that_watches_does_not_grow() {
     let (id, _) = paused_program(&context, json!({}));
     let running = context.call(&["events", "--interval", "1ms", &id]).spawn();
     let records = |count| wait_for(PATIENCE, || running.stdout_now().lines().count() > count);
-    // Its address space in pages (proc_pid_statm(5)).
-    let pages = || {
-        let text = std::fs::read_to_string(format!("/proc/{}/statm", running.pid())).unwrap();
-        text.split(' ').next().unwrap().parse::<u64>().unwrap()
-    };
+    let memory = || crate::harness::host::anonymous_kib(running.pid());
     assert!(records(20));
-    let before = pages();
+    let before = memory();
     assert!(before > 0 && records(1000));
-    assert_eq!(pages(), before, "after 1000 records");
+    assert_eq!(memory(), before, "KiB after 1000 records");
     context.delete_force(&id).ok();
     running.wait().ok();
 }

@@ -151,8 +151,12 @@ pub fn run_with_input(command: &mut Command, input: &str) -> Output {
 fn finish(running: Result<Running, String>) -> Output {
     match running {
         Ok(running) => running.wait(LIMIT),
-        Err(problem) => Output { code: -1, stdout: String::new(), stderr: problem },
+        Err(problem) => not_started(problem),
     }
+}
+
+fn not_started(problem: String) -> Output {
+    Output { code: -1, stdout: String::new(), stderr: problem }
 }
 
 /// Runs `command`, whose program says `words` and goes on until a line comes: callers now and then lose what a program says that ends at
@@ -160,7 +164,7 @@ fn finish(running: Result<Running, String>) -> Output {
 pub fn converse(command: &mut Command, words: &str) -> Output {
     let mut running = match start(command, Stdio::piped()) {
         Ok(running) => running,
-        Err(problem) => return Output { code: -1, stdout: String::new(), stderr: problem },
+        Err(problem) => return not_started(problem),
     };
     // Where they do not come, the output says what came.
     until(LIMIT, words, || running.stdout().contains(words) || running.has_ended())

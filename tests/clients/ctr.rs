@@ -85,7 +85,10 @@ fn long_running(report: &mut Report, ctr: &Ctr<'_>) {
     report.step("exec, many", || (0..10).try_for_each(|_| ctr.exec(&[], &["true"]).expect(0, "")));
     // A heading, the main program and its sleep, which is another one every second.
     report.step("ps", || {
-        command::until(SOON, "three lines", || ctr.call(&["task", "ps", "main"]).stdout.lines().count() >= 3)
+        command::until(SOON, "three lines", || {
+            let output = ctr.call(&["task", "ps", "main"]);
+            output.code == 0 && output.stdout.lines().count() >= 3
+        })
     });
     report.step("stats", || ctr.call(&["task", "metrics", "main"]).expect(0, "cpu.usage_usec"));
     report.step("pause", || {

@@ -187,7 +187,8 @@ fn held(context: &Context) -> Helper {
     ];
     let helper = Helper::start(&mut context.in_world(&words), "unshare");
     let path = format!("/proc/{}/net/dev", helper.pid());
-    wait_for(PATIENCE, || std::fs::read_to_string(&path).is_ok_and(|text| text.contains("taken:")));
+    let there = || std::fs::read_to_string(&path).is_ok_and(|text| text.contains("taken:"));
+    assert!(wait_for(PATIENCE, there), "{}: no link", helper.pid());
     helper
 }
 

@@ -77,10 +77,15 @@ impl Trial<'_> {
 
     /// Does `once` again and again, three times at least, until a hole is `found` or it has been tried long enough: a hole that is known
     /// to be there takes as long as it takes. Gives how often.
-    pub fn again(&self, time: Duration, found: impl Fn() -> bool, mut once: impl FnMut()) -> u32 {
+    pub fn again(&self, time: Duration, found: impl Fn() -> bool, once: impl FnMut()) -> u32 {
+        self.up_to(u32::MAX, time, found, once)
+    }
+
+    /// The same, but `most` times.
+    pub fn up_to(&self, most: u32, time: Duration, found: impl Fn() -> bool, mut once: impl FnMut()) -> u32 {
         let end = Instant::now() + if self.known { PATIENCE } else { time };
         let mut count = 0;
-        while count < 3 || (Instant::now() < end && !found()) {
+        while count < 3 || (count < most && Instant::now() < end && !found()) {
             once();
             count += 1;
         }

@@ -1,7 +1,7 @@
 //! The process that `exec` sends into a container: what the container can do to it on its way in.
 
 use crate::check::{Check, Trial, Verdict};
-use crate::harness::{Output, Seen};
+use crate::harness::{Output, PATIENCE, Seen, host};
 use crate::process::copy_of_the_runtime;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -62,7 +62,7 @@ fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
     let path = outside.text();
     let marker = outside.path.join("HOST-MARKER").to_string_lossy().into_owned();
     let wrap = ["payload", "leak-fd", "3", path.as_str(), "payload", "leak-fd", "4", marker.as_str()];
-    let given = trial.context.bundle(&["pause"]);
+    let given = trial.context.bundle(&["echo", "up", ",", "pause"]);
     let id = trial.context.id();
     let created = trial
         .context
@@ -71,6 +71,7 @@ fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
         .go();
     if created.code == 0 {
         trial.context.start(&id).ok();
+        created.wait_stdout("\"up\"");
         let found = trial.context.call(&["exec", &id, "/bin/payload", "scan", "/"]).go();
         let leaks = found.seen().out("scan /")["leaks"].to_string();
         assert!(
@@ -90,7 +91,8 @@ fn exec_is_not_traceable(trial: &Trial, tracer: bool) -> Verdict {
     trial.context.start(&id).ok();
     output.wait_stdout("ready");
     let exec = || drop(trial.context.call(&["exec", &id, "/bin/payload", "true"]).through(&wrap).go().ok());
-    let count = trial.again(Duration::from_secs(5), || output.stdout_now().contains("\"found "), exec);
+    let (most, time) = if trial.peer { (u32::MAX, Duration::from_secs(5)) } else { (500, PATIENCE) };
+    let count = trial.up_to(most, time, || output.stdout_now().contains("\"found "), exec);
     fs::write(scanner.root().join("stop"), "").unwrap();
     let text = output.wait_stdout("\"verb\":\"scan\"");
     let seen = Seen::parse(&text);
@@ -139,12 +141,7 @@ fn exec_runs_the_runtime(trial: &Trial) -> Verdict {
     let mut bundle = trial.context.bundle(&["watch-exe", "/stop", ",", "pause"]);
     bundle.capabilities(&["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]);
     for (name, line) in [("entry", "#!/proc/self/exe\n"), ("init", "#!/proc/1/exe echo\n")] {
-        fs::write(bundle.root().join("bin").join(name), line).unwrap();
-        fs::set_permissions(
-            bundle.root().join("bin").join(name),
-            std::os::unix::fs::PermissionsExt::from_mode(0o755),
-        )
-        .unwrap();
+        host::write_script(&bundle.root().join("bin").join(name), line);
     }
     let id = trial.context.id();
     let output = trial.context.create(&bundle, &id).ok();

@@ -330,8 +330,8 @@ fn console_is_always_a_terminal(trial: &Trial) -> Verdict {
             .context
             .call(&["create", "--bundle", &bundle.path(), "--console-socket", &console.path(), &id])
             .spawn();
-        let terminal = console.receive(if trick == "none" { PATIENCE } else { Duration::from_secs(1) });
         let output = running.wait();
+        let terminal = console.receive(if output.code == 0 { PATIENCE } else { Duration::from_secs(1) });
         let started = output.code == 0 && terminal.is_some();
         if trick == "none" && !started {
             return if output.stderr.contains("not supported") {
@@ -343,6 +343,7 @@ fn console_is_always_a_terminal(trial: &Trial) -> Verdict {
         if started {
             trial.context.start(&id).ok();
             let text = console.read_until("}", PATIENCE);
+            assert!(trial.peer || text.contains("\"type\""), "{trick}: nothing is known of it: {text}");
             // DEVPTS_SUPER_MAGIC.
             if text.contains("\"type\"") && !text.contains("\"type\":\"1cd1\"") {
                 holes.push(format!("{trick}: /dev/console is no terminal: {}", text.trim()));

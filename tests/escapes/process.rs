@@ -145,12 +145,7 @@ fn entry_point_is_the_runtime(trial: &Trial) -> Verdict {
         || false,
         || {
             let mut trick: Bundle = trial.context.bundle(&[]);
-            fs::write(trick.root().join("bin/entry"), "#!/proc/self/exe\n").unwrap();
-            fs::set_permissions(
-                trick.root().join("bin/entry"),
-                std::os::unix::fs::PermissionsExt::from_mode(0o755),
-            )
-            .unwrap();
+            crate::harness::host::write_script(&trick.root().join("bin/entry"), "#!/proc/self/exe\n");
             trick.capabilities(&capable);
             trick.namespace("pid", Some(&format!("/proc/{pid}/ns/pid")));
             for program in ["/bin/entry", "/proc/self/exe"] {
@@ -362,8 +357,10 @@ fn runtime_is_not_traceable(trial: &Trial) -> Verdict {
     );
     fs::write(scanner.root().join("stop"), "").unwrap();
     let seen = crate::harness::Seen::parse(&output.wait_stdout("\"verb\":\"scan\""));
+    let told = seen.out("scan /stop");
+    assert!(told["looked"].as_u64().unwrap() > 0);
     // The joined container's own root is another directory than the scanner's, which is no leak.
-    let holes: Vec<String> = seen.out("scan /stop")["leaks"]
+    let holes: Vec<String> = told["leaks"]
         .as_array()
         .unwrap()
         .iter()

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// Emulation on a busy machine is slow; a call that takes longer than this has hung.
@@ -79,7 +80,7 @@ impl Guest {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
         drop(child.stdin.take());
         let read = |mut from: Box<dyn Read + Send>| {
-            let (sender, receiver) = std::sync::mpsc::channel();
+            let (sender, receiver) = channel();
             std::thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -105,12 +106,17 @@ impl Guest {
         };
         // A created container keeps the pipes, which otherwise end with the program.
         let patience = if arguments.contains(&"create") { Duration::from_millis(200) } else { LIMIT };
-        let collect = |receiver: std::sync::mpsc::Receiver<Vec<u8>>| {
+        let collect = |receiver: Receiver<Vec<u8>>| {
             let mut all = Vec::new();
-            while let Ok(part) = receiver.recv_timeout(patience) {
-                all.extend(part);
+            loop {
+                match receiver.recv_timeout(patience) {
+                    Ok(part) => all.extend(part),
+                    Err(RecvTimeoutError::Timeout) if patience == LIMIT => {
+                        panic!("somebody still holds the output of {program} {arguments:?}")
+                    }
+                    Err(_) => return String::from_utf8_lossy(&all).into_owned(),
+                }
             }
-            String::from_utf8_lossy(&all).into_owned()
         };
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         Ended { code, stdout: collect(out), stderr: collect(err) }

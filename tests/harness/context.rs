@@ -31,7 +31,7 @@ pub struct Context {
 
 impl Context {
     pub fn new() -> Option<Self> {
-        Self::build(Vec::new(), false)
+        Self::build(Vec::new())
     }
 
     /// A context whose calls go to another runtime than the one under test.
@@ -44,10 +44,10 @@ impl Context {
     /// Every call of the runtime goes through `wrap`, whose `payload` is replaced by the test program's path.
     pub fn wrapped(wrap: &[&str]) -> Option<Self> {
         let wrap = wrap.iter().map(|word| (*word).to_string()).collect();
-        Self::build(wrap, false)
+        Self::build(wrap)
     }
 
-    fn build(wrap: Vec<String>, private: bool) -> Option<Self> {
+    fn build(wrap: Vec<String>) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = test_name();
         if !rustix::process::geteuid().is_root() {
@@ -67,9 +67,6 @@ impl Context {
             .collect();
         let mut command = Command::new(payload::path());
         command.arg("world");
-        if private {
-            command.arg("private");
-        }
         let world = Helper::start(&mut command, "ready");
         let mounts_before =
             fs::read_to_string(format!("/proc/{}/mountinfo", world.pid())).unwrap_or_default();
@@ -284,11 +281,16 @@ impl Context {
     pub fn settled_leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         // Another project's runtime leaves things for good.
-        let limit = if self.lenient.get() { Duration::from_secs(3) } else { PATIENCE };
-        wait_for(limit, || {
-            left = self.leftovers();
-            left.is_empty()
-        });
+        let soon = Duration::from_secs(3);
+        let mut settle = |limit| {
+            wait_for(limit, || {
+                left = self.leftovers();
+                left.is_empty()
+            })
+        };
+        if !settle(soon) && !self.lenient.get() && settle(PATIENCE) {
+            note(&format!("{}: something was still there after {soon:?}", self.tag));
+        }
         left
     }
 

@@ -197,6 +197,17 @@ pub fn copy_program(from: &Path, to: &Path) {
     }
 }
 
+/// How much memory of its own a process has, in KiB, in memory or in swap: what belongs to a file the kernel drops and reads again as
+/// it likes (proc_pid_smaps(5)).
+pub fn anonymous_kib(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("smaps_rollup");
+    let value = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a line of smaps_rollup");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    };
+    value("Anonymous:") + value("Swap:")
+}
+
 /// Writes a script that can be started at once, for the same reason as a copy.
 pub fn write_script(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;

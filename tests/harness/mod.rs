@@ -38,7 +38,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// What takes longer than this has hung. No test passes or fails by time: a machine may be as slow as it likes.
+/// What takes longer than this has hung: a machine may be slow.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which runtime is under test: some checks are about what only runlet promises.

@@ -1,6 +1,6 @@
 //! The verbs of the test program on the host: what a test needs the kernel for and cannot say in safe code.
 //!
-//! - `world [PRIVATE]`: a private mount namespace, held until standard input closes; prints `ready`.
+//! - `world`: a mount namespace, held until standard input closes; prints `ready`.
 //! - `enter PID CMD…`: joins that mount namespace and execs CMD.
 //! - `shim ERRNO NAME[:ARGUMENT=VALUE],… CMD…`: takes system calls away by a seccomp filter, execs CMD.
 //! - `kill-at N CMD…`, `kill-tree-at N CMD…`, `fail-at N ERRNO CMD…`, `fail-tree-at N ERRNO CMD…`: trace.rs.
@@ -21,7 +21,7 @@ use std::process::Command;
 pub fn run(arguments: &[String]) -> Option<i32> {
     let rest: Vec<&str> = arguments[1..].iter().map(String::as_str).collect();
     match arguments[0].as_str() {
-        "world" => Some(world(rest.first() == Some(&"private"))),
+        "world" => Some(world()),
         "enter" => Some(enter(rest[0], &rest[1..])),
         "shim" => Some(shim(rest[0], rest[1], &rest[2..])),
         "kill-at" | "kill-tree-at" | "fail-at" | "fail-tree-at" => {
@@ -58,10 +58,8 @@ fn wait_for_end() {
 }
 
 /// Mount namespace of one test. All of it is made shared, as systemd does on most machines, which is the harder case for a
-/// runtime; `private` leaves it private. Where the machine has cgroup2 below /sys/fs/cgroup/unified (hybrid), it is shown as
-/// /sys/fs/cgroup.
-fn world(private: bool) -> i32 {
-    let propagation = if private { "private" } else { "shared" };
+/// runtime. Where the machine has cgroup2 below /sys/fs/cgroup/unified (hybrid), it is shown as /sys/fs/cgroup.
+fn world() -> i32 {
     let made = call!(nr::UNSHARE, sys::flags("mount", sys::CLONE))
         .and_then(|_| sys::mount("", "/", "", sys::flags("rec,private", sys::MS), ""))
         .and_then(|_| {
@@ -72,7 +70,7 @@ fn world(private: bool) -> i32 {
             }
             Ok(0)
         })
-        .and_then(|_| sys::mount("", "/", "", sys::flags(&format!("rec,{propagation}"), sys::MS), ""));
+        .and_then(|_| sys::mount("", "/", "", sys::flags("rec,shared", sys::MS), ""));
     if let Err(errno) = made {
         eprintln!("payload: world: {}", sys::errno_name(errno));
         return 1;

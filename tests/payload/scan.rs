@@ -19,13 +19,13 @@ fn others() -> Vec<i64> {
         .collect()
 }
 
-/// Says `ready`, then looks once, and on until `stop` is there. One whose test was killed ends after a quarter of an hour.
+/// Says `ready`, then looks once, and on until `stop` is there. One whose test was killed ends after three minutes.
 fn until(stop: &str, mut look: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
     crate::say("\"ready\"");
     let start = Instant::now();
     loop {
         look()?;
-        if fs::symlink_metadata(stop).is_ok() || start.elapsed() > Duration::from_secs(900) {
+        if fs::symlink_metadata(stop).is_ok() || start.elapsed() > Duration::from_secs(180) {
             return Ok(());
         }
     }

@@ -236,8 +236,7 @@ fn a_reader_that_stops_reading_stops_nothing_else() {
         ]);
         bundle.set("/process/terminal", true);
         let id = context.id();
-        let pid_file = context.dir.join(if slow { "slow" } else { "gone" });
-        let script = format!("{{ echo $$ > {}; exec \"$@\"; }} | {reader}", pid_file.display());
+        let script = format!("exec \"$@\" | {reader}");
         let script = format!("sh -c '{script}' sh \"$@\"");
         let call =
             context.call(&["run", "-b", &bundle.path(), &id]).through(&["sh", "-c", &script, "sh"]).spawn();
