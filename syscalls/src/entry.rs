@@ -3,18 +3,22 @@
 //! std's own start polls stdio, installs a stack-overflow handler and changes SIGPIPE: a dozen system calls of which a short-lived
 //! static program needs none. It also means that SIGPIPE keeps its default and closed stdio stays closed.
 //!
-//! Nor is there any thread-local storage: no variable of the program is one (`cargo dist` looks for the segment), and what musl keeps
-//! there is errno, which the calls of this crate and of rustix do not set. A use of it all the same ends the program at once.
+//! Nor does musl's start run, which prepares what the program does without: thread-local storage, of which no variable of the program
+//! is made (`cargo dist` looks for the segment) and where errno would be, streams, functions for the end. The calls of this crate and of
+//! rustix need none of it. A use of thread-local storage all the same ends the program at once.
 //!
-//! The program itself can be `#![forbid(unsafe_code)]`: what the macro brings along (a symbol named `main`, one call) is this
-//! crate's code, here to be read, and the lint leaves code of another crate's macro to that crate.
+//! The program itself can be `#![forbid(unsafe_code)]`: what the macro brings along (symbols that the C library and `_start` look
+//! for) is this crate's code, here to be read, and the lint leaves code of another crate's macro to that crate.
 //!
 //! # Safety
 //!
 //! [`Args::new`] is called by the `main` that `entry!` makes, with what the C library (glibc and musl alike) passes to main:
-//! NULL-terminated arrays of strings that live until the process ends and that nothing here changes.
+//! NULL-terminated arrays of strings that live until the process ends and that nothing here changes. [`begin`] is called with what the
+//! kernel puts on the stack of a new process: arguments, NULL, environment, NULL, pairs of words, of which the last begins with 0.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_int};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// The arguments and the environment of this process.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +78,46 @@ impl Iterator for Strings {
     }
 }
 
+/// The auxiliary vector of this process, behind its environment: pairs of words that end with a zero (getauxval(3)).
+static AUXILIARY: AtomicPtr<usize> = AtomicPtr::new(null_mut());
+
+/// For [`entry!`](crate::entry) only: a value of the auxiliary vector, 0 without one.
+#[doc(hidden)]
+pub fn auxiliary(kind: usize) -> usize {
+    let mut pair = AUXILIARY.load(Ordering::Relaxed);
+    if pair.is_null() {
+        return 0;
+    }
+    loop {
+        // SAFETY: at or before the pair that ends the vector, by the contract of `begin`.
+        match unsafe { (*pair, *pair.add(1)) } {
+            (0, _) => return 0,
+            (have, value) if have == kind => return value,
+            // SAFETY: not at the end.
+            _ => pair = unsafe { pair.add(2) },
+        }
+    }
+}
+
+/// For [`entry!`](crate::entry) only: finds environment and auxiliary vector behind the arguments.
+///
+/// # Safety
+///
+/// `argv` is where the kernel puts `argc` arguments at the start of a process.
+#[doc(hidden)]
+pub unsafe fn begin(argc: c_int, argv: *const *const c_char) -> *const *const c_char {
+    // SAFETY: a NULL ends the arguments, another one the environment.
+    unsafe {
+        let envp = argv.add(argc as usize).add(1);
+        let mut end = envp;
+        while !(*end).is_null() {
+            end = end.add(1);
+        }
+        AUXILIARY.store(end.add(1).cast_mut().cast(), Ordering::Relaxed);
+        envp
+    }
+}
+
 /// `entry!(run)` makes `fn run(args: syscalls::Args) -> i32` the program. Once, in a binary with `#![no_main]`.
 ///
 /// The value is the exit status. std works without its start but for `std::env::args`, which is empty on musl.
@@ -81,26 +125,42 @@ impl Iterator for Strings {
 macro_rules! entry {
     ($run:path) => {
         const _: () = {
+            use core::ffi::{c_char, c_int};
+
             #[unsafe(no_mangle)]
             extern "C" fn main(
-                _argc: core::ffi::c_int,
-                argv: *const *const core::ffi::c_char,
-                envp: *const *const core::ffi::c_char,
-            ) -> core::ffi::c_int {
+                _argc: c_int,
+                argv: *const *const c_char,
+                envp: *const *const c_char,
+            ) -> c_int {
                 let run: fn($crate::Args) -> i32 = $run;
                 // SAFETY: the C library's arguments of main.
                 let status = run(unsafe { $crate::Args::new(argv, envp) });
                 // Nothing was registered to be done at the end.
                 $crate::process::exit_group(status)
             }
+        };
 
-            /// Takes the place of musl's: no thread but the first, and nothing that is kept for each thread. Two system calls less.
-            #[cfg(all(
-                target_env = "musl",
-                any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
-            ))]
+        #[cfg(all(
+            target_env = "musl",
+            any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+        ))]
+        const _: () = {
+            use core::ffi::{c_char, c_int};
+            type Main = extern "C" fn(c_int, *const *const c_char, *const *const c_char) -> c_int;
+
+            /// Takes the place of musl's: no thread but the first, nothing that is kept for each thread. Two system calls less.
             #[unsafe(no_mangle)]
-            extern "C" fn __init_tls(_auxiliary: *const usize) {}
+            extern "C" fn __libc_start_main(main: Main, argc: c_int, argv: *const *const c_char) -> c_int {
+                // SAFETY: `_start` passes on what the kernel has put there.
+                main(argc, argv, unsafe { $crate::begin(argc, argv) })
+            }
+
+            /// Takes the place of musl's, for which its start would note where to look.
+            #[unsafe(no_mangle)]
+            extern "C" fn getauxval(kind: usize) -> usize {
+                $crate::auxiliary(kind)
+            }
         };
     };
 }
@@ -128,5 +188,17 @@ mod tests {
         // SAFETY: as above.
         let args = unsafe { Args::new(none.as_ptr(), none.as_ptr()) };
         assert_eq!((args.args().next(), args.var(b"A")), (None, None));
+    }
+
+    #[test]
+    fn the_auxiliary_vector_lies_behind_the_environment() {
+        assert_eq!(auxiliary(33), 0);
+        let text = c"a".as_ptr().addr();
+        let stack = [text, text, 0, text, 0, 33, 7, 11, 1000, 0, 0];
+        // SAFETY: two arguments, a variable, two pairs.
+        let envp = unsafe { begin(2, stack.as_ptr().cast()) };
+        assert_eq!(envp.addr(), (&raw const stack[3]).addr());
+        assert_eq!([11, 33, 6].map(auxiliary), [1000, 7, 0]);
+        AUXILIARY.store(null_mut(), Ordering::Relaxed);
     }
 }

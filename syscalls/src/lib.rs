@@ -89,11 +89,13 @@ pub mod stat;
 mod testing;
 pub mod time;
 pub mod tty;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+mod vdso;
 pub mod xattr;
 
 pub use bump::{Buffer, Bump, SEALED_STATUS, seal};
 pub use cstr_array::CStrArray;
-pub use entry::Args;
+pub use entry::{Args, auxiliary, begin};
 pub use fd::{CWD, leak};
 pub use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 pub use rustix::io::{Errno, Result};
