@@ -1,6 +1,6 @@
 //! Descriptors that the caller passes to the program: by socket activation (sd_listen_fds(3)) and by `--preserve-fds`.
 
-use crate::error::{Result, error};
+use crate::error::{Result, decimal, error};
 use alloc::{format, string::String, vec::Vec};
 use linux_raw_sys::general::FD_CLOEXEC;
 use syscalls::fd;
@@ -23,7 +23,7 @@ pub fn passed(environment: syscalls::Args, preserve_fds: u32) -> Result<Passed> 
     for number in 3..descriptors.saturating_add(3) {
         if !is_callers(number) {
             let why = if number < listen.saturating_add(3) { "LISTEN_FDS" } else { "--preserve-fds" };
-            return Err(error!("{why}: file descriptor {number} is not open"));
+            return Err(error!("{}: file descriptor {} is not open", why, decimal(number)));
         }
     }
     let mut env = Vec::new();

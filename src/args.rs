@@ -49,7 +49,7 @@ impl Given {
             return Err(error!("--{}: its value is empty", row.long));
         }
         let text = quote(&text.to_string_lossy());
-        Err(error!("--{}: {text} is not {} ({})", row.long, row.value, flag.help()))
+        Err(error!("--{}: {} is not {} ({})", row.long, text, row.value, flag.help()))
     }
 
     /// Forgets a switch.
@@ -132,5 +132,5 @@ pub enum CgroupManager {
 
 /// A path or word of the command line as text.
 pub fn text<'a>(value: &'a CStr, flag: &str) -> Result<&'a str> {
-    value.to_str().map_err(|_| error!("{flag}: is not UTF-8"))
+    value.to_str().map_err(|_| error!("{}: is not UTF-8", flag))
 }

@@ -180,7 +180,7 @@ impl Reader<'_> {
 /// An error of usage, from its parts. Called in so many places that its copies would weigh kilobytes.
 #[inline(never)]
 fn usage(parts: &[&str]) -> Error {
-    Error::say(format_args!("{}", parts.concat()))
+    Error::told(parts.concat().leak())
 }
 
 /// An argument as the kernel takes it, kept as long as the process. argv cannot hold a NUL, but an iterator of OsString can.

@@ -5,7 +5,7 @@
 
 use crate::json::quote;
 use crate::words::{Phrases, Words};
-use alloc::{boxed::Box, fmt::format};
+use alloc::{boxed::Box, string::String, string::ToString};
 use core::fmt;
 use rustix::io::Errno;
 
@@ -28,10 +28,13 @@ struct Body {
 /// The runtime's result.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// `error!("…", …)`: an error that no system call caused, with a message as `format!` makes it.
+/// `error!("… {} … {:?}", one, other)`: an error that no system call caused, with what is put in as it is and in quotes.
 macro_rules! error {
-    ($($message:tt)*) => {
-        $crate::error::Error::say(format_args!($($message)*))
+    ($message:literal) => {
+        $crate::error::Error::new($crate::words!($message))
+    };
+    ($message:literal, $($part:expr),+ $(,)?) => {
+        $crate::filled!($crate::error::Error::say, $message, $($part),+)
     };
 }
 pub(crate) use error;
@@ -45,11 +48,12 @@ impl Error {
 
     /// The same for a message with values in it; `error!` writes it shorter.
     #[cold]
-    pub fn say(message: fmt::Arguments<'_>) -> Self {
-        Error::told(format(message).leak())
+    pub fn say(message: Words, parts: &[&str]) -> Self {
+        Error::told(message.with(parts))
     }
 
-    fn told(message: &'static str) -> Self {
+    /// The same for one that was made.
+    pub fn told(message: &'static str) -> Self {
         Error(Box::leak(Box::new(Body { message, errno: None, hint: Words::NONE, status: 1 })))
     }
 
@@ -66,7 +70,7 @@ impl Error {
     pub fn at<'a>(place: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
         #[cold]
         fn make(place: &str, subject: &str, errno: Errno) -> Error {
-            error!("{place} {}", Quoted(subject)).errno(errno)
+            error!("{} {:?}", place, subject).errno(errno)
         }
         move |errno| make(place, subject, errno)
     }
@@ -147,6 +151,15 @@ impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quote(self.0))
     }
+}
+
+/// A number, which is none below 0, as a message has it.
+pub fn decimal(number: impl TryInto<u64>) -> String {
+    #[inline(never)]
+    fn shown(number: u64) -> String {
+        number.to_string()
+    }
+    shown(number.try_into().unwrap_or(u64::MAX))
 }
 
 /// Prints an errno as `EROFS (read-only file system)`. The words are those that callers search for.

@@ -4,7 +4,7 @@
 use crate::activation::is_callers;
 use crate::args::text;
 use crate::compile::cstring;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::paths;
 use crate::spawn::Child;
 use crate::store;
@@ -57,7 +57,7 @@ pub fn take(number: u32, flag: &str) -> Result<OwnedFd> {
     let own = || {
         if is_callers(number) { i32::try_from(number).ok().and_then(|raw| fd::adopt(raw).ok()) } else { None }
     };
-    own().ok_or_else(|| error!("{flag}: file descriptor {number} is not open"))
+    own().ok_or_else(|| error!("{}: file descriptor {} is not open", flag, decimal(number)))
 }
 
 /// s6's readiness protocol: a newline on a descriptor, and its end.

@@ -80,8 +80,8 @@ fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
 pub fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
     let message = format!("hooks.{kind}[{index}] {}", Quoted(path));
     match errno {
-        Errno::CANCELED => error!("{message}: failed"),
-        Errno::TIMEDOUT => error!("{message}: timed out, and was killed with its processes"),
-        errno => error!("{message}").errno(errno),
+        Errno::CANCELED => error!("{}: failed", message),
+        Errno::TIMEDOUT => error!("{}: timed out, and was killed with its processes", message),
+        errno => error!("{}", message).errno(errno),
     }
 }

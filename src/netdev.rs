@@ -5,7 +5,7 @@
 //! while the child waits in its namespaces. When the container is not made after all the devices come back as they were: the
 //! kernel would return physical ones only, and destroy the others with the namespace. A container that was made keeps them.
 
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::plan::NetDevice;
 use crate::spawn;
 use crate::words::Words;
@@ -122,7 +122,9 @@ fn failed<'a>(device: &'a NetDevice, words: Words) -> impl FnOnce(Errno) -> Erro
             Errno::INVAL => words!("this device cannot leave its network namespace"),
             errno => permission(errno),
         };
-        error!("linux.netDevices {}: {words}", Quoted(&device.name.to_string_lossy())).errno(errno).hint(hint)
+        error!("linux.netDevices {:?}: {}", device.name.to_string_lossy(), words.text())
+            .errno(errno)
+            .hint(hint)
     }
 }
 

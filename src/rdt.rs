@@ -81,7 +81,7 @@ fn group_in(root: &'static str, asked: &IntelRdt<'_>, id: &str) -> Result<Group>
 }
 
 fn refuse(field: &str, why: &str) -> Error {
-    error!("config.json: linux.intelRdt.{field}: {why}")
+    error!("config.json: linux.intelRdt.{}: {}", field, why)
 }
 
 fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {

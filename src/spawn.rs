@@ -11,7 +11,7 @@ pub mod sources;
 
 use crate::child::{Fds, Setup};
 use crate::compile::{cstring, namespaces::NAMESPACES};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind, Step};
 use crate::words::Words;
@@ -260,8 +260,8 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
             .map_err(Error::at(&place, &path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),
-            Ok(_) => return Err(error!("{place} {}: is a namespace of another type", Quoted(&path))),
-            Err(_) => return Err(error!("{place} {}: is not a namespace", Quoted(&path))),
+            Ok(_) => return Err(error!("{} {:?}: is a namespace of another type", place, path)),
+            Err(_) => return Err(error!("{} {:?}: is not a namespace", place, path)),
         }
     }
     Ok(joins)
@@ -289,8 +289,9 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
             .map_err(Error::sys(words!("look at a namespace"), &join.path.to_string_lossy()))?;
         if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
             return Err(error!(
-                "config.json: {asked}: linux.namespaces[{}] is the host's own: it would change the host",
-                join.index
+                "config.json: {}: linux.namespaces[{}] is the host's own: it would change the host",
+                asked,
+                decimal(join.index)
             ));
         }
     }

@@ -14,7 +14,7 @@
 
 use crate::compile::cstring;
 use crate::config::{Map, object};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::json::Writer;
 use crate::proc::{self, Stat};
 use crate::readiness;
@@ -52,7 +52,7 @@ pub fn check_id(id: &str) -> Result<()> {
         _ => return Ok(()),
     };
     let short = id.get(..id.floor_char_boundary(40)).unwrap_or_default();
-    Err(error!("container id {}: {why}", Quoted(short)))
+    Err(error!("container id {:?}: {}", short, why))
 }
 
 /// The state root: `--root`. It is looked at when something in it is.
@@ -90,7 +90,7 @@ impl Store {
             other => other,
         };
         made.map_err(|errno| match errno {
-            Errno::EXIST => error!("container with given ID already exists: {}", Quoted(id)),
+            Errno::EXIST => error!("container with given ID already exists: {:?}", id),
             errno => self.failed(errno),
         })?;
         self.find(id)
@@ -128,10 +128,8 @@ impl Store {
 
     fn failed(&self, errno: Errno) -> Error {
         match errno {
-            NOT_OURS => {
-                error!("--root {}: belongs to somebody else, or others may write to it", Quoted(self.path))
-                    .hint(words!("who could change what is in there could have any program run"))
-            }
+            NOT_OURS => error!("--root {:?}: belongs to somebody else, or others may write to it", self.path)
+                .hint(words!("who could change what is in there could have any program run")),
             errno => Error::sys(words!("--root: open"), self.path)(errno),
         }
     }
@@ -421,7 +419,7 @@ impl<'a> Record<'a> {
 
 /// The error for an id that names no container.
 pub fn missing(id: &str) -> Error {
-    error!("container does not exist: {}", Quoted(id))
+    error!("container does not exist: {:?}", id)
 }
 
 /// Whether a state root is a directory of the caller's or root's that nobody else may write to.

@@ -1,7 +1,7 @@
 //! Refusals that need the whole configuration, before any side effect. What one value must be, its compiler says.
 
 use crate::config::Config;
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 
 /// The versions of the runtime specification whose configurations are taken: every 1.x and its pre-releases, since unknown
 /// properties are ignored by its own rule (spec.md, SemVer).
@@ -14,10 +14,10 @@ pub fn validate(config: &Config<'_>) -> Result<()> {
         return Err(Error::new(words!("config.json: ociVersion: is missing")));
     }
     if !is_semver(version) {
-        return Err(error!("config.json: ociVersion {}: is not a SemVer version", Quoted(version)));
+        return Err(error!("config.json: ociVersion {:?}: is not a SemVer version", version));
     }
     if !version.starts_with(MAJOR) {
-        return Err(error!("config.json: ociVersion {}: only versions 1.x are supported", Quoted(version)));
+        return Err(error!("config.json: ociVersion {:?}: only versions 1.x are supported", version));
     }
     for (name, _) in config.annotations.iter() {
         if name.is_empty() {

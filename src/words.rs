@@ -5,14 +5,16 @@
 
 mod pairs;
 
+use crate::json::quote;
 use crate::texts::Texts;
 use alloc::string::String;
 use core::fmt;
 use pairs::PAIRS;
+pub use syscalls::Counted; // for `words!`
 
 /// A text for a person, in few bytes. Made by `words!`.
 #[derive(Debug, Clone, Copy)]
-pub struct Words(&'static [u8]);
+pub struct Words(Counted);
 
 /// Words by number. Made by `phrases!`.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +28,7 @@ impl Phrases {
 
     /// A row as it is read; empty for a number that has none.
     pub fn get(self, number: usize) -> &'static str {
-        Words(self.0.row(number)).text()
+        read(self.0.row(number))
     }
 }
 
@@ -36,25 +38,42 @@ const FIRST: u8 = 0x7f;
 /// Stands for the end of a line, which lies among the pairs.
 const NEWLINE: u8 = b'~';
 
+/// Stand for what is put in, as it is and in quotes: `{}` and `{:?}` in the text.
+const PLAIN: u8 = b'{';
+const QUOTED: u8 = b'}';
+
 impl Words {
     /// No words.
-    pub const NONE: Words = Words(&[]);
+    pub const NONE: Words = Words(Counted::new(b"\0"));
 
     /// For `words!`.
-    pub const fn new(packed: &'static [u8]) -> Self {
+    pub const fn new(packed: Counted) -> Self {
         Words(packed)
     }
 
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.0.bytes().is_empty()
     }
 
     /// As they are read. Never freed: the program says little, and ends.
     #[inline(never)]
     pub fn text(self) -> &'static str {
+        read(self.0.bytes())
+    }
+
+    /// The same with each of these in its place.
+    #[inline(never)]
+    pub fn with(self, parts: &[&str]) -> &'static str {
         let mut text = String::new();
-        self.0.iter().for_each(|byte| unpack(&mut text, *byte));
+        let mut parts = parts.iter();
+        for byte in self.text().bytes() {
+            match byte {
+                PLAIN => text.extend(parts.next().copied()),
+                QUOTED => text.extend(parts.next().map(|part| quote(part))),
+                _ => text.push(char::from(byte)),
+            }
+        }
         text.leak()
     }
 }
@@ -63,6 +82,12 @@ impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
+}
+
+fn read(packed: &[u8]) -> &'static str {
+    let mut text = String::new();
+    packed.iter().for_each(|byte| unpack(&mut text, *byte));
+    text.leak()
 }
 
 /// Appends what a byte stands for.
@@ -77,23 +102,27 @@ fn unpack(text: &mut String, byte: u8) {
 /// The longest text that can be packed.
 pub const LONGEST: usize = 255;
 
-/// A text packed, and how many bytes of it count. Only the compiler calls it, as the two below.
+/// A text packed, and how many bytes of it count. Only the compiler calls it, as the three below.
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 pub const fn shorten(text: &str) -> ([u8; LONGEST], usize) {
     let mut packed = [0; LONGEST];
-    let mut length = text.len();
-    let mut at = 0;
-    while at < length {
-        packed[at] = match text.as_bytes()[at] {
-            b'\n' => NEWLINE,
-            byte => byte,
+    let mut length = 0;
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        (packed[length], rest) = match rest {
+            [b'\n', ..] => (NEWLINE, after),
+            [b'{', b'}', after @ ..] => (PLAIN, after),
+            [b'{', b':', b'?', b'}', after @ ..] => (QUOTED, after),
+            _ => {
+                let code = byte.wrapping_sub(FIRST) as usize;
+                assert!(
+                    code >= PAIRS.len() && !matches!(*byte, b'{' | b'}' | NEWLINE),
+                    "only ASCII that can be shown, no ~, and of braces only the two forms"
+                );
+                (*byte, after)
+            }
         };
-        let code = packed[at].wrapping_sub(FIRST) as usize;
-        assert!(
-            text.as_bytes()[at] != NEWLINE && code >= PAIRS.len(),
-            "only ASCII that can be shown, and no ~"
-        );
-        at += 1;
+        length += 1;
     }
     let mut pair = 0;
     while pair < PAIRS.len() {
@@ -127,7 +156,18 @@ pub const fn cut<const N: usize>(packed: &[u8]) -> [u8; N] {
     bytes
 }
 
-/// A literal's packed bytes, for `words!` and `phrases!`.
+/// How many places a text has for what is put in.
+pub const fn places(text: &str) -> usize {
+    let mut places = 0usize;
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        places = places.saturating_add((*byte == PLAIN) as usize);
+        rest = after;
+    }
+    places
+}
+
+/// A literal's packed bytes, for `phrases!`.
 #[macro_export]
 macro_rules! shortened {
     ($text:literal) => {{
@@ -140,9 +180,11 @@ macro_rules! shortened {
 /// `words!("…")`: a text for a person.
 #[macro_export]
 macro_rules! words {
-    ($text:literal) => {
-        $crate::words::Words::new($crate::shortened!($text))
-    };
+    ($text:literal) => {{
+        const ROWS: &[&[u8]] = &[$crate::shortened!($text)];
+        const PACKED: &[u8; $crate::texts::length(ROWS)] = &$crate::texts::pack(ROWS);
+        const { $crate::words::Words::new($crate::words::Counted::new(PACKED)) }
+    }};
 }
 
 /// `phrases!["…", "…"]`: a table of such.
@@ -151,33 +193,44 @@ macro_rules! phrases {
     ($($row:literal),* $(,)?) => { $crate::words::Phrases::new($crate::packed![$($crate::shortened!($row)),*]) };
 }
 
+/// `filled!(function, "… {} … {:?}", one, other)`: calls one that takes a text and what is put in, the second in quotes and on one
+/// line.
+#[macro_export]
+macro_rules! filled {
+    ($function:expr, $text:literal, $($part:expr),+ $(,)?) => {{
+        const { assert!($crate::words::places($text) == [$(stringify!($part)),+].len()) }
+        $function($crate::words!($text), &[$(AsRef::<str>::as_ref(&$part)),+])
+    }};
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{FIRST, PAIRS, Phrases, Words, shorten};
+    use super::{FIRST, PAIRS, Phrases, Words, read, shorten};
     use crate::sync::ABSENT;
-    use alloc::{format, string::String, vec::Vec};
+    use alloc::{format, string::String};
 
-    fn packed(text: &str) -> Words {
+    fn packed(text: &str) -> &'static str {
         let (bytes, length) = shorten(text);
-        Words(bytes.into_iter().take(length).collect::<Vec<u8>>().leak())
+        read(bytes.get(..length).unwrap_or_default())
     }
 
     #[test]
     fn what_is_packed_reads_as_it_was() {
-        let shown: String = (' '..='}').chain(['\n']).collect();
-        assert_eq!(packed(&shown).text(), shown);
+        let shown: String = (' '..='z').chain(['|', '\n']).collect();
+        assert_eq!(packed(&shown), shown);
         for (one, other) in shown.chars().flat_map(|one| shown.chars().map(move |other| (one, other))) {
             for text in [
                 format!("{one}{other}"),
                 format!("{one}{one}{other}{other}{other}"),
                 format!("{other}{one} "),
             ] {
-                assert_eq!(packed(&text).text(), text);
+                assert_eq!(packed(&text), text);
             }
         }
         for place in 0..PAIRS.len() {
-            let pair = Words(Vec::from([FIRST.wrapping_add(place as u8)]).leak());
-            assert_eq!(packed(pair.text()).text(), pair.text());
+            let pair = read(&[FIRST.wrapping_add(place as u8)]);
+            let written: String = pair.replace('}', "{:?}").replace('{', "{}").replace("{}:?}", "{:?}");
+            assert_eq!(packed(&written), pair);
         }
         assert_eq!(words!("").text(), "");
         assert_eq!(format!("{}", words!("a line\nand another")), "a line\nand another");
@@ -189,10 +242,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_in_stands_in_its_place() {
+        assert_eq!(
+            filled!(Words::with, "{}: {:?} is {}", "a", String::from("b \"{}\""), &&"{}c"),
+            "a: \"b \\\"{}\\\"\" is {}c"
+        );
+    }
+
+    #[test]
     fn the_table_of_pairs_halves_what_the_program_says() {
         let costs = || ABSENT.iter().map(|(_, _, cost)| cost);
         let read: usize = costs().map(|cost| cost.text().len()).sum();
-        let kept: usize = costs().map(|cost| cost.0.len()).sum();
+        let kept: usize = costs().map(|cost| cost.0.bytes().len()).sum();
         assert!(kept * 10 < read * 6, "{kept} bytes of {read}: cargo run -p qemu -- pairs");
     }
 }

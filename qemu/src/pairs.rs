@@ -16,6 +16,9 @@ const PAIRS: usize = 161;
 /// Stands for the end of a line (`words::NEWLINE`).
 const NEWLINE: u8 = b'~';
 
+/// What stands for a value that is put in, plain and in quotes, and what it is packed as (`words::PLAIN`, `words::QUOTED`).
+const PLACES: [(&str, &str); 2] = [("{:?}", "}"), ("{}", "{")];
+
 pub fn main(arguments: &[String]) -> Result<()> {
     if !arguments.is_empty() {
         return Err(Error::new("usage: pairs"));
@@ -46,7 +49,7 @@ pub fn main(arguments: &[String]) -> Result<()> {
 }
 
 /// Adds the texts of all sources below a directory: what stands in quotes, outside of comments and tests, has a blank
-/// and no values put into it.
+/// and no values put into it but as `filled!` does.
 fn collect(directory: &Path, texts: &mut BTreeSet<Vec<u8>>) -> Result<()> {
     for entry in std::fs::read_dir(directory).context(|| format!("read {}", directory.display()))? {
         let path = entry.context(|| format!("read {}", directory.display()))?.path();
@@ -80,10 +83,12 @@ fn literals(program: &str, texts: &mut BTreeSet<Vec<u8>>) {
                     characters.next();
                 }
                 '"' => {
-                    if inside && text.contains(&b' ') && !text.contains(&b'{') && text.is_ascii() {
-                        texts.insert(std::mem::take(&mut text));
+                    let said = String::from_utf8(std::mem::take(&mut text)).unwrap_or_default();
+                    let rest = PLACES.iter().fold(said.clone(), |said, (place, _)| said.replace(place, ""));
+                    if inside && said.contains(' ') && !rest.contains('{') && said.is_ascii() {
+                        let said = PLACES.iter().fold(said, |said, (place, byte)| said.replace(place, byte));
+                        texts.insert(said.into_bytes());
                     }
-                    text.clear();
                     inside = !inside;
                 }
                 _ if !inside => {}

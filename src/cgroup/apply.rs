@@ -4,7 +4,7 @@
 use super::Cgroup;
 use super::dir::{Dir, number, open, read_file, write_file};
 use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::words::Words;
 use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
@@ -64,7 +64,7 @@ fn enable_one(dir: &OwnedFd, controller: &str) -> rustix::io::Result<()> {
 
 fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
     if matches!(errno, Errno::NOENT | Errno::INVAL) {
-        return error!("linux.resources.{place}: no {name} controller in the cgroup {}", Quoted(above))
+        return error!("linux.resources.{}: no {} controller in the cgroup {:?}", place, name, above)
             .hint(words!("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it"));
     }
     let hint = match errno {
@@ -72,7 +72,7 @@ fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
         Errno::OPNOTSUPP => words!("it is in threaded mode"),
         _ => Words::NONE,
     };
-    error!("linux.resources.{place}: enable the {name} controller in the cgroup {}", Quoted(above))
+    error!("linux.resources.{}: enable the {} controller in the cgroup {:?}", place, name, above)
         .errno(errno)
         .hint(hint)
 }
@@ -97,7 +97,9 @@ pub fn check(cgroup: &Cgroup, plan: &CgroupPlan) -> Result<()> {
     let Some(floor) = plan.memory_floor else { return Ok(()) };
     match cgroup.find("memory.current", "").or_else(|| cgroup.find("memory.usage_in_bytes", "")) {
         Some(usage) if usage >= floor => Err(error!(
-            "linux.resources.memory: a limit of {floor} bytes is not above the present usage of {usage} bytes"
+            "linux.resources.memory: a limit of {} bytes is not above the present usage of {} bytes",
+            decimal(floor),
+            decimal(usage)
         )),
         _ => Ok(()),
     }
@@ -198,7 +200,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
     let (place, file) = (&write.place, write.file.to_string_lossy());
     if errno == Errno::NOENT {
         let controller = write.controller().unwrap_or_default();
-        return error!("linux.resources.{place}: the {controller} controller has no {file} here")
+        return error!("linux.resources.{}: the {} controller has no {} here", place, controller, file)
             .hint(words!("it is not enabled, or the kernel was built without it"));
     }
     let value = String::from_utf8_lossy(&write.value);
@@ -206,7 +208,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
         (Errno::BUSY, b"memory.limit_in_bytes") => words!("the present usage is above it"),
         _ => Words::NONE,
     };
-    error!("linux.resources.{place}: write {} to {file}", Quoted(&value)).errno(errno).hint(hint)
+    error!("linux.resources.{}: write {:?} to {}", place, value, file).errno(errno).hint(hint)
 }
 
 impl Undo<'_> {

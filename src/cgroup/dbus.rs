@@ -3,7 +3,7 @@
 //! Messages are written by hand in this machine's byte order (dbus.freedesktop.org, D-Bus Specification 0.43). Owns no
 //! policy; only `cgroup::systemd` uses it.
 
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use alloc::{format, string::String, vec::Vec};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
@@ -232,7 +232,7 @@ impl Connection {
             connection.receive().map_err(failed)?;
         }
         if !connection.received.starts_with(b"OK") {
-            return Err(error!("message bus {}: refused this user", Quoted(path)));
+            return Err(error!("message bus {:?}: refused this user", path));
         }
         connection.received.clear();
         connection.send(b"BEGIN\r\n").map_err(failed)?;
@@ -297,7 +297,7 @@ impl Connection {
                 RETURN if message.answers == serial => return Ok(message),
                 ERROR if message.answers == serial => {
                     let text = message.string(0, 0).unwrap_or_default();
-                    return Err(error!("{method}: {}: {text}", message.name));
+                    return Err(error!("{}: {}: {}", method, message.name, text));
                 }
                 SIGNAL => self.signals.push(message),
                 _ => {}

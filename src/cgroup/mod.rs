@@ -22,7 +22,7 @@ use crate::args::Value;
 use crate::compile::cgroup::{Occasion, compile};
 use crate::compile::cstring;
 use crate::config::resources::Resources;
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::paths;
 use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
@@ -97,7 +97,7 @@ impl Cgroup {
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
             if has_part(path, b"/", "..") {
-                return Err(error!("--cgroup {}: must not hold \"..\"", Quoted(name)));
+                return Err(error!("--cgroup {:?}: must not hold \"..\"", name));
             }
             for dir in &self.dirs {
                 let is_of = |name| dir.v1 && has_part(dir.path, b"/,", name);

@@ -8,7 +8,7 @@
 use super::dbus::{BUS, Body, Connection, Object};
 use crate::compile::cgroup::Write;
 use crate::compile::process::bit_list;
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use alloc::{format, string::String};
 use rustix::fd::OwnedFd;
 use syscalls::process::{Fork, SIGCHLD, WEXITED, WaitFor};
@@ -45,7 +45,7 @@ pub fn is_running() -> bool {
 impl Scope {
     /// From `slice:prefix:name`, or the default for a container that names none.
     pub fn of(cgroups_path: &str, id: &str, user: bool) -> Result<Scope> {
-        let refuse = |why: &str| error!("linux.cgroupsPath {}: {why}", Quoted(cgroups_path));
+        let refuse = |why: &str| error!("linux.cgroupsPath {:?}: {}", cgroups_path, why);
         let mut parts = cgroups_path.split(':');
         let (slice, prefix, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(""), None, ..) => ("", "runlet", id),
@@ -169,7 +169,7 @@ impl Scope {
         let job = answer.string(0, 0).unwrap_or_default();
         match connection.job_result(job)? {
             "done" => Ok(placeholder),
-            result => Err(error!("systemd: start of {}: {result}", self.unit)),
+            result => Err(error!("systemd: start of {}: {}", self.unit, result)),
         }
     }
 

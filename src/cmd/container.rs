@@ -6,7 +6,7 @@
 use super::Context;
 use crate::cgroup::Cgroup;
 use crate::config::{self, Config, object};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::store::{Entry, Record, Status};
 use alloc::boxed::Box;
 
@@ -78,5 +78,5 @@ impl Container {
 /// In the words that callers search for (CLI.md).
 #[cold]
 pub fn not_running(id: &str) -> Error {
-    error!("container not running: {}", Quoted(id))
+    error!("container not running: {:?}", id)
 }

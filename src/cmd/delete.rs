@@ -5,7 +5,7 @@ use super::container::Kept;
 use crate::args::{Flag, text};
 use crate::cgroup::Cgroup;
 use crate::config::{self, Config};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::hooks;
 use crate::log::Log;
 use crate::rdt;
@@ -54,7 +54,7 @@ pub fn destroy(context: &Context, store: &Store, entry: &Entry, force: bool) -> 
             Status::Created | Status::Creating => end(context.log, record, cgroup.as_deref())?,
             _ if force => end(context.log, record, cgroup.as_deref())?,
             status => {
-                return Err(error!("container {} is {}, not stopped", Quoted(entry.id), status.name())
+                return Err(error!("container {:?} is {}, not stopped", entry.id, status.name())
                     .hint(words!("stop it first, or use delete --force")));
             }
         }
@@ -106,5 +106,5 @@ fn end(log: &Log, record: &Record<'_>, cgroup: Option<&Cgroup>) -> Result<()> {
             other => return other.map(drop).map_err(Error::os(words!("wait for the container's process"))),
         }
     }
-    Err(error!("process {} does not end", record.pid))
+    Err(error!("process {} does not end", decimal(record.pid)))
 }

@@ -4,7 +4,7 @@ use super::container::Container;
 use super::{Context, print};
 use crate::args::Flag;
 use crate::cgroup::{Cgroup, Watch};
-use crate::error::{Quoted, Result, error};
+use crate::error::{Result, error};
 use crate::json::Writer;
 
 /// `events`. Without `--stats` it goes on until the container ends.
@@ -13,7 +13,7 @@ pub fn events(context: &Context) -> Result<()> {
     let id = context.given.id;
     container.check_alive()?;
     let Some(cgroup) = container.cgroup()? else {
-        return Err(error!("container {} has no cgroup to count in", Quoted(id)));
+        return Err(error!("container {:?} has no cgroup to count in", id));
     };
     let mut out = Writer::line();
     let mut record = |kind: &str, stats: Option<&Cgroup>| {

@@ -9,7 +9,7 @@ use crate::child::Setup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config, List};
 use crate::console::OtherSide;
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::handover::{send_pidfd, write_pid_file};
 use crate::log::Log;
 use crate::plan::{Join, Namespaces, Process};
@@ -51,7 +51,7 @@ fn start(context: &Context) -> Result<()> {
         Status::Running | Status::Created => {}
         Status::Paused if given.switch(Flag::IgnorePaused) => {}
         Status::Paused => {
-            return Err(error!("container {} is paused", Quoted(given.id))
+            return Err(error!("container {:?} is paused", given.id)
                 .hint(words!("resume it first, or use --ignore-paused")));
         }
         Status::Creating | Status::Stopped => return Err(not_running(given.id)),
@@ -237,8 +237,7 @@ fn plan(
     compile::process::compile(asked, around, process, &mut warnings)?;
     for name in given.all(Flag::Cap) {
         let name = text(name.text, "--cap")?;
-        let bit =
-            capabilities::bit(name).ok_or_else(|| error!("--cap {}: is not a capability", Quoted(name)))?;
+        let bit = capabilities::bit(name).ok_or_else(|| error!("--cap {:?}: is not a capability", name))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).
         process.capabilities.bounding |= bit;
         process.capabilities.permitted |= bit;

@@ -4,7 +4,7 @@ use super::Context;
 use super::container::{Container, not_running};
 use crate::args::Flag;
 use crate::config::Namespace;
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::log::Log;
 use crate::signal;
 use crate::spawn::render::done_without;
@@ -17,7 +17,7 @@ pub fn kill(context: &Context) -> Result<()> {
     let id = context.given.id;
     let all = context.given.switch(Flag::All);
     let name = context.given.operands.get(1).copied().unwrap_or(c"TERM").to_string_lossy();
-    let signal = signal::parse(&name).ok_or_else(|| error!("kill: unknown signal {}", Quoted(&name)))?;
+    let signal = signal::parse(&name).ok_or_else(|| error!("kill: unknown signal {:?}", name))?;
     let found = context.store().and_then(|store| store.find(id));
     let entry = match found {
         // Nothing is left to signal, which is what was asked for (CLI.md: `kill --all` of one that is gone succeeds).

@@ -3,7 +3,7 @@
 use super::Context;
 use super::container::Container;
 use crate::config::Config;
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::hooks;
 use crate::readiness::Proxy;
 use crate::spawn::render;
@@ -23,8 +23,8 @@ pub fn start(context: &Context) -> Result<()> {
         status => {
             let status = status.name();
             return Err(error!(
-                "cannot start container {}: its status is {status}, not created",
-                Quoted(record.id)
+                "cannot start container {:?}: its status is {}, not created",
+                record.id, status
             ));
         }
     }

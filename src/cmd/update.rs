@@ -7,7 +7,7 @@ use crate::args::{Flag, Given, text};
 use crate::compile::cgroup::{Controllers, Now, Occasion, compile};
 use crate::config::resources::Resources;
 use crate::config::{self, Next, Slot, Value};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::rdt;
 use crate::store;
 use crate::texts::{Table, table};
@@ -71,10 +71,10 @@ fn schemata(given: &Given, container: &Container) -> Result<()> {
         let Some(schema) = given.text(flag) else { continue };
         let name = flag.long();
         if flag == Flag::MemBwSchema && !rdt::is_bandwidth(schema) {
-            return Err(error!("--{name} {}: must be one line that starts with MB:", Quoted(schema)));
+            return Err(error!("--{} {:?}: must be one line that starts with MB:", name, schema));
         }
         let group = rdt::group(container.config()?, given.id)?
-            .ok_or_else(|| error!("--{name}: the container has no linux.intelRdt"))?;
+            .ok_or_else(|| error!("--{}: the container has no linux.intelRdt", name))?;
         group.write_schema(schema)?;
     }
     Ok(())
@@ -82,7 +82,7 @@ fn schemata(given: &Given, container: &Container) -> Result<()> {
 
 /// Puts a flag's limit over what a file said.
 fn limit(resources: &mut Resources<'_>, place: &'static str, value: Value<'static>) -> Result<()> {
-    let refused = || error!("linux.resources.{place}: cannot be set by a flag");
+    let refused = || error!("linux.resources.{}: cannot be set by a flag", place);
     let mut slot: &mut dyn Slot<'_> = resources;
     for name in place.split('.') {
         let Next::Property(_, property) = slot.next(name) else { return Err(refused()) };

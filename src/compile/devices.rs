@@ -2,7 +2,7 @@
 
 use super::{cstring, inside};
 use crate::config::Config;
-use crate::error::{Quoted, Result, error};
+use crate::error::{Result, decimal, error};
 use crate::plan::{Device, Plan};
 use alloc::vec::Vec;
 use linux_raw_sys::general::{S_IFBLK, S_IFCHR, S_IFIFO};
@@ -24,7 +24,7 @@ pub fn devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
         let refuse =
-            |why: &str| error!("config.json: linux.devices[{index}] {}: {why}", Quoted(&*device.path));
+            |why: &str| error!("config.json: linux.devices[{}] {:?}: {}", decimal(index), device.path, why);
         if !device.path.starts_with('/') {
             return Err(refuse("path must be absolute"));
         }

@@ -14,7 +14,7 @@ pub mod seccomp;
 pub mod sysctl;
 
 use crate::config::{Config, Linux};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::ffi::CStr;
@@ -133,7 +133,9 @@ pub fn surroundings(linux: &Linux<'_>, allow_unknown_syscalls: bool, process: &m
 pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<&'static [Hook]> {
     let mut plan = Vec::with_capacity(hooks.len());
     for (index, hook) in hooks.iter().enumerate() {
-        let refuse = |field: &str, why: &str| error!("config.json: hooks.{list}[{index}].{field}: {why}");
+        let refuse = |field: &str, why: &str| {
+            error!("config.json: hooks.{}[{}].{}: {}", list, decimal(index), field, why)
+        };
         if !hook.path.starts_with('/') {
             return Err(refuse("path", "must be absolute"));
         }
@@ -159,7 +161,12 @@ fn paths(paths: &[&str], list: &str, plan: &mut &'static [&'static CStr]) -> Res
     let mut inner = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') {
-            return Err(error!("config.json: linux.{list}[{index}] {}: must be absolute", Quoted(path)));
+            return Err(error!(
+                "config.json: linux.{}[{}] {:?}: must be absolute",
+                list,
+                decimal(index),
+                path
+            ));
         }
         inner.push(inside(path));
     }
@@ -171,7 +178,7 @@ fn paths(paths: &[&str], list: &str, plan: &mut &'static [&'static CStr]) -> Res
 fn name(name: Option<&str>, field: &str, plan: &mut Option<&'static [u8]>) -> Result<()> {
     let name = name.unwrap_or_default();
     if name.len() > 64 {
-        return Err(error!("config.json: {field}: is longer than 64 bytes"));
+        return Err(error!("config.json: {}: is longer than 64 bytes", field));
     }
     if !name.is_empty() {
         *plan = Some(cstring(name).to_bytes());

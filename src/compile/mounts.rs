@@ -2,7 +2,7 @@
 
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Plan, Root};
 use crate::{texts, texts::Texts};
 use alloc::{format, string::String, vec::Vec};
@@ -38,8 +38,8 @@ pub fn root(config: &Config<'_>, bundle: &str, plan: &mut Plan) -> Result<()> {
         "" => MS_SLAVE | MS_REC,
         _ => options::propagation(name).ok_or_else(|| {
             error!(
-                "config.json: linux.rootfsPropagation {}: is none of shared, slave, private, unbindable",
-                Quoted(name)
+                "config.json: linux.rootfsPropagation {:?}: is none of shared, slave, private, unbindable",
+                name
             )
         })?,
     };
@@ -92,7 +92,7 @@ pub fn late_readonly(mounts: &mut [Mount]) {
 pub fn attached_nowhere(root: &Root, mounts: &[Mount]) -> Result<()> {
     let refuse = |what: &str| {
         let why = "needs a mount namespace of its own in linux.namespaces, not one joined by path";
-        Err(error!("config.json: {what}: shared, slave, unbindable or id-mapped {why}"))
+        Err(error!("config.json: {}: shared, slave, unbindable or id-mapped {}", what, why))
     };
     if root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
         return refuse("linux.rootfsPropagation");
@@ -168,7 +168,8 @@ fn compile(
     user_namespace: bool,
     plan: &mut Plan,
 ) -> Result<()> {
-    let refuse = |why: &str| error!("config.json: mounts[{index}] {}: {why}", Quoted(&*mount.destination));
+    let refuse =
+        |why: &str| error!("config.json: mounts[{}] {:?}: {}", decimal(index), mount.destination, why);
     if mount.destination.is_empty() {
         return Err(refuse("destination must not be empty"));
     }

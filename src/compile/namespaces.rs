@@ -2,7 +2,7 @@
 
 use super::cstring;
 use crate::config::{Config, IdMapping};
-use crate::error::{Quoted, Result, error};
+use crate::error::{Result, decimal, error};
 use crate::plan::{Join, Namespaces};
 use alloc::{string::String, vec::Vec};
 use core::fmt::Write as _;
@@ -31,8 +31,9 @@ const MAX_RANGES: usize = 340;
 pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
     let linux = &config.linux;
     for (index, namespace) in linux.namespaces.iter().enumerate() {
-        let refuse =
-            |why: &str| error!("config.json: linux.namespaces[{index}] {}: {why}", Quoted(namespace.kind));
+        let refuse = |why: &str| {
+            error!("config.json: linux.namespaces[{}] {:?}: {}", decimal(index), namespace.kind, why)
+        };
         if !NAMESPACES.iter().any(|(name, ..)| *name == namespace.kind) {
             return Err(refuse("is not a namespace type"));
         }
@@ -58,7 +59,7 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
 
     let user = u64::from(CLONE_NEWUSER);
     for (name, map) in [("uidMappings", &linux.uid_mappings), ("gidMappings", &linux.gid_mappings)] {
-        let refuse = |why: &str| error!("config.json: linux.{name}: {why}");
+        let refuse = |why: &str| error!("config.json: linux.{}: {}", name, why);
         match (map.is_empty(), plan.new & user != 0) {
             (true, true) => return Err(refuse("must be given for a new user namespace")),
             (false, false) if !plan.has(user) => {
@@ -80,7 +81,7 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
 
     let mut offsets = String::new();
     for (clock, offset) in linux.time_offsets.iter() {
-        let refuse = |why: &str| error!("config.json: linux.timeOffsets.{}: {why}", *clock);
+        let refuse = |why: &str| error!("config.json: linux.timeOffsets.{}: {}", *clock, why);
         if plan.new & u64::from(CLONE_NEWTIME) == 0 {
             return Err(refuse("needs a new time namespace in linux.namespaces"));
         }
@@ -100,7 +101,8 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
     let needs = |name: &str, kind: u32| match plan.has(u64::from(kind)) {
         true => Ok(()),
         false => Err(error!(
-            "config.json: {name}: needs a namespace of its own in linux.namespaces, or it would change the host's"
+            "config.json: {}: needs a namespace of its own in linux.namespaces, or it would change the host's",
+            name
         )),
     };
     for (place, name) in [("hostname", config.hostname), ("domainname", config.domainname)] {

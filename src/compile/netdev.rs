@@ -2,7 +2,7 @@
 
 use super::cstring;
 use crate::config::Config;
-use crate::error::{Quoted, Result, error};
+use crate::error::{Result, error};
 use crate::plan::{NetDevice, Plan};
 use alloc::vec::Vec;
 use linux_raw_sys::general::CLONE_NEWNET;
@@ -22,7 +22,7 @@ pub fn net_devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let devices = &config.linux.net_devices;
     let (mut fixed, mut templates): (Vec<NetDevice>, Vec<NetDevice>) = (Vec::new(), Vec::new());
     for (name, device) in devices.iter() {
-        let refuse = |why: &str| error!("config.json: linux.netDevices {}: {why}", Quoted(name));
+        let refuse = |why: &str| error!("config.json: linux.netDevices {:?}: {}", name, why);
         if !plan.namespaces.has(u64::from(CLONE_NEWNET)) {
             return Err(refuse("needs a network namespace in linux.namespaces"));
         }

@@ -3,7 +3,7 @@
 use super::{capabilities, cstring, cstrings};
 use crate::activation::LISTEN_PID;
 use crate::config;
-use crate::error::{Quoted, Result, error};
+use crate::error::{Quoted, Result, decimal, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use crate::texts::{Table, table};
 use alloc::{format, string::String, vec, vec::Vec};
@@ -115,7 +115,7 @@ fn fill(
         _ => "",
     };
     if !no_id.is_empty() {
-        return Err(error!("{no_id}: 4294967295 is not an id"));
+        return Err(error!("{}: 4294967295 is not an id", no_id));
     }
     if user.umask.is_some_and(|umask| umask > 0o777) {
         return Err(error!("user.umask: must be at most 511 (octal 777)"));
@@ -214,7 +214,7 @@ fn label(text: &str) -> Option<&'static CStr> {
 fn rlimits(process: &config::Process<'_>) -> Result<&'static [Rlimit]> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
-        let refuse = |why: &str| error!("rlimits[{index}] {}: {why}", Quoted(&*limit.kind));
+        let refuse = |why: &str| error!("rlimits[{}] {:?}: {}", decimal(index), limit.kind, why);
         let resource =
             RLIMITS.find_after("RLIMIT_", limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
         if limits.iter().any(|other| other.resource == resource) {
@@ -245,7 +245,7 @@ fn scheduler(asked: &config::process::Scheduler<'_>) -> Result<Scheduler> {
         return Err(error!("scheduler.runtime: and deadline and period are for SCHED_DEADLINE only"));
     }
     let flags = bits(&SCHEDULER_FLAGS, "SCHED_FLAG_", &asked.flags)
-        .map_err(|flag| error!("scheduler.flags: {} is not a scheduler flag", Quoted(flag)))?;
+        .map_err(|flag| error!("scheduler.flags: {:?} is not a scheduler flag", flag))?;
     let flags = u64::from(flags);
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
     Ok(Scheduler { policy, flags, nice: asked.nice, priority, runtime, deadline, period })
@@ -267,7 +267,7 @@ fn affinity(list: &str, field: &str) -> Result<&'static [u8]> {
         return Ok(&[]);
     }
     bit_list(list)
-        .ok_or_else(|| error!("execCPUAffinity.{field} {}: is not a CPU list such as 0-3,7", Quoted(list)))
+        .ok_or_else(|| error!("execCPUAffinity.{} {:?}: is not a CPU list such as 0-3,7", field, list))
 }
 
 /// Personality domains and flags (config-linux.md "Personality", personality(2)).
@@ -275,7 +275,7 @@ static DOMAINS: Table<u32> = table! {"LINUX" => 0x0000, "LINUX32" => 0x0008};
 
 /// `linux.personality`. The specification has no flags yet.
 pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
-    let refuse = |field: &str, what: &str| error!("config.json: linux.personality.{field}: {what}");
+    let refuse = |field: &str, what: &str| error!("config.json: linux.personality.{}: {}", field, what);
     if !asked.flags.is_empty() {
         return Err(refuse("flags", "none are defined by the specification"));
     }
@@ -302,7 +302,7 @@ pub static MEMORY_FLAGS: Table<u32> = table! {
 
 /// `linux.memoryPolicy`.
 pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
-    let refuse = |field: &str, what: &str| error!("config.json: linux.memoryPolicy.{field}: {what}");
+    let refuse = |field: &str, what: &str| error!("config.json: linux.memoryPolicy.{}: {}", field, what);
     let mode = MEMORY_MODES
         .find_after("MPOL_", asked.mode)
         .ok_or_else(|| refuse("mode", &format!("{} is not a memory policy", Quoted(asked.mode))))?;

@@ -475,7 +475,7 @@ pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<(
     let words = words.strip_suffix(&*at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(&words);
     let place = path_at(json, line, column);
     let colon = if place.is_empty() { "" } else { ": " };
-    Err(error!("{file}: {place}{colon}{words} ({at})"))
+    Err(error!("{}: {}{}{} ({})", file, place, colon, words, at))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
             }
             Fork::Parent { pid, .. } => match process::waitid(WaitFor::Pid(pid), WEXITED) {
                 Ok(Some((_, WaitStatus::Exited(0)))) => Ok(()),
-                _ => Err(error!("{name}: did not allow the id mappings")
+                _ => Err(error!("{}: did not allow the id mappings", name)
                     .hint(words!("see subuid(5) and subgid(5): the ranges must be listed for this user"))),
             },
         };
@@ -81,7 +81,7 @@ fn helper(name: &str, pid: i32, map: &[u8]) -> Result<()> {
 
 /// A user namespace with these maps, which lives in a process that does nothing, just long enough to be opened.
 pub fn namespace_with(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<OwnedFd> {
-    let failed = |errno| error!("{place}").errno(errno);
+    let failed = |errno| error!("{}", place).errno(errno);
     let own = process::getpid();
     let args = CloneArgs { flags: ns::CLONE_NEWUSER, exit_signal: SIGCHLD, ..CloneArgs::default() };
     let forked = match process::clone3(&args) {

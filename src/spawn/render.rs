@@ -123,8 +123,8 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         _ => Words::NONE,
     };
     match frame.step {
-        Step::CwdOutside | Step::DeviceOther => error!("{message}").hint(hint),
-        _ => error!("{message}").errno(errno).hint(hint),
+        Step::CwdOutside | Step::DeviceOther => error!("{}", message).hint(hint),
+        _ => error!("{}", message).errno(errno).hint(hint),
     }
 }
 
@@ -142,9 +142,9 @@ pub fn done_without(log: &Log, bits: u32) {
 pub fn program_error(program: &str, errno: Errno, labelled: bool) -> Error {
     match errno {
         Errno::NOENT if !program.contains('/') => {
-            error!("process.args[0] {}: executable file not found in $PATH", Quoted(program))
+            error!("process.args[0] {:?}: executable file not found in $PATH", program)
         }
-        errno => error!("process.args[0] {}: exec", Quoted(program)).errno(errno).hint(match errno {
+        errno => error!("process.args[0] {:?}: exec", program).errno(errno).hint(match errno {
             Errno::NOEXEC => words!("not a program for this machine, or a script without #!"),
             Errno::NOENT => words!("the program, or the interpreter it names, is not in the container"),
             Errno::ACCESS | Errno::PERM if labelled => {

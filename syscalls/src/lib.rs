@@ -18,7 +18,7 @@
 //! | talk | [`net`], [`tty`] |
 //! | know the time | [`time`] |
 //! | be limited | [`bpf`] (device rules), [`sched`] (and what else outlives exec) |
-//! | be a program without std's start | [`entry!`], [`Args`], [`Bump`], [`Buffer`] |
+//! | be a program without std's start | [`entry!`], [`Args`], [`Bump`], [`Buffer`], [`Counted`] |
 //!
 //! # What holds for every function
 //!
@@ -71,6 +71,7 @@ mod call;
 pub mod bpf;
 mod bump;
 pub mod caps;
+mod counted;
 mod cstr_array;
 mod entry;
 pub mod fd;
@@ -94,6 +95,7 @@ mod vdso;
 pub mod xattr;
 
 pub use bump::{Buffer, Bump, SEALED_STATUS, seal};
+pub use counted::Counted;
 pub use cstr_array::CStrArray;
 pub use entry::{Args, auxiliary, begin};
 pub use fd::{CWD, leak};

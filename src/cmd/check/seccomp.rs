@@ -7,7 +7,7 @@ use crate::args::{Flag, Given, text, values};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
 use crate::config::{self, Config, Slot, Value, object, seccomp::Seccomp};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Result, error};
 use crate::json::Writer;
 use crate::store::read_all;
 use alloc::{format, string::String};
@@ -45,7 +45,7 @@ pub fn run(profile: &CStr, given: &Given) -> Result<()> {
 
 fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
     if config::parse::<Template>(name, json)?.arch_map.0 {
-        let error = error!("{name}: is a template, from which a profile is made for each container");
+        let error = error!("{}: is a template, from which a profile is made for each container", name);
         return Err(error.hint(words!("check the config.json that Docker or Podman writes")));
     }
     let config: &mut Config<'_> = config::parse(name, json)?;
@@ -147,7 +147,7 @@ fn answers(
     }
     match answered {
         true => Ok(()),
-        false => Err(error!("--syscall {}: no system call of this machine", Quoted(call))),
+        false => Err(error!("--syscall {:?}: no system call of this machine", call)),
     }
 }
 

@@ -15,7 +15,7 @@ mod tests;
 
 use super::device;
 use crate::config::resources::{HugepageLimit, Network, Resources};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::words::Words;
 use crate::{texts, texts::Texts};
 use alloc::{
@@ -136,7 +136,7 @@ impl CgroupPlan {
     pub fn refuse(&self, hint: Words) -> Result<()> {
         for write in &self.writes {
             if let Some(name) = write.controller() {
-                return Err(error!("linux.resources.{}: no {name} controller", write.place).hint(hint));
+                return Err(error!("linux.resources.{}: no {} controller", write.place, name).hint(hint));
             }
         }
         Ok(())
@@ -238,7 +238,7 @@ struct Compiler {
 
 /// A refusal that names the property.
 fn refuse(place: &str, what: &str) -> Error {
-    error!("linux.resources.{place}: {what}")
+    error!("linux.resources.{}: {}", place, what)
 }
 
 /// A refusal of a property that cgroup v2 has no counterpart for.
@@ -273,8 +273,9 @@ impl Compiler {
     }
 
     fn devices(&mut self, resources: &Resources<'_>, v1: bool) -> Result<()> {
-        let devices = device::fold(&resources.devices, &resources.nodes)
-            .map_err(|invalid| error!("linux.resources.devices[{}].{}", invalid.index, invalid.what))?;
+        let devices = device::fold(&resources.devices, &resources.nodes).map_err(|invalid| {
+            error!("linux.resources.devices[{}].{}", decimal(invalid.index), invalid.what)
+        })?;
         if v1 {
             self.v1 = true;
             let exceptions = devices.exceptions().ok_or_else(|| {

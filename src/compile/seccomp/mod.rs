@@ -26,7 +26,7 @@ mod tests;
 mod tree;
 
 use crate::config::seccomp::Seccomp;
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::texts::{Table, table};
 use alloc::{format, string::String, vec::Vec};
 pub use asm::Call;
@@ -137,7 +137,7 @@ pub fn compile<'a>(
 
 fn inner<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> Result<Filter<'a>> {
     let default = action(profile.default_action, profile.default_errno_ret)
-        .map_err(|text| error!("defaultAction: {text}"))?;
+        .map_err(|text| error!("defaultAction: {}", text))?;
     if default == NOTIFY {
         // Every call would wait for a listener that nobody has passed on yet.
         return Err(error!("defaultAction: SCMP_ACT_NOTIFY cannot be the default"));
@@ -146,7 +146,12 @@ fn inner<'a>(profile: &'a Seccomp<'_>, machine: &Machine, options: Options) -> R
     if unknown.len().saturating_mul(5) > rules.names && !options.allow_unknown {
         let some = unknown.get(..3).unwrap_or(&unknown).join(", ");
         let (few, all) = (unknown.len(), rules.names);
-        let error = error!("syscalls: {few} of {all} names are no system calls known here ({some}, ...)");
+        let error = error!(
+            "syscalls: {} of {} names are no system calls known here ({}, ...)",
+            decimal(few),
+            decimal(all),
+            some
+        );
         return Err(error.hint(words!("--allow-unknown-syscalls takes such a profile")));
     }
     let (flags, listener) = listener(profile, rules.notify)?;
@@ -182,7 +187,7 @@ fn listener<'a>(profile: &'a Seccomp<'_>, notify: bool) -> Result<(u32, Option<L
     for (at, name) in profile.flags.iter().flatten().enumerate() {
         match FLAGS.find_after("SECCOMP_FILTER_FLAG_", name) {
             Some(flag) => flags |= flag,
-            None => return Err(error!("flags[{at}]: unknown flag {}", Quoted(name))),
+            None => return Err(error!("flags[{}]: unknown flag {:?}", decimal(at), name)),
         }
     }
     let (path, metadata) = (profile.listener_path, profile.listener_metadata);

@@ -7,7 +7,7 @@ use super::rules::{Alternative, Rule, Rules};
 use super::table::{self, Abi, Machine};
 use super::{ALLOW, ENOSYS, ERRNO, KILL_THREAD, LOG, TRACE, too_large, tree};
 use crate::config::seccomp::Seccomp;
-use crate::error::{Quoted, Result, error};
+use crate::error::{Result, decimal, error};
 use alloc::vec::Vec;
 use syscalls::seccomp::SockFilter;
 
@@ -44,7 +44,7 @@ pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> R
             Some(abi) => named |= 1u32.wrapping_shl(abi as u32),
             None if table::ARCHITECTURES.position(name).is_some() => {}
             None => {
-                return Err(error!("architectures[{at}]: unknown architecture {}", Quoted(given)));
+                return Err(error!("architectures[{}]: unknown architecture {:?}", decimal(at), given));
             }
         }
     }

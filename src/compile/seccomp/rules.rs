@@ -7,7 +7,7 @@ use super::leaf::Condition;
 use super::table::{Machine, Search};
 use super::{NOTIFY, OPERATORS, action};
 use crate::config::seccomp::{Arg, Seccomp};
-use crate::error::{Quoted, Result, error};
+use crate::error::{Result, decimal, error};
 use alloc::vec::Vec;
 
 /// A rule: its action, and its alternatives as a range of [`Rules::alternatives`]. Without any it always holds.
@@ -60,16 +60,19 @@ impl Rules {
         let mut search = Search::new(&machine.table);
         for (at, rule) in profile.syscalls.iter().enumerate() {
             if rule.names.is_empty() {
-                return Err(error!("syscalls[{at}].names: must name a system call"));
+                return Err(error!("syscalls[{}].names: must name a system call", decimal(at)));
             }
             let action = action(rule.action, rule.errno_ret)
-                .map_err(|text| error!("syscalls[{at}].action: {text}"))?;
+                .map_err(|text| error!("syscalls[{}].action: {}", decimal(at), text))?;
             all.rule(at, action, &rule.args)?;
             all.notify |= action == NOTIFY;
             for name in &rule.names {
                 if action == NOTIFY && **name == *"write" {
                     // The child tells the listener's number to the parent by write(2).
-                    return Err(error!("syscalls[{at}].names: SCMP_ACT_NOTIFY cannot be used for write"));
+                    return Err(error!(
+                        "syscalls[{}].names: SCMP_ACT_NOTIFY cannot be used for write",
+                        decimal(at)
+                    ));
                 }
                 match search.find(name) {
                     Some(entry) => all.pairs.push((entry as u16, at as u32)),
@@ -87,7 +90,8 @@ impl Rules {
         let mut seen = 0u8;
         let mut any = false;
         for (index, arg) in args.iter().enumerate() {
-            let fail = |text: &str| Err(error!("syscalls[{at}].args[{index}].{text}"));
+            let fail =
+                |text: &str| Err(error!("syscalls[{}].args[{}].{}", decimal(at), decimal(index), text));
             let Some(argument @ 0..6) = arg.index else {
                 return fail("index: must be 0 to 5");
             };
@@ -96,7 +100,12 @@ impl Rules {
             };
             let Some(operator) = OPERATORS.find_after("SCMP_CMP_", arg.op) else {
                 let name = arg.op;
-                return Err(error!("syscalls[{at}].args[{index}].op: unknown operator {}", Quoted(name)));
+                return Err(error!(
+                    "syscalls[{}].args[{}].op: unknown operator {:?}",
+                    decimal(at),
+                    decimal(index),
+                    name
+                ));
             };
             let bit = 1u8.wrapping_shl(argument);
             any |= seen & bit != 0;
