@@ -79,15 +79,13 @@ fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
 
 /// Present limits, for an update that names a half of a pair.
 pub fn now(cgroup: &Cgroup) -> Now {
-    let quota = cgroup.text(None, "cpu.max", "");
-    let mut quota = quota.split_ascii_whitespace().map(|word| number(word.as_bytes()));
+    let max = cgroup.dirs.iter().filter(|dir| !dir.v1).find_map(|dir| read_file(&dir.fd, c"cpu.max").ok());
+    let max = max.unwrap_or_default();
+    let mut quota = max.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(number);
     Now {
         // cgroup v1 says "unlimited" with the greatest multiple of a page.
-        memory: cgroup
-            .find("memory.max", "")
-            .or_else(|| cgroup.find("memory.limit_in_bytes", ""))
-            .filter(|bytes| *bytes < i64::MAX as u64 / 2),
-        quota: quota.next().unwrap_or_else(|| cgroup.find("cpu.cfs_quota_us", "")),
+        memory: cgroup.find("memory.limit_in_bytes memory.max").filter(|bytes| *bytes < i64::MAX as u64 / 2),
+        quota: quota.next().unwrap_or_else(|| cgroup.find("cpu.cfs_quota_us")),
         period: quota.next().flatten(),
     }
 }
@@ -95,7 +93,7 @@ pub fn now(cgroup: &Cgroup) -> Now {
 /// Refuses limits that the present usage is not below (memory.checkBeforeUpdate).
 pub fn check(cgroup: &Cgroup, plan: &CgroupPlan) -> Result<()> {
     let Some(floor) = plan.memory_floor else { return Ok(()) };
-    match cgroup.find("memory.current", "").or_else(|| cgroup.find("memory.usage_in_bytes", "")) {
+    match cgroup.find("memory.usage_in_bytes memory.current") {
         Some(usage) if usage >= floor => Err(error!(
             "linux.resources.memory: a limit of {} bytes is not above the present usage of {} bytes",
             decimal(floor),

@@ -113,17 +113,22 @@ pub(super) fn read_file(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<Buffer
     read_to_end(open_file(dir, name, OFlags::RDONLY)?.as_fd())
 }
 
-/// Reads to the end of a file whose size the kernel does not tell. A read that leaves room for more than a line was the last:
-/// kernfs hands out whole lines, as many as fit.
+/// Reads to the end of a file whose size the kernel does not tell.
 pub(super) fn read_to_end(file: BorrowedFd<'_>) -> rustix::io::Result<Buffer> {
-    const LONGEST_LINE: usize = 1024;
     let mut text = Buffer::default();
+    append(&mut text, file).map(|()| text)
+}
+
+/// The same, behind what is there. A read that leaves room for more than a line was the last: kernfs hands out whole lines, as many
+/// as fit.
+pub(super) fn append(text: &mut Buffer, file: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    const LONGEST_LINE: usize = 1024;
     loop {
         let bytes = text.room(4096);
         let room = bytes.capacity().saturating_sub(bytes.len());
         match rustix::io::read(file, rustix::buffer::spare_capacity(bytes)) {
-            Ok(0) => return Ok(text),
-            Ok(length) if length.saturating_add(LONGEST_LINE) < room => return Ok(text),
+            Ok(0) => return Ok(()),
+            Ok(length) if length.saturating_add(LONGEST_LINE) < room => return Ok(()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }

@@ -26,7 +26,7 @@ use crate::error::{Error, Result, error};
 use crate::paths;
 use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
-use dir::{Dir, collect, has, key, open, pause, read, read_file, remove_children, write_file};
+use dir::{Dir, collect, has, open, pause, read, remove_children, write_file};
 use host::Host;
 pub use place::{Prepared, Wanted, prepare};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -226,11 +226,7 @@ impl Cgroup {
 
     /// How often the kernel's out-of-memory killer ended a process of the cgroup; 0 where no controller counts.
     pub fn oom_kills(&self) -> u64 {
-        let counted = |dir: &Dir| {
-            let file = if dir.v1 { c"memory.oom_control" } else { c"memory.events" };
-            key(&read_file(&dir.fd, file).ok()?, "oom_kill")
-        };
-        self.dirs.iter().find_map(counted).unwrap_or(0)
+        self.find("memory.oom_control:oom_kill memory.events:oom_kill").unwrap_or(0)
     }
 
     /// Lets the scope end, when its container has and what it counted was read: systemd takes it away with its last process, and tells

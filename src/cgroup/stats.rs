@@ -1,310 +1,412 @@
 //! What a cgroup has used, as the JSON that `events` prints: the names and units are those of runc's `events --stats`, which
 //! callers read (types/events.go of runc 1.4). Times in nanoseconds, sizes in bytes, "no limit" as 2^64-1.
+//!
+//! Where a number is found is told by a text, its sources: that on cgroup v1, then those on cgroup2, of which the first that is there
+//! counts. Each is `FILE` for a file of one number, or `FILE:KEY`; then `*N` for its unit, and `+` before another one to be added. A
+//! `#` stands for the part of a name that the caller gives.
 
 use super::Cgroup;
-use super::dir::{Dir, each_process, key, number, read_file};
+use super::dir::{Dir, append, each_process, key, number, open_file};
 use crate::compile::process::ranges;
 use crate::json::Writer;
 use crate::{texts, texts::Texts};
 use core::ffi::CStr;
-use core::ops::Deref;
+use rustix::fd::AsFd;
+use rustix::fs::OFlags;
 use syscalls::Buffer;
 
-/// Nanoseconds of a clock tick in cpuacct.stat: USER_HZ is 100 on every architecture that Linux has left.
-const TICK: u64 = 10_000_000;
 const UNLIMITED: u64 = u64::MAX;
 
-/// Where the operations on block devices are counted: of io.stat the fields with runc's words for them; of cgroup v1 the files, of which
-/// the first that names a device counts, as runc has it. BFQ counts what it schedules, the throttle since about Linux 5.16 only what it limits.
-struct Counted {
-    name: &'static str,
-    v1: [&'static str; 3],
-    fields: [(&'static str, &'static str); 3],
-}
+// Numbers as they are written: a line opens an object, closes one, or is a name and its sources.
 
-const BLOCK_IO: [Counted; 2] = [
-    Counted {
-        name: "ioServiceBytesRecursive",
-        v1: [
-            "blkio.bfq.io_service_bytes_recursive",
-            "blkio.throttle.io_service_bytes_recursive",
-            "blkio.throttle.io_service_bytes",
-        ],
-        fields: [("rbytes", "Read"), ("wbytes", "Write"), ("dbytes", "Discard")],
-    },
-    Counted {
-        name: "ioServicedRecursive",
-        v1: [
-            "blkio.bfq.io_serviced_recursive",
-            "blkio.throttle.io_serviced_recursive",
-            "blkio.throttle.io_serviced",
-        ],
-        fields: [("rios", "Read"), ("wios", "Write"), ("dios", "Discard")],
-    },
-];
+/// The ticks of cpuacct.stat are hundredths of a second: USER_HZ is 100 on every architecture that Linux has left.
+const CPU_USAGE: &str = "\
+cpu{
+usage{
+total cpuacct.usage cpu.stat:usage_usec*1000
+kernel cpuacct.stat:system*10000000 cpu.stat:system_usec*1000
+user cpuacct.stat:user*10000000 cpu.stat:user_usec*1000";
+
+const CPU_THROTTLING: &str = "\
+}
+throttling{
+throttledTime cpu.stat:throttled_time cpu.stat:throttled_usec*1000
+periods cpu.stat:nr_periods cpu.stat:nr_periods
+throttledPeriods cpu.stat:nr_throttled cpu.stat:nr_throttled
+}";
+
+/// Swap as cgroup v1 counts it: memory and swap together.
+const MEMORY: &str = "\
+memory{
+cache memory.stat:cache memory.stat:file
+usage{
+limit memory.limit_in_bytes memory.max
+usage memory.usage_in_bytes memory.current
+max memory.max_usage_in_bytes memory.peak
+failcnt memory.failcnt memory.events:max
+}
+swap{
+limit memory.memsw.limit_in_bytes memory.swap.max+memory.max
+usage memory.memsw.usage_in_bytes memory.swap.current+memory.current
+max memory.memsw.max_usage_in_bytes
+failcnt memory.memsw.failcnt
+}
+kernel{
+limit memory.kmem.limit_in_bytes
+usage memory.kmem.usage_in_bytes
+max memory.kmem.max_usage_in_bytes
+failcnt memory.kmem.failcnt
+}
+kernelTCP{
+limit memory.kmem.tcp.limit_in_bytes
+usage memory.kmem.tcp.usage_in_bytes
+max memory.kmem.tcp.max_usage_in_bytes
+failcnt memory.kmem.tcp.failcnt
+}";
+
+const HUGE_PAGES: &str = "\
+usage hugetlb.#.usage_in_bytes hugetlb.#.rsvd.current hugetlb.#.current
+failcnt hugetlb.#.failcnt hugetlb.#.events:max
+max hugetlb.#.max_usage_in_bytes
+}";
 
 /// The sizes of huge pages that Linux's architectures have.
-static HUGE_PAGES: Texts = texts![
+static HUGE_PAGE_SIZES: Texts = texts![
     "16KB", "64KB", "256KB", "512KB", "1MB", "2MB", "4MB", "8MB", "16MB", "32MB", "256MB", "512MB", "1GB",
     "2GB", "16GB",
 ];
-
-/// A file's text, given back when it has been read.
-#[derive(Default)]
-pub(super) struct Text(Buffer);
-
-impl Deref for Text {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or_default()
-    }
+/// Reads and writes the numbers of a cgroup.
+struct Numbers<'c> {
+    cgroup: &'c Cgroup,
+    /// What a `#` stands for.
+    part: &'c str,
+    /// The file that was read last, which often has the next number too: its name with the NUL, and its text.
+    name: Buffer,
+    wanted: Buffer,
+    text: Buffer,
+    v1: bool,
 }
 
-impl Cgroup {
-    /// Writes the `data` of a stats event.
-    pub fn stats(&self, out: &mut Writer) {
-        out.object("data");
-        self.cpu(out);
-        self.cpuset(out);
-        self.memory(out);
-        out.object("pids");
-        let counted = || {
-            let mut count = 0u64;
-            let list = |dir: &Dir| each_process(&dir.fd, &mut |_| count = count.saturating_add(1)).ok();
-            self.dirs.first().and_then(list);
-            count
-        };
-        out.unsigned("current", self.find("pids.current", "").unwrap_or_else(counted));
-        // 0 stands for no limit here.
-        out.unsigned("limit", self.find("pids.max", "").filter(|limit| *limit != UNLIMITED).unwrap_or(0));
-        out.end_object();
-        self.block_io(out);
-        self.hugetlb(out);
-        out.object("intel_rdt");
-        out.end_object();
-        out.verbatim("network_interfaces", "null");
-        out.end_object();
-    }
-
-    /// A file's text, its name in two parts; empty where there is none.
-    pub(super) fn text(&self, v1: Option<bool>, name: &str, end: &str) -> Text {
-        // At once: a block that grows in place would be given back as a longer one, time and again.
-        let mut file = Buffer::default();
-        file.room(64);
-        for part in [name, end, "\0"] {
-            file.extend(part.as_bytes());
-        }
-        let name = CStr::from_bytes_until_nul(&file).unwrap_or_default();
-        let dirs = self.dirs.iter().filter(|dir| v1.is_none_or(|v1| dir.v1 == v1));
-        Text(dirs.filter_map(|dir| read_file(&dir.fd, name).ok()).next().unwrap_or_default())
-    }
-
-    /// The number in a file; None where there is no file.
-    pub(super) fn find(&self, name: &str, end: &str) -> Option<u64> {
-        let text = self.text(None, name, end);
-        if text.starts_with("max") { Some(UNLIMITED) } else { number(text.as_bytes()) }
-    }
-
-    fn count(&self, name: &str, end: &str) -> u64 {
-        self.find(name, end).unwrap_or(0)
-    }
-
-    fn cpu(&self, out: &mut Writer) {
-        // A cgroup2 has the times without any controller; the throttling is counted where the controller is.
-        let (v2, v1) = (self.text(Some(false), "cpu.stat", ""), self.text(Some(true), "cpu.stat", ""));
-        let (times, throttles) = (&*v2, if v1.is_empty() { &*v2 } else { &*v1 });
-        let total = self.find("cpuacct.usage", "");
-        let ticks = total.map(|_| self.text(None, "cpuacct.stat", "")).unwrap_or_default();
-        out.object("cpu");
-        out.object("usage");
-        out.unsigned("total", total.unwrap_or_else(|| of(times, "usage_usec", 1000)));
-        for (name, ticked, timed) in [("kernel", "system", "system_usec"), ("user", "user", "user_usec")] {
-            out.unsigned(
-                name,
-                match total {
-                    Some(_) => of(&ticks, ticked, TICK),
-                    None => of(times, timed, 1000),
-                },
-            );
-        }
-        if total.is_some() {
-            out.array("percpu");
-            for each in self.text(None, "cpuacct.usage_percpu", "").split_ascii_whitespace() {
-                out.verbatim("", each);
+impl Numbers<'_> {
+    /// A file's text; empty where there is none.
+    fn read(&mut self, v1: bool, name: &str) -> &str {
+        self.wanted.room(64).clear();
+        for byte in name.bytes() {
+            match byte {
+                b'#' => self.wanted.extend(self.part.as_bytes()),
+                byte => self.wanted.extend(&[byte]),
             }
-            out.end_array();
         }
-        out.end_object();
-        out.object("throttling");
-        // Nanoseconds on cgroup v1.
-        let time = of(throttles, "throttled_time", 1).max(of(throttles, "throttled_usec", 1000));
-        out.unsigned("throttledTime", time);
-        out.unsigned("periods", of(throttles, "nr_periods", 1));
-        out.unsigned("throttledPeriods", of(throttles, "nr_throttled", 1));
-        out.end_object();
-        self.pressure("cpu.pressure", out);
-        out.end_object();
+        self.wanted.extend(b"\0");
+        if v1 != self.v1 || *self.wanted != *self.name {
+            self.v1 = v1;
+            core::mem::swap(&mut self.name, &mut self.wanted);
+            self.text.room(0).clear();
+            let name = CStr::from_bytes_until_nul(&self.name).unwrap_or_default();
+            for dir in self.cgroup.dirs.iter().filter(|dir| dir.v1 == v1) {
+                if let Ok(file) = open_file(&dir.fd, name, OFlags::RDONLY) {
+                    append(&mut self.text, file.as_fd()).unwrap_or_default();
+                    break;
+                }
+            }
+        }
+        core::str::from_utf8(&self.text).unwrap_or_default()
+    }
+
+    /// A number, from the first of its sources that has it.
+    fn find(&mut self, sources: &str) -> Option<u64> {
+        let mut v1 = true;
+        for source in sources.split(' ') {
+            let found = self.sum(v1, source);
+            if found.is_some() {
+                return found;
+            }
+            v1 = false;
+        }
+        None
+    }
+
+    fn sum(&mut self, v1: bool, source: &str) -> Option<u64> {
+        let mut sum = 0u64;
+        for one in source.split('+') {
+            let (place, unit) = one.split_once('*').unwrap_or((one, "1"));
+            let (file, name) = place.split_once(':').unwrap_or((place, ""));
+            let text = self.read(v1, file);
+            let value = match name {
+                "" if text.starts_with("max") => UNLIMITED,
+                "" => number(text.as_bytes())?,
+                name => key(text.as_bytes(), name)?,
+            };
+            sum = sum.saturating_add(value.saturating_mul(number(unit.as_bytes())?));
+        }
+        Some(sum)
+    }
+
+    /// Writes numbers; 0 for one that is not to be found.
+    fn write(&mut self, lines: &str, out: &mut Writer) {
+        for line in lines.lines() {
+            match (line.split_once(' '), line.strip_suffix('{')) {
+                (Some((name, sources)), _) => out.unsigned(name, self.find(sources).unwrap_or(0)),
+                (None, Some(name)) => out.object(name),
+                (None, None) => out.end_object(),
+            }
+        }
     }
 
     /// Pressure stall information: `some avg10=0.00 avg60=0.00 avg300=0.00 total=0`.
-    fn pressure(&self, file: &str, out: &mut Writer) {
-        let text = self.text(None, file, "");
+    fn pressure(&mut self, file: &str, out: &mut Writer) {
+        let text = self.read(false, file);
         if text.is_empty() {
             return;
         }
         out.object("psi");
         for line in text.lines() {
-            let mut words = line.split(' ');
-            out.object(words.next().unwrap_or_default());
-            for (name, value) in words.filter_map(|field| field.split_once('=')) {
-                out.verbatim(name, value);
+            for word in line.split(' ') {
+                match word.split_once('=') {
+                    Some((name, value)) => out.verbatim(name, value),
+                    None => out.object(word),
+                }
             }
             out.end_object();
         }
         out.end_object();
     }
 
-    fn cpuset(&self, out: &mut Writer) {
-        out.object("cpuset");
-        for (name, file) in [("cpus", "cpuset.cpus"), ("mems", "cpuset.mems")] {
-            let mut text = self.text(None, file, ".effective");
-            if text.is_empty() {
-                text = self.text(None, "cpuset.effective_", name);
+    fn percpu(&mut self, out: &mut Writer) {
+        let each = self.read(true, "cpuacct.usage_percpu");
+        if !each.is_empty() {
+            out.array("percpu");
+            for each in each.split_ascii_whitespace() {
+                out.verbatim("", each);
             }
-            if text.trim_ascii().is_empty() {
-                continue;
-            }
+            out.end_array();
+        }
+    }
+
+    /// The processors or the memory nodes, of which there may be none.
+    fn cpuset(&mut self, name: &str, v1: &str, v2: &str, out: &mut Writer) {
+        let mut list = self.read(false, v2);
+        if list.is_empty() {
+            list = self.read(true, v1);
+        }
+        let list = list.trim_ascii();
+        if !list.is_empty() {
             out.array(name);
-            ranges(text.trim_ascii(), &mut |first, last| {
+            ranges(list, &mut |first, last| {
                 (first..=last).for_each(|number| out.unsigned("", number));
             });
             out.end_array();
         }
-        out.end_object();
     }
 
-    fn memory(&self, out: &mut Writer) {
-        let stat = self.text(None, "memory.stat", "");
-        let v1 = self.find("memory.usage_in_bytes", "").is_some();
-        out.object("memory");
-        out.unsigned("cache", of(&stat, if v1 { "cache" } else { "file" }, 1));
-        let (limit, usage) = (self.count("memory.max", ""), self.count("memory.current", ""));
-        // As cgroup v1 counts it: memory and swap together.
-        let together = |swap, memory| self.find(swap, "").map_or(0, |swap| swap.saturating_add(memory));
-        for (name, files) in [
-            ("usage", "memory"),
-            ("swap", "memory.memsw"),
-            ("kernel", "memory.kmem"),
-            ("kernelTCP", "memory.kmem.tcp"),
-        ] {
-            let numbers = match name {
-                "usage" if !v1 => {
-                    let failures = of(&self.text(None, "memory.events", ""), "max", 1);
-                    [limit, usage, self.count("memory.peak", ""), failures]
-                }
-                "swap" if !v1 => {
-                    [together("memory.swap.max", limit), together("memory.swap.current", usage), 0, 0]
-                }
-                _ if !v1 => [0; 4],
-                _ => [".limit_in_bytes", ".usage_in_bytes", ".max_usage_in_bytes", ".failcnt"]
-                    .map(|file| self.count(files, file)),
-            };
-            out.object(name);
-            for (name, number) in ["limit", "usage", "max", "failcnt"].iter().zip(numbers) {
-                out.unsigned(name, number);
-            }
-            out.end_object();
-        }
+    fn memory(&mut self, out: &mut Writer) {
+        self.write(MEMORY, out);
         out.object("raw");
-        for (name, value) in stat.lines().filter_map(|line| line.split_once(' ')) {
-            if number(value.as_bytes()).is_some() {
+        let mut stat = self.read(true, "memory.stat");
+        if stat.is_empty() {
+            stat = self.read(false, "memory.stat");
+        }
+        for line in stat.lines() {
+            if let Some((name, value)) = line.split_once(' ')
+                && number(value.as_bytes()).is_some()
+            {
                 out.verbatim(name, value);
             }
         }
         out.end_object();
-        self.pressure("memory.pressure", out);
-        out.end_object();
     }
 
-    fn block_io(&self, out: &mut Writer) {
-        // cgroup2: `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6`. cgroup v1: `8:0 Read 1`, with a total at the end.
-        let v2 = self.text(None, "io.stat", "");
-        out.object("blkio");
-        for counted in &BLOCK_IO {
-            let v1 = counted.v1.iter().map(|file| self.text(None, file, "")).find(|text| text.contains(':'));
-            let v1 = v1.unwrap_or_default();
-            if v1.is_empty() && v2.is_empty() {
-                continue;
+    fn pids(&mut self, out: &mut Writer) {
+        let current = self.find("pids.current pids.current").unwrap_or_else(|| {
+            let mut count = 0u64;
+            let list = |dir: &Dir| each_process(&dir.fd, &mut |_| count = count.saturating_add(1)).ok();
+            self.cgroup.dirs.first().and_then(list);
+            count
+        });
+        out.unsigned("current", current);
+        // 0 stands for no limit here.
+        let limit = self.find("pids.max pids.max").filter(|limit| *limit != UNLIMITED);
+        out.unsigned("limit", limit.unwrap_or(0));
+    }
+
+    /// Operations on block devices. `part` names them on cgroup v1, where the first file that names a device counts, as runc has it:
+    /// BFQ counts what it schedules, the throttle since about Linux 5.16 only what it limits. `field` ends their names in io.stat.
+    fn block_io(&mut self, name: &str, part: &'static str, field: &str, out: &mut Writer) {
+        self.part = part;
+        let mut text = "";
+        for file in "blkio.bfq.#_recursive blkio.throttle.#_recursive blkio.throttle.# io.stat".split(' ') {
+            text = self.read(file != "io.stat", file);
+            if text.contains(':') {
+                break;
             }
-            out.array(counted.name);
-            for line in v2.lines() {
-                let mut words = line.split(' ');
-                let device = words.next().unwrap_or_default();
-                for (field, value) in words.filter_map(|word| word.split_once('=')) {
-                    if let Some((_, operation)) = counted.fields.iter().find(|(name, _)| *name == field) {
-                        block_entry(device, operation, value, out);
-                    }
-                }
-            }
-            for line in v1.lines() {
-                let mut words = line.split(' ');
-                if let (Some(device), Some(operation), Some(value)) =
-                    (words.next(), words.next(), words.next())
-                {
-                    block_entry(device, operation, value, out);
-                }
-            }
-            out.end_array();
         }
-        self.pressure("io.pressure", out);
-        out.end_object();
-    }
-
-    fn hugetlb(&self, out: &mut Writer) {
-        out.object("hugetlb");
-        for size in HUGE_PAGES.iter() {
-            let mut pages = Text::default();
-            for part in ["hugetlb.", size] {
-                pages.0.extend(part.as_bytes());
-            }
-            let of = |file| self.find(&pages, file);
-            let usage = [".rsvd.current", ".current", ".usage_in_bytes"].into_iter().find_map(of);
-            let Some(usage) = usage else { continue };
-            let events = self.text(None, &pages, ".events");
-            let failures = key(events.as_bytes(), "max").or_else(|| of(".failcnt")).unwrap_or(0);
-            out.object(size);
-            out.unsigned("usage", usage);
-            out.unsigned("failcnt", failures);
-            out.unsigned("max", of(".max_usage_in_bytes").unwrap_or(0));
-            out.end_object();
+        if text.is_empty() {
+            return;
         }
-        out.end_object();
+        // cgroup v1: `8:0 Read 1`, with a total at the end. cgroup2: `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6`.
+        let (between, within) = if text.contains('=') { (' ', '=') } else { ('\n', ' ') };
+        out.array(name);
+        for line in text.lines() {
+            let Some((device, counts)) = line.split_once(' ') else { continue };
+            for count in counts.split(between) {
+                let Some((name, value)) = count.split_once(within) else { continue };
+                let operation = match name.strip_suffix(field).unwrap_or_default().as_bytes() {
+                    b"r" => "Read",
+                    b"w" => "Write",
+                    b"d" => "Discard",
+                    _ if within == ' ' => name,
+                    _ => continue,
+                };
+                block_entry(device, operation, value, out);
+            }
+        }
+        out.end_array();
     }
-}
 
-/// The number behind a key in a unit of so many; 0 without the key.
-fn of(text: &str, name: &str, unit: u64) -> u64 {
-    key(text.as_bytes(), name).unwrap_or(0).saturating_mul(unit)
+    fn hugetlb(&mut self, out: &mut Writer) {
+        for size in HUGE_PAGE_SIZES.iter() {
+            self.part = size;
+            if self.find("hugetlb.#.usage_in_bytes hugetlb.#.rsvd.current hugetlb.#.current").is_some() {
+                out.object(size);
+                self.write(HUGE_PAGES, out);
+            }
+        }
+    }
 }
 
 /// One count of a device.
 fn block_entry(device: &str, operation: &str, value: &str, out: &mut Writer) {
     let Some((major, minor)) = device.split_once(':') else { return };
-    let numbers = [major, minor, value].map(|text| number(text.as_bytes()));
-    if let [Some(major), Some(minor), Some(value)] = numbers {
+    if number(value.as_bytes()).is_some() {
         out.object("");
-        out.unsigned("major", major);
-        out.unsigned("minor", minor);
+        out.verbatim("major", major);
+        out.verbatim("minor", minor);
         out.string("op", operation);
-        out.unsigned("value", value);
+        out.verbatim("value", value);
+        out.end_object();
+    }
+}
+
+impl Cgroup {
+    fn numbers(&self) -> Numbers<'_> {
+        Numbers {
+            cgroup: self,
+            part: "",
+            name: Buffer::default(),
+            wanted: Buffer::default(),
+            text: Buffer::default(),
+            v1: false,
+        }
+    }
+
+    /// A number of a cgroup's, by its sources; `None` where there is none.
+    pub(super) fn find(&self, sources: &str) -> Option<u64> {
+        self.numbers().find(sources)
+    }
+
+    /// Writes the `data` of a stats event.
+    pub fn stats(&self, out: &mut Writer) {
+        let mut numbers = self.numbers();
+        out.object("data");
+        numbers.write(CPU_USAGE, out);
+        numbers.percpu(out);
+        numbers.write(CPU_THROTTLING, out);
+        numbers.pressure("cpu.pressure", out);
+        numbers.write("}\ncpuset{", out);
+        numbers.cpuset("cpus", "cpuset.effective_cpus", "cpuset.cpus.effective", out);
+        numbers.cpuset("mems", "cpuset.effective_mems", "cpuset.mems.effective", out);
+        out.end_object();
+        numbers.memory(out);
+        numbers.pressure("memory.pressure", out);
+        numbers.write("}\npids{", out);
+        numbers.pids(out);
+        numbers.write("}\nblkio{", out);
+        numbers.block_io("ioServiceBytesRecursive", "io_service_bytes", "bytes", out);
+        numbers.block_io("ioServicedRecursive", "io_serviced", "ios", out);
+        numbers.pressure("io.pressure", out);
+        numbers.write("}\nhugetlb{", out);
+        numbers.hugetlb(out);
+        numbers.write("}\nintel_rdt{\n}", out);
+        out.verbatim("network_interfaces", "null");
         out.end_object();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    extern crate std;
     use super::*;
+    use alloc::vec::Vec;
+    use std::fs;
+
+    /// Directories that stand in for those of a cgroup v1 hierarchy and a cgroup2.
+    fn with_files(name: &str, files: &[(bool, &str, &str)], check: impl Fn(&Cgroup)) {
+        let base = std::env::temp_dir().join(std::format!("runlet-stats-{}-{name}", std::process::id()));
+        let mut cgroup = Cgroup::default();
+        for v1 in [false, true] {
+            let path = base.join(if v1 { "v1" } else { "v2" });
+            fs::create_dir_all(&path).unwrap();
+            for (_, name, text) in files.iter().filter(|(of, ..)| *of == v1) {
+                fs::write(path.join(name), text).unwrap();
+            }
+            cgroup
+                .dirs
+                .push(Dir::open(words!("open"), std::format!("{}", path.display()).leak(), v1).unwrap());
+        }
+        check(&cgroup);
+        fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[test]
+    fn a_number_is_found_where_its_sources_say() {
+        let files = [
+            (true, "cpu.stat", "nr_periods 3\n"),
+            (false, "cpu.stat", "usage_usec 5\nnr_periods 4\n"),
+            (false, "memory.max", "max\n"),
+            (false, "memory.swap.max", "7\n"),
+            (false, "memory.current", "20\n"),
+            (false, "hugetlb.2MB.current", "1\n"),
+        ];
+        with_files("sources", &files, |cgroup| {
+            assert_eq!(cgroup.find("cpu.stat:nr_periods cpu.stat:nr_periods"), Some(3));
+            assert_eq!(cgroup.find("cpuacct.usage cpu.stat:usage_usec*1000"), Some(5000));
+            assert_eq!(cgroup.find("memory.max"), None, "a file of cgroup v1");
+            assert_eq!(cgroup.find("x memory.swap.max+memory.current"), Some(27));
+            assert_eq!(cgroup.find("x memory.swap.max+memory.max"), Some(UNLIMITED));
+            assert_eq!(cgroup.find("x memory.swap.current+memory.current"), None);
+            let mut numbers = cgroup.numbers();
+            numbers.part = "2MB";
+            assert_eq!(numbers.find("x hugetlb.#.rsvd.current hugetlb.#.current"), Some(1));
+        });
+    }
+
+    #[test]
+    fn operations_on_devices_are_those_of_either_hierarchy() {
+        let line = "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n";
+        for (files, expected) in [
+            ([(false, "io.stat", line)], [("Read", 3), ("Write", 4), ("Discard", 6)].as_slice()),
+            (
+                [(true, "blkio.throttle.io_serviced", "8:0 Read 3\n8:0 Write 4\nTotal 7\n")],
+                &[("Read", 3), ("Write", 4)],
+            ),
+        ] {
+            with_files("devices", &files, |cgroup| {
+                let mut out = Writer::line();
+                out.object("");
+                cgroup.numbers().block_io("counts", "io_serviced", "ios", &mut out);
+                out.end_object();
+                let counts: serde_json::Value = serde_json::from_str(&out.finish()).unwrap();
+                let counts: Vec<_> = counts["counts"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|one| (one["op"].as_str().unwrap(), one["value"].as_u64().unwrap()))
+                    .collect();
+                assert_eq!(counts, expected);
+            });
+        }
+    }
 
     #[test]
     fn a_device_line_that_is_not_one_is_left_out() {
