@@ -334,7 +334,7 @@ impl Cgroup {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     extern crate std;
     use super::*;
     use alloc::vec::Vec;

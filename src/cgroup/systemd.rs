@@ -5,11 +5,12 @@
 //! reloads, and written to the files as well, which is what is read back. The scope is delegated: systemd leaves what is
 //! below it alone.
 
-use super::dbus::{BUS, Body, Connection, Object};
+use super::dbus::{BUS, Call, Connection, Object};
 use crate::compile::cgroup::Write;
 use crate::compile::process::bit_list;
 use crate::error::{Error, Result, error};
-use alloc::{format, string::String};
+use crate::{texts, texts::Texts};
+use alloc::{boxed::Box, format, string::String};
 use rustix::fd::OwnedFd;
 use syscalls::process::{Fork, SIGCHLD, WEXITED, WaitFor};
 
@@ -106,7 +107,7 @@ impl Scope {
         Some(Scope { user, slice: words.next()?, unit: words.next()? })
     }
 
-    fn connect(&self) -> Result<Connection> {
+    fn connect(&self) -> Result<Box<Connection>> {
         match self.user {
             false => Connection::open(SYSTEM_BUS),
             true => Connection::open(&format!("/run/user/{}/bus", syscalls::ids::start().uid)),
@@ -114,8 +115,8 @@ impl Scope {
     }
 
     /// Calls a method of the manager that answers with nothing of interest.
-    fn tell(&self, method: &str, signature: &str, body: &Body) -> Result<()> {
-        self.connect()?.call(&MANAGER, method, signature, body).map(drop)
+    fn tell(&self, call: &mut Call) -> Result<()> {
+        self.connect()?.call(call).map(drop)
     }
 
     /// The cgroup of the manager itself, below which its slices are: empty for the system's.
@@ -123,9 +124,9 @@ impl Scope {
         if !self.user {
             return Ok("");
         }
-        let mut body = Body::default();
-        body.string(MANAGER.interface).string("ControlGroup");
-        let answer = self.connect()?.call(&PROPERTIES, "Get", "ss", &body)?;
+        let mut get = Call::new(&PROPERTIES, "Get", "ss");
+        get.string(MANAGER.interface).string("ControlGroup");
+        let answer = self.connect()?.call(&mut get)?;
         Ok(answer.variant().unwrap_or_default().trim_end_matches('/'))
     }
 
@@ -133,41 +134,35 @@ impl Scope {
     pub fn start(&self, id: &str, writes: &[Write]) -> Result<Placeholder> {
         let placeholder = Placeholder::new()?;
         let mut connection = self.connect()?;
-        let mut rule = Body::default();
+        let mut rule = Call::new(&BUS, "AddMatch", "s");
         rule.string("type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'");
-        connection.call(&BUS, "AddMatch", "s", &rule)?;
-        connection.call(&MANAGER, "Subscribe", "", &Body::default())?;
+        connection.call(&mut rule)?;
+        connection.call(&mut Call::new(&MANAGER, "Subscribe", ""))?;
 
-        let mut body = Body::default();
-        body.string(self.unit).string("fail").array(8, &mut |list| {
-            let mut put = |name, value: &Value| value.put(list, name);
-            put("Description", &Value::Text(&format!("container {id}")));
-            put("Slice", &Value::Text(self.slice));
-            put("Delegate", &Value::Flag(true));
-            put("PIDs", &Value::Pid(placeholder.pid.cast_unsigned()));
-            put("DefaultDependencies", &Value::Flag(false));
-            // A scope whose last process was killed for memory counts as failed, and would stay to be looked at.
-            put("CollectMode", &Value::Text("inactive-or-failed"));
-            properties(writes, &mut |name, value| match value {
-                // The placeholder and the container's first process.
-                Value::Number(number) if name == "TasksMax" => put(name, &Value::Number(number.max(2))),
-                value => put(name, &value),
-            });
-        });
+        let mut start = Call::new(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))");
+        let list = start.string(self.unit).string("fail").array(8);
+        start.text("Description", &["container ", id].concat());
+        start.text("Slice", self.slice);
+        start.flag("Delegate", true);
+        let pids = start.property("PIDs", "au").array(4);
+        start.word(placeholder.pid.cast_unsigned()).end(pids);
+        start.flag("DefaultDependencies", false);
+        // A scope whose last process was killed for memory counts as failed, and would stay to be looked at.
+        start.text("CollectMode", "inactive-or-failed");
+        // The placeholder and the container's first process.
+        properties(writes, 2, &mut start);
+        start.end(list);
         // No auxiliary units.
-        body.array(8, &mut |_| {});
-        let answer = match connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body) {
-            Err(error) if says(&error, b"UnitExists") => {
-                // Left over from a container that failed.
-                let mut unit = Body::default();
-                unit.string(self.unit);
-                connection.call(&MANAGER, "ResetFailedUnit", "s", &unit)?;
-                connection.call(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body)?
-            }
-            other => other?,
-        };
-        let job = answer.string(0, 0).unwrap_or_default();
-        match connection.job_result(job)? {
+        start.array(8);
+        let mut answer = connection.call(&mut start);
+        if answer.as_ref().is_err_and(|error| says(error, b"UnitExists")) {
+            // Left over from a container that failed.
+            let mut reset = Call::new(&MANAGER, "ResetFailedUnit", "s");
+            reset.string(self.unit);
+            connection.call(&mut reset)?;
+            answer = connection.call(&mut start);
+        }
+        match connection.job_result(answer?.string(0, 0).unwrap_or_default())? {
             "done" => Ok(placeholder),
             result => Err(error!("systemd: start of {}: {}", self.unit, result)),
         }
@@ -175,36 +170,27 @@ impl Scope {
 
     /// Tells systemd of new limits.
     pub fn update(&self, writes: &[Write]) -> Result<()> {
-        let mut any = false;
-        let mut body = Body::default();
+        let mut set = Call::new(&MANAGER, "SetUnitProperties", "sba(sv)");
         // True: until the next boot.
-        body.string(self.unit).word(1).array(8, &mut |list| {
-            properties(writes, &mut |name, value| {
-                any = true;
-                value.put(list, name);
-            });
-        });
-        if !any {
-            return Ok(());
-        }
-        self.tell("SetUnitProperties", "sba(sv)", &body)
+        let list = set.string(self.unit).word(1).array(8);
+        properties(writes, 1, &mut set);
+        if set.end(list) { self.tell(&mut set) } else { Ok(()) }
     }
 
     /// Has systemd move a process into the scope, which may do so where the caller may not.
     pub fn attach(&self, pid: i32) -> Result<()> {
-        let mut body = Body::default();
+        let mut attach = Call::new(&MANAGER, "AttachProcessesToUnit", "ssau");
         // To the scope's own cgroup, none below it.
-        body.string(self.unit).string("").array(4, &mut |pids| {
-            pids.word(pid.cast_unsigned());
-        });
-        self.tell("AttachProcessesToUnit", "ssau", &body)
+        let pids = attach.string(self.unit).string("").array(4);
+        attach.word(pid.cast_unsigned()).end(pids);
+        self.tell(&mut attach)
     }
 
     /// Lets systemd forget the scope. One that it has forgotten already is success.
     pub fn stop(&self) -> Result<()> {
-        let mut body = Body::default();
-        body.string(self.unit).string("replace");
-        match self.tell("StopUnit", "ss", &body) {
+        let mut stop = Call::new(&MANAGER, "StopUnit", "ss");
+        stop.string(self.unit).string("replace");
+        match self.tell(&mut stop) {
             Err(error) if says(&error, b"NoSuchUnit") => Ok(()),
             other => other,
         }
@@ -261,86 +247,55 @@ impl Drop for Placeholder {
     }
 }
 
-/// A property's value.
-#[derive(Debug, PartialEq, Eq)]
-enum Value<'a> {
-    Text(&'a str),
-    Flag(bool),
-    Number(u64),
-    Pid(u32),
-    /// A bit for each number, lowest first.
-    Mask(&'static [u8]),
-}
-
-impl Value<'_> {
-    /// Writes the pair (sv).
-    fn put(&self, list: &mut Body, name: &str) {
-        list.structure().string(name);
-        match self {
-            Value::Text(text) => list.signature("s").string(text),
-            Value::Flag(is) => list.signature("b").word(u32::from(*is)),
-            Value::Number(number) => list.signature("t").long(*number),
-            Value::Pid(pid) => list.signature("au").array(4, &mut |pids| {
-                pids.word(*pid);
-            }),
-            Value::Mask(bytes) => list.signature("ay").array(1, &mut |mask| {
-                for byte in *bytes {
-                    mask.byte(*byte);
-                }
-            }),
-        };
-    }
-}
-
-/// Files that are one number in a property (systemd.resource-control(5), org.freedesktop.systemd1(5)).
-static NUMBERS: [(&str, &str); 8] = [
-    ("memory.max", "MemoryMax"),
-    ("memory.low", "MemoryLow"),
-    ("memory.high", "MemoryHigh"),
-    ("memory.min", "MemoryMin"),
-    ("memory.swap.max", "MemorySwapMax"),
-    ("cpu.weight", "CPUWeight"),
-    ("io.weight", "IOWeight"),
-    ("pids.max", "TasksMax"),
+/// Files with a property of the same meaning (systemd.resource-control(5), org.freedesktop.systemd1(5)).
+static PROPERTIES_OF: Texts = texts![
+    "memory.max MemoryMax",
+    "memory.low MemoryLow",
+    "memory.high MemoryHigh",
+    "memory.min MemoryMin",
+    "memory.swap.max MemorySwapMax",
+    "cpu.weight CPUWeight",
+    "io.weight IOWeight",
+    "pids.max TasksMax",
+    "cpuset.cpus AllowedCPUs",
+    "cpuset.mems AllowedMemoryNodes",
+    "cpu.max CPUQuotaPerSecUSec",
 ];
 
-/// Says what systemd can be told of the limits; the rest it does not touch.
-fn properties(writes: &[Write], say: &mut dyn FnMut(&'static str, Value<'static>)) {
+/// Says what systemd can be told of the limits; the rest it does not touch. `tasks` is the least that it is told for TasksMax: it knows
+/// none of 0, which allows as much as 1.
+fn properties(writes: &[Write], tasks: u64, call: &mut Call) {
     let number = |text: &str| if text == "max" { Some(u64::MAX) } else { text.parse().ok() };
     for write in writes.iter().filter(|write| !write.v1) {
-        let (Ok(file), Ok(value)) = (write.file.to_str(), core::str::from_utf8(&write.value)) else {
-            continue;
-        };
-        let name = NUMBERS.iter().find(|(known, _)| *known == file).map_or("", |(_, name)| name);
-        if !name.is_empty()
-            && let Some(number) = number(value)
-        {
-            // It knows no TasksMax of 0, which allows as much as 1.
-            let least = if name == "TasksMax" { 1 } else { 0 };
-            say(name, Value::Number(number.max(least)));
-        }
-        match file {
-            "cpu.max" => {
+        let Ok(value) = core::str::from_utf8(&write.value) else { continue };
+        let mut rows = PROPERTIES_OF.iter().filter_map(|row| row.split_once(' '));
+        let name = rows.find(|(file, _)| file.as_bytes() == write.file.to_bytes()).map_or("", |row| row.1);
+        let value = match name {
+            "" => None,
+            "AllowedCPUs" | "AllowedMemoryNodes" => {
+                if let Some(mask) = mask(value) {
+                    call.property(name, "ay").bytes(mask);
+                }
+                None
+            }
+            "CPUQuotaPerSecUSec" => {
                 let (quota, period) = value.split_once(' ').unwrap_or((value, ""));
                 let period = number(period);
                 if let Some(period) = period {
-                    say("CPUQuotaPeriodUSec", Value::Number(period));
+                    call.number("CPUQuotaPeriodUSec", period);
                 }
                 // Microseconds in a second of time; in whole hundredths of a processor, rounded up, as systemd keeps it.
-                if let Some(quota) = number(quota) {
+                number(quota).map(|quota| {
                     let exact = quota.saturating_mul(1_000_000).checked_div(period.unwrap_or(100_000));
                     let second = exact.unwrap_or(0).div_ceil(10_000).saturating_mul(10_000);
-                    let second = if quota == u64::MAX { quota } else { second };
-                    say("CPUQuotaPerSecUSec", Value::Number(second));
-                }
+                    if quota == u64::MAX { quota } else { second }
+                })
             }
-            "cpuset.cpus" | "cpuset.mems" => {
-                let name = if file == "cpuset.cpus" { "AllowedCPUs" } else { "AllowedMemoryNodes" };
-                if let Some(mask) = mask(value) {
-                    say(name, Value::Mask(mask));
-                }
-            }
-            _ => {}
+            "TasksMax" => number(value).map(|number| number.max(tasks)),
+            _ => number(value),
+        };
+        if let Some(value) = value {
+            call.number(name, value);
         }
     }
 }
@@ -362,7 +317,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::compile::cgroup::Missing;
-    use alloc::vec::Vec;
 
     #[test]
     fn a_scope_is_where_its_slice_says() {
@@ -404,25 +358,28 @@ mod tests {
         let writes = [
             write("memory.max", "4096"),
             write("memory.swap.max", "max"),
-            write("pids.max", "7"),
+            write("pids.max", "0"),
             write("cpu.max", "50000 100000"),
             write("cpu.max", "max"),
             write("cpu.max", "12345"),
             write("cpuset.cpus", "0-1,9"),
             write("io.max", "8:0 rbps=1"),
         ];
-        let expected = [
-            ("MemoryMax", Value::Number(4096)),
-            ("MemorySwapMax", Value::Number(u64::MAX)),
-            ("TasksMax", Value::Number(7)),
-            ("CPUQuotaPeriodUSec", Value::Number(100_000)),
-            ("CPUQuotaPerSecUSec", Value::Number(500_000)),
-            ("CPUQuotaPerSecUSec", Value::Number(u64::MAX)),
-            ("CPUQuotaPerSecUSec", Value::Number(130_000)),
-            ("AllowedCPUs", Value::Mask(&[3, 2])),
-        ];
-        let mut said = Vec::new();
-        properties(&writes, &mut |name, value| said.push((name, value)));
+        let mut expected = Call::new(&BUS, "", "");
+        for (name, value) in [
+            ("MemoryMax", 4096),
+            ("MemorySwapMax", u64::MAX),
+            ("TasksMax", 1),
+            ("CPUQuotaPeriodUSec", 100_000),
+            ("CPUQuotaPerSecUSec", 500_000),
+            ("CPUQuotaPerSecUSec", u64::MAX),
+            ("CPUQuotaPerSecUSec", 130_000),
+        ] {
+            expected.number(name, value);
+        }
+        expected.property("AllowedCPUs", "ay").bytes(&[3, 2]);
+        let mut said = Call::new(&BUS, "", "");
+        properties(&writes, 1, &mut said);
         assert_eq!(said, expected);
     }
 }
