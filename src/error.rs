@@ -34,7 +34,7 @@ macro_rules! error {
         $crate::error::Error::new($crate::words!($message))
     };
     ($message:literal, $($part:expr),+ $(,)?) => {
-        $crate::filled!($crate::error::Error::say, $message, $($part),+)
+        $crate::filled!($crate::error::Error::say; $message, $($part),+)
     };
 }
 pub(crate) use error;

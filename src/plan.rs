@@ -35,7 +35,7 @@ pub struct Plan {
     pub start_container: &'static [Hook],
     pub process: Box<Process>,
     /// What the person should know though nothing fails, each a finished sentence.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<&'static str>,
 }
 
 /// The namespaces of the container.

@@ -78,6 +78,12 @@ impl Words {
     }
 }
 
+impl AsRef<str> for Words {
+    fn as_ref(&self) -> &str {
+        self.text()
+    }
+}
+
 impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
@@ -193,19 +199,20 @@ macro_rules! phrases {
     ($($row:literal),* $(,)?) => { $crate::words::Phrases::new($crate::packed![$($crate::shortened!($row)),*]) };
 }
 
-/// `filled!(function, "… {} … {:?}", one, other)`: calls one that takes a text and what is put in, the second in quotes and on one
-/// line.
+/// `filled!("… {} … {:?}", one, other)`: a text with these in it, the second in quotes and on one line. Before a semicolon may stand
+/// what takes the text and them in place of [`Words::with`].
 #[macro_export]
 macro_rules! filled {
-    ($function:expr, $text:literal, $($part:expr),+ $(,)?) => {{
+    ($text:literal, $($part:expr),+ $(,)?) => { $crate::filled!($crate::words::Words::with; $text, $($part),+) };
+    ($taker:expr; $text:literal, $($part:expr),+ $(,)?) => {{
         const { assert!($crate::words::places($text) == [$(stringify!($part)),+].len()) }
-        $function($crate::words!($text), &[$(AsRef::<str>::as_ref(&$part)),+])
+        $taker($crate::words!($text), &[$(AsRef::<str>::as_ref(&$part)),+])
     }};
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST, PAIRS, Phrases, Words, read, shorten};
+    use super::{FIRST, PAIRS, Phrases, read, shorten};
     use crate::sync::ABSENT;
     use alloc::{format, string::String};
 
@@ -244,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_put_in_stands_in_its_place() {
         assert_eq!(
-            filled!(Words::with, "{}: {:?} is {}", "a", String::from("b \"{}\""), &&"{}c"),
+            filled!("{}: {:?} is {}", "a", String::from("b \"{}\""), &&"{}c"),
             "a: \"b \\\"{}\\\"\" is {}c"
         );
     }

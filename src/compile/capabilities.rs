@@ -1,10 +1,9 @@
 //! Capability names and the five sets (capabilities(7), R8).
 
 use crate::config::process;
-use crate::error::Quoted;
 use crate::plan::Capabilities;
 use crate::{texts, texts::Texts};
-use alloc::{format, string::String, vec::Vec};
+use alloc::vec::Vec;
 
 /// Every capability without its `CAP_`, its number being its place (linux/capability.h, Linux 5.9 and later).
 pub static NAMES: Texts = texts![
@@ -62,16 +61,17 @@ pub fn bit(name: &str) -> Option<u64> {
 }
 
 /// The five sets. No object means none (R8); a name that is not known is a warning (config.md).
-pub fn compile(sets: Option<&process::Capabilities<'_>>, warnings: &mut Vec<String>) -> Capabilities {
+pub fn compile(sets: Option<&process::Capabilities<'_>>, warnings: &mut Vec<&'static str>) -> Capabilities {
     let Some(sets) = sets else { return Capabilities::default() };
     let mut mask = |set: &str, names: &[&str]| {
         let mut mask = 0;
         for name in names {
             match bit(name) {
                 Some(bit) => mask |= bit,
-                None => warnings.push(format!(
-                    "config.json: process.capabilities.{set}: {} is not a capability that this version knows",
-                    Quoted(name)
+                None => warnings.push(filled!(
+                    "config.json: process.capabilities.{}: {:?} is not a capability that this version knows",
+                    set,
+                    name
                 )),
             }
         }

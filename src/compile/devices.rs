@@ -4,6 +4,7 @@ use super::{cstring, inside};
 use crate::config::Config;
 use crate::error::{Result, decimal, error};
 use crate::plan::{Device, Plan};
+use crate::words::Words;
 use alloc::vec::Vec;
 use linux_raw_sys::general::{S_IFBLK, S_IFCHR, S_IFIFO};
 
@@ -24,32 +25,32 @@ pub fn devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
         let refuse =
-            |why: &str| error!("config.json: linux.devices[{}] {:?}: {}", decimal(index), device.path, why);
+            |why: Words| error!("config.json: linux.devices[{}] {:?}: {}", decimal(index), device.path, why);
         if !device.path.starts_with('/') {
-            return Err(refuse("path must be absolute"));
+            return Err(refuse(words!("path must be absolute")));
         }
         let kind = match device.kind {
             "c" | "u" => S_IFCHR,
             "b" => S_IFBLK,
             "p" => S_IFIFO,
-            _ => return Err(refuse("type must be one of c, b, u, p")),
+            _ => return Err(refuse(words!("type must be one of c, b, u, p"))),
         };
         // The specification ignores the numbers of a fifo. The kernel has 12 bits of major and 20 of minor (MKDEV).
         let (major, minor) = if kind == S_IFIFO { (0, 0) } else { (device.major, device.minor) };
         if major >> 12 != 0 || minor >> 20 != 0 {
-            return Err(refuse("major must be below 4096 and minor below 1048576"));
+            return Err(refuse(words!("major must be below 4096 and minor below 1048576")));
         }
         let mode = device.file_mode.unwrap_or(0o666);
         if mode & !0o7777 != 0 && mode & !0o7777 != kind {
-            return Err(refuse("fileMode holds more than permission bits"));
+            return Err(refuse(words!("fileMode holds more than permission bits")));
         }
         let (uid, gid) = (device.uid.unwrap_or(0), device.gid.unwrap_or(0));
         if uid == u32::MAX || gid == u32::MAX {
-            return Err(refuse("4294967295 is not an id"));
+            return Err(refuse(words!("4294967295 is not an id")));
         }
         let path = inside(device.path);
         if devices.iter().any(|other| other.path == path) {
-            return Err(refuse("is there twice"));
+            return Err(refuse(words!("is there twice")));
         }
         devices.push(Device {
             path,

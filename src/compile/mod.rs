@@ -16,6 +16,7 @@ pub mod sysctl;
 use crate::config::{Config, Linux};
 use crate::error::{Error, Result, decimal, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
+use crate::words::Words;
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::ffi::CStr;
 use syscalls::CStrArray;
@@ -133,17 +134,17 @@ pub fn surroundings(linux: &Linux<'_>, allow_unknown_syscalls: bool, process: &m
 pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<&'static [Hook]> {
     let mut plan = Vec::with_capacity(hooks.len());
     for (index, hook) in hooks.iter().enumerate() {
-        let refuse = |field: &str, why: &str| {
+        let refuse = |field: &str, why: Words| {
             error!("config.json: hooks.{}[{}].{}: {}", list, decimal(index), field, why)
         };
         if !hook.path.starts_with('/') {
-            return Err(refuse("path", "must be absolute"));
+            return Err(refuse("path", words!("must be absolute")));
         }
         let timeout = match hook.timeout {
             None => None,
             Some(seconds) => match u32::try_from(seconds) {
                 Ok(seconds @ 1..) => Some(seconds),
-                _ => return Err(refuse("timeout", "must be greater than zero (seconds)")),
+                _ => return Err(refuse("timeout", words!("must be greater than zero (seconds)"))),
             },
         };
         let path = cstring(hook.path);

@@ -2,8 +2,9 @@
 
 use super::{cstring, inside, options, options::Effect};
 use crate::config::{self, Config};
-use crate::error::{Error, Quoted, Result, decimal, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Plan, Root};
+use crate::words::Words;
 use crate::{texts, texts::Texts};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
@@ -168,10 +169,10 @@ fn compile(
     user_namespace: bool,
     plan: &mut Plan,
 ) -> Result<()> {
-    let refuse =
-        |why: &str| error!("config.json: mounts[{}] {:?}: {}", decimal(index), mount.destination, why);
+    let told = |why: &str| error!("config.json: mounts[{}] {:?}: {}", decimal(index), mount.destination, why);
+    let refuse = |why: Words| told(why.text());
     if mount.destination.is_empty() {
-        return Err(refuse("destination must not be empty"));
+        return Err(refuse(words!("destination must not be empty")));
     }
 
     let mut seen = Seen::default();
@@ -182,8 +183,9 @@ fn compile(
             None => {
                 seen.add_data(option);
                 if option.starts_with("context=") && !config.linux.mount_label.is_empty() {
-                    return Err(refuse(&format!(
-                        "options[{place}]: linux.mountLabel already gives the context"
+                    return Err(told(filled!(
+                        "options[{}]: linux.mountLabel already gives the context",
+                        decimal(place)
                     )));
                 }
             }
@@ -202,7 +204,7 @@ fn compile(
             MountKind::Propagation
         }
         (false, false) if fstype.is_empty() => {
-            return Err(refuse("type must be given where options do not say bind"));
+            return Err(refuse(words!("type must be given where options do not say bind")));
         }
         (false, false) if matches!(fstype, "cgroup" | "cgroup2") => MountKind::Cgroup,
         (false, false) => MountKind::Filesystem,
@@ -210,39 +212,42 @@ fn compile(
 
     let binds = matches!(kind, MountKind::Bind | MountKind::TreeBind | MountKind::CopySymlink);
     if binds && mount.source.is_empty() {
-        return Err(refuse("source must be given for a bind"));
+        return Err(refuse(words!("source must be given for a bind")));
     }
     let tmpfs = kind == MountKind::Filesystem && fstype == "tmpfs";
     if seen.has(options::COPY_UP) && !tmpfs {
-        return Err(refuse("tmpcopyup is for tmpfs"));
+        return Err(refuse(words!("tmpcopyup is for tmpfs")));
     }
     if seen.has(options::COPY_SYMLINK | options::SOURCE_NOFOLLOW) && !binds {
-        return Err(refuse("copy-symlink and src-nofollow are for binds"));
+        return Err(refuse(words!("copy-symlink and src-nofollow are for binds")));
     }
     if seen.has(options::COPY_SYMLINK) && seen.has(options::SOURCE_NOFOLLOW | options::TARGET_NOFOLLOW) {
-        return Err(refuse("copy-symlink goes without src-nofollow and dest-nofollow"));
+        return Err(refuse(words!("copy-symlink goes without src-nofollow and dest-nofollow")));
     }
     if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
-        return Err(refuse(&format!(
-            "option {} is unknown, and a bind has no file system to pass it to",
-            Quoted(&seen.data)
+        return Err(told(filled!(
+            "option {:?} is unknown, and a bind has no file system to pass it to",
+            seen.data
         )));
     }
     if seen.superblock != 0 && (binds || kind == MountKind::BindRemount) {
-        plan.warnings.push(format!("config.json: mounts[{index}] {}: flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind", Quoted(mount.destination)));
+        let why = words!(
+            "flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind"
+        );
+        plan.warnings.push(refuse(why).message());
     }
     let tree = !seen.mount.tree_attr.is_empty();
     if tree && !binds && kind != MountKind::BindRemount && kind != MountKind::Filesystem {
-        return Err(refuse("recursive flags (rro and its like) need a mount of its own"));
+        return Err(refuse(words!("recursive flags (rro and its like) need a mount of its own")));
     }
 
     let target = inside(mount.destination);
     let target_text = target.to_str().unwrap_or_default();
     if target_text.strip_prefix("proc/").is_some_and(|file| PROC_FILES.position(file).is_none()) {
-        return Err(refuse("no mounts below /proc, except for the files that lxcfs replaces"));
+        return Err(refuse(words!("no mounts below /proc, except for the files that lxcfs replaces")));
     }
     if matches!(fstype, "proc" | "sysfs") && target_text == "." {
-        return Err(refuse("the root cannot be a procfs or sysfs"));
+        return Err(refuse(words!("the root cannot be a procfs or sysfs")));
     }
 
     idmap(mount, &mut seen, binds, user_namespace).map_err(refuse)?;
@@ -305,26 +310,28 @@ fn idmap(
     seen: &mut Seen,
     binds: bool,
     user_namespace: bool,
-) -> core::result::Result<(), &'static str> {
+) -> core::result::Result<(), Words> {
     let (uids, gids) = match (&mount.uid_mappings, &mount.gid_mappings) {
         (Some(uids), Some(gids)) if !uids.is_empty() && !gids.is_empty() => (&uids[..], &gids[..]),
         (Some(uids), Some(gids)) if uids.is_empty() && gids.is_empty() => (&[][..], &[][..]),
         (None, None) => (&[][..], &[][..]),
-        _ => return Err("uidMappings and gidMappings are given both or not at all"),
+        _ => return Err(words!("uidMappings and gidMappings are given both or not at all")),
     };
     let asked = seen.has(options::IDMAP | options::TREE_IDMAP);
     if uids.is_empty() && !asked {
         return Ok(());
     }
     if !binds {
-        return Err("only binds can be id-mapped");
+        return Err(words!("only binds can be id-mapped"));
     }
     if uids.is_empty() && !user_namespace {
-        return Err("idmap needs uidMappings and gidMappings, or a user namespace of the container");
+        return Err(words!("idmap needs uidMappings and gidMappings, or a user namespace of the container"));
     }
     seen.mount.idmap = Some(IdMap {
-        uid_map: super::namespaces::map_text(uids).ok_or("has more id ranges than the kernel takes (340)")?,
-        gid_map: super::namespaces::map_text(gids).ok_or("has more id ranges than the kernel takes (340)")?,
+        uid_map: super::namespaces::map_text(uids)
+            .ok_or(words!("has more id ranges than the kernel takes (340)"))?,
+        gid_map: super::namespaces::map_text(gids)
+            .ok_or(words!("has more id ranges than the kernel takes (340)"))?,
         recursive: seen.has(options::TREE_IDMAP),
     });
     Ok(())

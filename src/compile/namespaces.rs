@@ -4,6 +4,7 @@ use super::cstring;
 use crate::config::{Config, IdMapping};
 use crate::error::{Result, decimal, error};
 use crate::plan::{Join, Namespaces};
+use crate::words::Words;
 use alloc::{string::String, vec::Vec};
 use core::fmt::Write as _;
 use linux_raw_sys::general::{
@@ -31,17 +32,17 @@ const MAX_RANGES: usize = 340;
 pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
     let linux = &config.linux;
     for (index, namespace) in linux.namespaces.iter().enumerate() {
-        let refuse = |why: &str| {
+        let refuse = |why: Words| {
             error!("config.json: linux.namespaces[{}] {:?}: {}", decimal(index), namespace.kind, why)
         };
         if !NAMESPACES.iter().any(|(name, ..)| *name == namespace.kind) {
-            return Err(refuse("is not a namespace type"));
+            return Err(refuse(words!("is not a namespace type")));
         }
         if linux.namespaces.iter().take(index).any(|other| other.kind == namespace.kind) {
-            return Err(refuse("is there twice"));
+            return Err(refuse(words!("is there twice")));
         }
         if !matches!(namespace.path.as_bytes(), [] | [b'/', ..]) {
-            return Err(refuse("path must be absolute"));
+            return Err(refuse(words!("path must be absolute")));
         }
     }
     let mut join: Vec<Join> = Vec::new();
@@ -59,11 +60,11 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
 
     let user = u64::from(CLONE_NEWUSER);
     for (name, map) in [("uidMappings", &linux.uid_mappings), ("gidMappings", &linux.gid_mappings)] {
-        let refuse = |why: &str| error!("config.json: linux.{}: {}", name, why);
+        let refuse = |why: Words| error!("config.json: linux.{}: {}", name, why);
         match (map.is_empty(), plan.new & user != 0) {
-            (true, true) => return Err(refuse("must be given for a new user namespace")),
+            (true, true) => return Err(refuse(words!("must be given for a new user namespace"))),
             (false, false) if !plan.has(user) => {
-                return Err(refuse("needs a user namespace in linux.namespaces"));
+                return Err(refuse(words!("needs a user namespace in linux.namespaces")));
             }
             _ => {}
         }
@@ -81,19 +82,19 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
 
     let mut offsets = String::new();
     for (clock, offset) in linux.time_offsets.iter() {
-        let refuse = |why: &str| error!("config.json: linux.timeOffsets.{}: {}", *clock, why);
+        let refuse = |why: Words| error!("config.json: linux.timeOffsets.{}: {}", *clock, why);
         if plan.new & u64::from(CLONE_NEWTIME) == 0 {
-            return Err(refuse("needs a new time namespace in linux.namespaces"));
+            return Err(refuse(words!("needs a new time namespace in linux.namespaces")));
         }
         if !matches!(*clock, "monotonic" | "boottime") {
-            return Err(refuse("is none of monotonic, boottime"));
+            return Err(refuse(words!("is none of monotonic, boottime")));
         }
         if offset.nanosecs > 999_999_999 {
-            return Err(refuse("nanosecs must be below 1000000000"));
+            return Err(refuse(words!("nanosecs must be below 1000000000")));
         }
         // A String takes all that is written to it.
         if writeln!(offsets, "{} {} {}", *clock, offset.secs, offset.nanosecs).is_err() {
-            return Err(refuse("cannot be written"));
+            return Err(refuse(words!("cannot be written")));
         }
     }
     plan.time_offsets = offsets.leak().as_bytes();
@@ -114,17 +115,17 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
 }
 
 /// Every range has a size and ends within 32 bits; no map is longer than the kernel takes.
-fn check_ranges(map: &[IdMapping]) -> core::result::Result<(), &'static str> {
+fn check_ranges(map: &[IdMapping]) -> core::result::Result<(), Words> {
     if map.len() > MAX_RANGES {
-        return Err("has more ranges than the kernel takes (340)");
+        return Err(words!("has more ranges than the kernel takes (340)"));
     }
     for range in map {
         if range.size == 0 {
-            return Err("a range must not be empty");
+            return Err(words!("a range must not be empty"));
         }
         let last = range.size.saturating_sub(1);
         if range.container_id.checked_add(last).is_none() || range.host_id.checked_add(last).is_none() {
-            return Err("a range ends beyond 2^32");
+            return Err(words!("a range ends beyond 2^32"));
         }
     }
     Ok(())

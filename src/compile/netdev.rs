@@ -4,6 +4,7 @@ use super::cstring;
 use crate::config::Config;
 use crate::error::{Result, error};
 use crate::plan::{NetDevice, Plan};
+use crate::words::Words;
 use alloc::vec::Vec;
 use linux_raw_sys::general::CLONE_NEWNET;
 
@@ -22,21 +23,23 @@ pub fn net_devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let devices = &config.linux.net_devices;
     let (mut fixed, mut templates): (Vec<NetDevice>, Vec<NetDevice>) = (Vec::new(), Vec::new());
     for (name, device) in devices.iter() {
-        let refuse = |why: &str| error!("config.json: linux.netDevices {:?}: {}", name, why);
+        let refuse = |why: Words| error!("config.json: linux.netDevices {:?}: {}", name, why);
         if !plan.namespaces.has(u64::from(CLONE_NEWNET)) {
-            return Err(refuse("needs a network namespace in linux.namespaces"));
+            return Err(refuse(words!("needs a network namespace in linux.namespaces")));
         }
         if !is_name(name) {
-            return Err(refuse("is not the name of a network device"));
+            return Err(refuse(words!("is not the name of a network device")));
         }
         let inside = if device.name.is_empty() { *name } else { device.name };
         let stem = inside.strip_suffix(TEMPLATE);
         if inside.len() >= 16 || !is_name(stem.unwrap_or(inside)) {
-            return Err(refuse("name: is not the name of a network device, nor one with %d at its end"));
+            return Err(refuse(words!(
+                "name: is not the name of a network device, nor one with %d at its end"
+            )));
         }
         let device = NetDevice { name: cstring(name), inside: cstring(inside) };
         if stem.is_none() && fixed.iter().any(|other| other.inside == device.inside) {
-            return Err(refuse("name: another device gets it already"));
+            return Err(refuse(words!("name: another device gets it already")));
         }
         let list = if stem.is_some() { &mut templates } else { &mut fixed };
         list.push(device);

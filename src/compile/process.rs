@@ -3,9 +3,10 @@
 use super::{capabilities, cstring, cstrings};
 use crate::activation::LISTEN_PID;
 use crate::config;
-use crate::error::{Quoted, Result, decimal, error};
+use crate::error::{Result, decimal, error};
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use crate::texts::{Table, table};
+use crate::words::Words;
 use alloc::{format, string::String, vec, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{
@@ -89,7 +90,7 @@ pub fn compile(
     process: &config::Process<'_>,
     around: Surroundings<'_>,
     plan: &mut Process,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<&'static str>,
 ) -> Result<()> {
     fill(process, around, plan, warnings).map_err(|error| error.between(&format!("{}.", around.place), ""))
 }
@@ -98,7 +99,7 @@ fn fill(
     process: &config::Process<'_>,
     around: Surroundings<'_>,
     plan: &mut Process,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<&'static str>,
 ) -> Result<()> {
     let Some(program) = process.args.first().filter(|program| !program.is_empty()) else {
         return Err(error!("args: must name a program"));
@@ -121,7 +122,7 @@ fn fill(
         return Err(error!("user.umask: must be at most 511 (octal 777)"));
     }
     if process.console_size.is_some() && !process.terminal {
-        warnings.push(format!("{}.consoleSize: has no effect without terminal", around.place));
+        warnings.push(filled!("{}.consoleSize: has no effect without terminal", around.place));
     }
     if process.oom_score_adj.is_some_and(|adjust| !(-1000..=1000).contains(&adjust)) {
         return Err(error!("oomScoreAdj: must lie between -1000 and 1000"));
@@ -214,14 +215,15 @@ fn label(text: &str) -> Option<&'static CStr> {
 fn rlimits(process: &config::Process<'_>) -> Result<&'static [Rlimit]> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
-        let refuse = |why: &str| error!("rlimits[{}] {:?}: {}", decimal(index), limit.kind, why);
-        let resource =
-            RLIMITS.find_after("RLIMIT_", limit.kind).ok_or_else(|| refuse("is not a resource limit"))?;
+        let refuse = |why: Words| error!("rlimits[{}] {:?}: {}", decimal(index), limit.kind, why);
+        let resource = RLIMITS
+            .find_after("RLIMIT_", limit.kind)
+            .ok_or_else(|| refuse(words!("is not a resource limit")))?;
         if limits.iter().any(|other| other.resource == resource) {
-            return Err(refuse("is there twice"));
+            return Err(refuse(words!("is there twice")));
         }
         if limit.soft > limit.hard {
-            return Err(refuse("soft is greater than hard"));
+            return Err(refuse(words!("soft is greater than hard")));
         }
         let index = u16::try_from(index).unwrap_or(u16::MAX);
         limits.push(Rlimit { resource, soft: limit.soft, hard: limit.hard, index });
@@ -275,11 +277,12 @@ static DOMAINS: Table<u32> = table! {"LINUX" => 0x0000, "LINUX32" => 0x0008};
 
 /// `linux.personality`. The specification has no flags yet.
 pub fn personality(asked: &config::Personality<'_>) -> Result<u32> {
-    let refuse = |field: &str, what: &str| error!("config.json: linux.personality.{}: {}", field, what);
     if !asked.flags.is_empty() {
-        return Err(refuse("flags", "none are defined by the specification"));
+        return Err(error!("config.json: linux.personality.flags: none are defined by the specification"));
     }
-    DOMAINS.find(asked.domain).ok_or_else(|| refuse("domain", "is neither LINUX nor LINUX32"))
+    DOMAINS
+        .find(asked.domain)
+        .ok_or_else(|| error!("config.json: linux.personality.domain: is neither LINUX nor LINUX32"))
 }
 
 /// Memory policy modes without their `MPOL_` (config-linux.md "Memory policy", set_mempolicy(2)).
@@ -302,15 +305,16 @@ pub static MEMORY_FLAGS: Table<u32> = table! {
 
 /// `linux.memoryPolicy`.
 pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
-    let refuse = |field: &str, what: &str| error!("config.json: linux.memoryPolicy.{}: {}", field, what);
-    let mode = MEMORY_MODES
-        .find_after("MPOL_", asked.mode)
-        .ok_or_else(|| refuse("mode", &format!("{} is not a memory policy", Quoted(asked.mode))))?;
-    let flags = bits(&MEMORY_FLAGS, "MPOL_F_", &asked.flags)
-        .map_err(|flag| refuse("flags", &format!("{} is not a memory policy flag", Quoted(flag))))?;
+    let mode = MEMORY_MODES.find_after("MPOL_", asked.mode).ok_or_else(|| {
+        error!("config.json: linux.memoryPolicy.mode: {:?} is not a memory policy", asked.mode)
+    })?;
+    let flags = bits(&MEMORY_FLAGS, "MPOL_F_", &asked.flags).map_err(|flag| {
+        error!("config.json: linux.memoryPolicy.flags: {:?} is not a memory policy flag", flag)
+    })?;
     let bytes = match asked.nodes.is_empty() {
         true => &[],
-        false => bit_list(asked.nodes).ok_or_else(|| refuse("nodes", "is not a list such as 0-3,7"))?,
+        false => bit_list(asked.nodes)
+            .ok_or_else(|| error!("config.json: linux.memoryPolicy.nodes: is not a list such as 0-3,7"))?,
     };
     // A mask is of whole words.
     let (words, _) = bytes.as_chunks();

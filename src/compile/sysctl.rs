@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::{Result, error};
 use crate::plan::{Plan, Sysctl};
 use crate::texts::{Table, table};
+use crate::words::Words;
 use alloc::{string::String, vec::Vec};
 use linux_raw_sys::general::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUTS};
 
@@ -40,7 +41,7 @@ pub fn namespace_of(path: &str) -> Option<u32> {
 pub fn sysctls(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let mut sysctls = Vec::new();
     for (name, value) in config.linux.sysctl.iter() {
-        let refuse = |why: &str| error!("config.json: linux.sysctl {:?}: {}", name, why);
+        let refuse = |why: Words| error!("config.json: linux.sysctl {:?}: {}", name, why);
         // sysctl(8): the first separator decides, so that net/ipv4/conf/eth0.100/forwarding can be said.
         let mut path = name.as_bytes().to_vec();
         if path.iter().find(|byte| matches!(byte, b'.' | b'/')) != Some(&b'/') {
@@ -57,14 +58,14 @@ pub fn sysctls(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
             !matches!(part, "" | "." | "..") && !part.bytes().any(|byte| byte < b' ' || byte == 127)
         };
         if !path.split('/').all(clean) {
-            return Err(refuse("is not the name of a kernel parameter"));
+            return Err(refuse(words!("is not the name of a kernel parameter")));
         }
-        let kind =
-            namespace_of(&path).ok_or_else(|| refuse("belongs to no namespace: it would change the host"))?;
+        let kind = namespace_of(&path)
+            .ok_or_else(|| refuse(words!("belongs to no namespace: it would change the host")))?;
         if !plan.namespaces.has(u64::from(kind)) {
-            return Err(refuse(
-                "needs a namespace of the container's own in linux.namespaces, or it would change the host's",
-            ));
+            return Err(refuse(words!(
+                "needs a namespace of the container's own in linux.namespaces, or it would change the host's"
+            )));
         }
         sysctls.push(Sysctl { path: cstring(&path), value: cstring(value).to_bytes() });
     }

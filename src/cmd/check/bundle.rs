@@ -60,7 +60,7 @@ fn refusals(
     let config: &mut Config<'_> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     let plan = compile::compile(config, super::request(bundle))?;
-    found.losses.extend(plan.warnings.iter().cloned());
+    found.losses.extend(plan.warnings.iter().map(|warning| String::from(*warning)));
     let user_namespace = plan.namespaces.has(ns::CLONE_NEWUSER);
     let wanted = Wanted {
         manager: context.cgroup_manager(),

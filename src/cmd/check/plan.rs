@@ -53,7 +53,7 @@ pub fn text(plan: &Plan) -> String {
     out.objects("createContainer", plan.create_container, &hook);
     out.objects("startContainer", plan.start_container, &hook);
     self::process(out, process);
-    out.strings("warnings", &mut plan.warnings.iter().map(String::as_str));
+    out.strings("warnings", &mut plan.warnings.iter().copied());
     out.end_object();
     core::mem::take(out).finish()
 }

@@ -44,7 +44,8 @@ impl Compiler {
     fn weights(&mut self, place: &str, device: &str, weight: Option<u16>, leaf: Option<u16>) -> Result<()> {
         if let Some(weight) = weight.filter(|weight| *weight != 0) {
             let place = format!("{place}.weight");
-            let scaled = weight::of_blkio(weight).ok_or_else(|| refuse(&place, "must be 10 to 1000"))?;
+            let scaled =
+                weight::of_blkio(weight).ok_or_else(|| refuse(&place, words!("must be 10 to 1000")))?;
             // BFQ takes the weights of the specification as they are; io.weight, of the iocost model, has another range.
             let bfq = self.pick("io.bfq.weight", "blkio.bfq.weight");
             self.weight(bfq, &place, device, weight.into(), Missing::Next);
@@ -90,6 +91,6 @@ impl Compiler {
 fn device_name(major: i64, minor: i64, place: &str) -> Result<String> {
     match (u32::try_from(major), u32::try_from(minor)) {
         (Ok(major), Ok(minor)) => Ok(format!("{major}:{minor}")),
-        _ => Err(refuse(place, "major and minor must be those of one device")),
+        _ => Err(refuse(place, words!("major and minor must be those of one device"))),
     }
 }

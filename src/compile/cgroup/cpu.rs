@@ -9,7 +9,7 @@ impl Compiler {
     pub(super) fn cpu(&mut self, cpu: &Cpu<'_>, now: Now) -> Result<()> {
         match cpu.idle {
             None | Some(0 | 1) => {}
-            Some(_) => return Err(refuse("cpu.idle", "must be 0 or 1")),
+            Some(_) => return Err(refuse("cpu.idle", words!("must be 0 or 1"))),
         }
         // The weight of a group that is SCHED_IDLE cannot be set (EINVAL): idle goes before it when it is taken off, behind
         // it when it is put on.

@@ -21,7 +21,7 @@ impl Compiler {
         let mut sizes = [memory.limit, memory.swap, memory.reservation, memory.kernel, memory.kernel_tcp];
         for (place, size) in PLACES.iter().zip(&mut sizes) {
             if size.is_some_and(|size| size < -1) {
-                return Err(refuse(place, "must be -1 or more"));
+                return Err(refuse(place, words!("must be -1 or more")));
             }
             *size = size.filter(|size| *size != 0);
         }
@@ -39,7 +39,7 @@ impl Compiler {
             {
                 return Err(refuse(
                     "memory.swap",
-                    "is memory and swap together, and must not be below memory.limit",
+                    words!("is memory and swap together, and must not be below memory.limit"),
                 ));
             }
             let swap = swap.or(limit.filter(|limit| *limit == -1));
@@ -51,7 +51,7 @@ impl Compiler {
             match memory.swappiness {
                 None => {}
                 Some(value @ 0..=100) => self.put("memory.swappiness", "memory.swappiness", &value),
-                Some(_) => return Err(refuse("memory.swappiness", "must be 0 to 100")),
+                Some(_) => return Err(refuse("memory.swappiness", words!("must be 0 to 100"))),
             }
             if memory.disable_oom_killer == Some(true) {
                 self.put("memory.oom_control", "memory.disableOOMKiller", &"1");
@@ -84,14 +84,16 @@ impl Compiler {
         match (swap.or(limit.filter(|limit| *limit == -1)), ceiling) {
             (None, _) => {}
             (Some(-1), _) => self.default("memory.swap.max", "memory.swap", &"max"),
-            (Some(_), None) => return Err(refuse("memory.swap", "cannot be set without memory.limit")),
+            (Some(_), None) => {
+                return Err(refuse("memory.swap", words!("cannot be set without memory.limit")));
+            }
             (Some(swap), Some(-1)) => self.put("memory.swap.max", "memory.swap", &swap),
             (Some(swap), Some(limit)) => match swap.checked_sub(limit) {
                 // Without CONFIG_SWAP there is no such file, nor anything that would need one.
                 Some(0) => self.default("memory.swap.max", "memory.swap", &"0"),
                 Some(rest @ 1..) => self.put("memory.swap.max", "memory.swap", &rest),
                 _ => {
-                    let what = "is memory and swap together, and must not be below memory.limit";
+                    let what = words!("is memory and swap together, and must not be below memory.limit");
                     return Err(refuse("memory.swap", what));
                 }
             },

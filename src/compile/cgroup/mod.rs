@@ -184,7 +184,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
             }
             -1 => compiler.default("pids.max", "pids.limit", &"max"),
             0.. => compiler.put("pids.max", "pids.limit", &limit),
-            _ => return Err(refuse("pids.limit", "must be -1 or more")),
+            _ => return Err(refuse("pids.limit", words!("must be -1 or more"))),
         }
     }
     compiler.v1 = on(Controllers::MEMORY);
@@ -196,7 +196,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
         [("cpuset.cpus", "cpu.cpus", &resources.cpu.cpus), ("cpuset.mems", "cpu.mems", &resources.cpu.mems)]
     {
         if !list.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b',' | b'-' | b' ' | b'\n')) {
-            return Err(refuse(place, "must be a list of numbers and ranges, such as 0-3,7"));
+            return Err(refuse(place, words!("must be a list of numbers and ranges, such as 0-3,7")));
         }
         if !list.trim_ascii().is_empty() {
             compiler.put(file, place, &list.trim_ascii());
@@ -210,7 +210,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
     compiler.v1 = on(Controllers::RDMA);
     for (device, limit) in resources.rdma.iter() {
         if device.is_empty() || device.bytes().any(|byte| byte.is_ascii_whitespace()) {
-            return Err(refuse("rdma", "a device name must not be empty nor hold white space"));
+            return Err(refuse("rdma", words!("a device name must not be empty nor hold white space")));
         }
         let mut line = String::from(*device);
         for (key, value) in [("hca_handle", limit.hca_handles), ("hca_object", limit.hca_objects)] {
@@ -237,13 +237,13 @@ struct Compiler {
 }
 
 /// A refusal that names the property.
-fn refuse(place: &str, what: &str) -> Error {
+fn refuse(place: &str, what: Words) -> Error {
     error!("linux.resources.{}: {}", place, what)
 }
 
 /// A refusal of a property that cgroup v2 has no counterpart for.
 fn refuse_v2(place: &str) -> Error {
-    refuse(place, "cannot be set on cgroup v2, which has no such limit")
+    refuse(place, words!("cannot be set on cgroup v2, which has no such limit"))
 }
 
 impl Compiler {
@@ -281,14 +281,14 @@ impl Compiler {
             let exceptions = devices.exceptions().ok_or_else(|| {
                 refuse(
                     "devices",
-                    "cgroup v1 cannot deny a part of what another rule allows; order them otherwise",
+                    words!("cgroup v1 cannot deny a part of what another rule allows; order them otherwise"),
                 )
             })?;
             for (file, value) in exceptions {
                 self.put(file, "devices", &value);
             }
         } else if let Some(program) =
-            devices.program().map_err(|_| refuse("devices", "too many rules for one program"))?
+            devices.program().map_err(|_| refuse("devices", words!("too many rules for one program")))?
         {
             self.plan.devices = Some(program.into_iter().map(device::Insn::encode).collect());
         }
@@ -303,7 +303,7 @@ impl Compiler {
             {
                 return Err(refuse(
                     &format!("hugepageLimits[{index}].pageSize"),
-                    "must be a size as the kernel spells it: 64KB, 2MB, 1GB",
+                    words!("must be a size as the kernel spells it: 64KB, 2MB, 1GB"),
                 ));
             }
             let place = format!("hugepageLimits[{index}]");
@@ -322,7 +322,7 @@ impl Compiler {
             if !v1.has(Controllers::NET_CLS) {
                 return Err(refuse(
                     "network.classID",
-                    "needs the net_cls controller of cgroup v1, which is not mounted",
+                    words!("needs the net_cls controller of cgroup v1, which is not mounted"),
                 ));
             }
             self.put("net_cls.classid", "network.classID", &class);
@@ -332,13 +332,13 @@ impl Compiler {
             if !v1.has(Controllers::NET_PRIO) {
                 return Err(refuse(
                     &place,
-                    "needs the net_prio controller of cgroup v1, which is not mounted",
+                    words!("needs the net_prio controller of cgroup v1, which is not mounted"),
                 ));
             }
             if priority.name.is_empty()
                 || priority.name.bytes().any(|byte| byte.is_ascii_whitespace() || byte == b'/')
             {
-                return Err(refuse(&place, "name must be that of an interface"));
+                return Err(refuse(&place, words!("name must be that of an interface")));
             }
             self.put("net_prio.ifpriomap", &place, &format_args!("{} {}", priority.name, priority.priority));
         }
@@ -350,20 +350,20 @@ impl Compiler {
         let place = format!("unified[{}]", Quoted(file));
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let Some((controller, rest)) = file.split_once('.') else {
-            return Err(refuse(&place, "must be the name of a cgroup v2 file, such as memory.high"));
+            return Err(refuse(&place, words!("must be the name of a cgroup v2 file, such as memory.high")));
         };
         if controller.is_empty() || rest.is_empty() || !file.bytes().all(plain) {
-            return Err(refuse(&place, "must be the name of a cgroup v2 file, such as memory.high"));
+            return Err(refuse(&place, words!("must be the name of a cgroup v2 file, such as memory.high")));
         }
         if ["cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze", "cgroup.type"].contains(&file) {
-            return Err(refuse(&place, "belongs to the runtime"));
+            return Err(refuse(&place, words!("belongs to the runtime")));
         }
         let controller = Controllers::of_v1(if controller == "io" { "blkio" } else { controller });
         if controller.0 & v1.0 & ((1 << V2) - 1) != 0 {
-            return Err(refuse(&place, "the controller is on a cgroup v1 hierarchy of this host"));
+            return Err(refuse(&place, words!("the controller is on a cgroup v1 hierarchy of this host")));
         }
         if value.trim_ascii().is_empty() {
-            return Err(refuse(&place, "must not be empty"));
+            return Err(refuse(&place, words!("must not be empty")));
         }
         // Nested keys (io.max, rdma.max) take one line a write.
         for line in value.lines().filter(|line| !line.trim_ascii().is_empty()) {
