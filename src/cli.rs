@@ -9,24 +9,18 @@ mod help;
 #[cfg(test)]
 mod tests;
 
-use commands::{COMMANDS, GLOBAL, Spec, UNSUPPORTED};
+use commands::{Command, GLOBAL, Run, UNSUPPORTED};
 use core::ffi::CStr;
 use lexopt::{Arg, Parser};
-use runlet::args::{
-    Flag, Given,
-    flags::{Row, Shape},
-};
-use runlet::cmd::{self, Context};
+use runlet::args::{Flag, Given, flags::Shape};
+use runlet::cmd;
 use runlet::error::{Error, Result};
-use runlet::json::{self, escape};
-use std::ffi::{CString, OsString};
+use runlet::json::escape;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// What carries a command out.
-pub type Run = fn(&Context) -> Result<()>;
-
 /// Reads the arguments after the program's name.
-pub fn parse(args: impl Iterator<Item = OsString>, given: &mut Given) -> Result<Run> {
+pub fn parse(args: Vec<OsString>, given: &mut Given) -> Result<Run> {
     let mut reader = Reader { given, command: None, mistake: Ok(()) };
     let run = reader.read(Parser::from_args(args))?;
     reader.mistake.map(|()| run)
@@ -36,7 +30,7 @@ pub fn parse(args: impl Iterator<Item = OsString>, given: &mut Given) -> Result<
 struct Reader<'a> {
     given: &'a mut Given,
     /// Which command, once its name was read.
-    command: Option<&'static Spec>,
+    command: Option<Command>,
     /// The first mistake in a value. It is remembered, not returned: what stands behind it may say where the log is.
     mistake: Result<()>,
 }
@@ -51,23 +45,18 @@ impl Reader<'_> {
                     let value = kept(value)?;
                     if let Some(command) = self.command {
                         self.given.operands.push(value);
-                        if command.runs_another() {
-                            for value in parser.raw_args().map_err(describe)? {
+                        if command.runs_another()
+                            && let Some(rest) = parser.try_raw_args()
+                        {
+                            for value in rest {
                                 self.given.operands.push(kept(value)?);
                             }
                         }
                         continue;
                     }
-                    let name = value.to_string_lossy();
-                    if UNSUPPORTED.contains(&&*name) {
-                        return Err(usage(&["runlet does not support ", &name]));
-                    }
-                    let Some(command) = COMMANDS.iter().find(|command| command.name() == name) else {
-                        let known = &mut COMMANDS.iter().map(Spec::name);
-                        return Err(unknown("unknown command ", &name, "", known));
-                    };
+                    let command = command(&value.to_string_lossy())?;
                     // "help" is a word for --help, so a command may follow.
-                    if name == "help" {
+                    if command.name() == "help" {
                         help = true;
                     } else if help {
                         return Ok(self.help(command.name()));
@@ -76,8 +65,8 @@ impl Reader<'_> {
                     }
                     continue;
                 }
-                Arg::Short(short) => self.find("-", short.encode_utf8(&mut [0; 4]), |row| row.short)?,
-                Arg::Long(long) => self.find("--", long, |row| row.long)?,
+                Arg::Short(short) => self.find("-", short.encode_utf8(&mut [0; 4]))?,
+                Arg::Long(long) => self.find("--", long)?,
             };
             if flag == Flag::Version {
                 return Ok(cmd::version::version);
@@ -89,37 +78,35 @@ impl Reader<'_> {
                 help = true;
                 continue;
             }
-            let put = if flag.shape() != Shape::Switch {
-                let value = parser.value().map_err(describe)?;
-                self.given.put(flag, kept(value)?)
-            } else {
-                // Callers written in Go may spell a switch --flag=true, as Go's own flag package does.
-                match parser.optional_value() {
-                    Some(value) if value == "false" => {
-                        self.given.unset(flag);
-                        continue;
-                    }
-                    Some(value) if value != "true" => {
-                        return Err(usage(&[
-                            "--",
-                            flag.long(),
-                            " is a switch: it takes no value but true or false",
-                        ]));
-                    }
-                    _ => self.given.put(flag, c""),
+            let switch = flag.shape() == Shape::Switch;
+            let value = match parser.optional_value() {
+                None if switch => c"true",
+                None => kept(parser.value().map_err(describe)?)?,
+                Some(value) => kept(value)?,
+            };
+            // Callers written in Go may spell a switch --flag=true, as Go's own flag package does.
+            let put = match value.to_bytes() {
+                b"false" if switch => {
+                    self.given.unset(flag);
+                    continue;
                 }
+                b"true" if switch => self.given.put(flag, c""),
+                _ if switch => {
+                    return Err(error!("--{} is a switch: it takes no value but true or false", flag.long()));
+                }
+                _ => self.given.put(flag, value),
             };
             self.note(put);
         }
         let manager = self.given.number(Flag::CgroupManager);
         if self.given.switch(Flag::SystemdCgroup) && !matches!(manager, None | Some(0 | 2)) {
-            self.note(Err(usage(&["--systemd-cgroup and --cgroup-manager ask for different managers"])));
+            self.note(Err(error!("--systemd-cgroup and --cgroup-manager ask for different managers")));
         }
         match self.command {
             Some(command) if !help => {
                 let judged = self.operands(command);
                 self.note(judged);
-                Ok(command.run)
+                Ok(command.run())
             }
             _ => Ok(self.help("")),
         }
@@ -138,76 +125,73 @@ impl Reader<'_> {
     }
 
     /// Holds the operands against what the command's row says of them.
-    fn operands(&mut self, command: &Spec) -> Result<()> {
+    fn operands(&mut self, command: Command) -> Result<()> {
         let given = &mut *self.given;
         if let Some(extra) = given.operands.get(command.most()) {
-            return Err(usage(&[command.name(), ": unexpected argument ", &quote(extra)]));
+            return Err(error!("{}: unexpected argument {:?}", command.name(), extra.to_string_lossy()));
         }
         if command.operands().starts_with("ID") {
             let Some(id) = given.operands.first() else {
-                return Err(usage(&[command.name(), ": the container's ID is missing"]));
+                return Err(error!("{}: the container's ID is missing", command.name()));
             };
             // UTF-8, because it is shown, compared and written as JSON.
-            given.id = id.to_str().map_err(|_| usage(&[command.name(), ": an ID is not UTF-8"]))?;
+            given.id = id.to_str().map_err(|_| error!("{}: an ID is not UTF-8", command.name()))?;
         }
         Ok(())
     }
 
     /// Finds a flag of the command or a global one. The command's come first: `spec` has a --rootless of its own.
-    fn find(&self, dashes: &str, name: &str, column: fn(&Row) -> &'static str) -> Result<Flag> {
-        let own = self.command.map_or(&[][..], |command| command.flags);
-        let among = |flags: &[Flag]| flags.iter().copied().find(|flag| column(&flag.row()) == name);
-        if let Some(flag) = among(own).or_else(|| among(&GLOBAL)) {
-            return Ok(flag);
+    fn find(&self, dashes: &str, name: &str) -> Result<Flag> {
+        let is = |flag: &&Flag| {
+            let row = flag.row();
+            name == if dashes == "-" { row.short } else { row.long }
+        };
+        let own = self.command.map_or(&[][..], Command::flags);
+        if let Some(flag) = own.iter().find(is).or_else(|| GLOBAL.iter().find(is)) {
+            return Ok(*flag);
         }
-        let typed = [dashes, name].concat();
+        let typed = escape(&[dashes, name].concat());
         let longs = &mut own.iter().chain(&GLOBAL).map(|flag| flag.long());
         let Some(command) = self.command else {
             // A flag of some command, in the wrong place.
-            if COMMANDS.iter().any(|command| among(command.flags).is_some()) {
-                return Err(usage(&["flag ", &typed, " belongs after the name of a command"]));
+            if Command::all().any(|command| command.flags().iter().any(|flag| is(&flag))) {
+                return Err(error!("flag {} belongs after the name of a command", typed));
             }
-            return Err(unknown("unknown flag ", &typed, "--", longs));
+            return Err(error!("unknown flag {} ({})", typed, hint(name, "--", longs)));
         };
         if command.name() == "kill" && dashes == "-" {
-            let typed = escape(&typed);
-            return Err(usage(&["kill: unknown flag ", &typed, " (a signal has no dash: kill web TERM)"]));
+            return Err(error!("kill: unknown flag {} (a signal has no dash: kill web TERM)", typed));
         }
-        Err(unknown(&[command.name(), ": unknown flag "].concat(), &typed, "--", longs))
+        Err(error!("{}: unknown flag {} ({})", command.name(), typed, hint(name, "--", longs)))
     }
 }
 
-/// An error of usage, from its parts. Called in so many places that its copies would weigh kilobytes.
-#[inline(never)]
-fn usage(parts: &[&str]) -> Error {
-    Error::told(parts.concat().leak())
+/// The command of a name.
+fn command(name: &str) -> Result<Command> {
+    if UNSUPPORTED.position(name).is_some() {
+        return Err(error!("runlet does not support {}", name));
+    }
+    let hint = || hint(name, "", &mut Command::names());
+    Command::find(name).ok_or_else(|| error!("unknown command {} ({})", escape(name), hint()))
 }
 
-/// An argument as the kernel takes it, kept as long as the process. argv cannot hold a NUL, but an iterator of OsString can.
+/// An argument as the kernel takes it, kept as long as the process. argv cannot hold a NUL, but an OsString can.
 fn kept(value: OsString) -> Result<&'static CStr> {
-    let value = CString::new(value.into_vec()).map_err(|_| usage(&["an argument holds a NUL"]))?;
-    Ok(Box::leak(value.into_boxed_c_str()))
+    let mut bytes = value.into_vec();
+    bytes.push(0);
+    CStr::from_bytes_with_nul(bytes.leak()).map_err(|_| error!("an argument holds a NUL"))
 }
 
-/// What was typed, as it can be shown on one line.
-fn quote(text: &CStr) -> String {
-    json::quote(&text.to_string_lossy())
-}
-
-/// A name that no table knows, with the nearest one that a table does.
-fn unknown(what: &str, typed: &str, dashes: &str, known: &mut dyn Iterator<Item = &'static str>) -> Error {
-    let typed = escape(typed);
-    match help::nearest(typed.trim_start_matches('-'), known) {
-        Some(near) => usage(&[what, &typed, " (did you mean ", dashes, near, "?)"]),
-        None => usage(&[what, &typed, " (see --help)"]),
-    }
+/// What to do about a name that no table knows: the nearest one that a table does.
+fn hint(typed: &str, dashes: &str, known: &mut dyn Iterator<Item = &'static str>) -> &'static str {
+    help::nearest(typed, known).map_or("see --help", |near| filled!("did you mean {}{}?", dashes, near))
 }
 
 /// lexopt's own findings. The other kinds come from conversions that are not used here.
 fn describe(error: lexopt::Error) -> Error {
     match error {
-        lexopt::Error::MissingValue { option: Some(option) } => usage(&[&option, " needs a value"]),
-        lexopt::Error::UnexpectedValue { option, .. } => usage(&[&option, " takes no value"]),
-        _ => usage(&["the command line cannot be read"]),
+        lexopt::Error::MissingValue { option: Some(option) } => error!("{} needs a value", option),
+        lexopt::Error::UnexpectedValue { option, .. } => error!("{} takes no value", option),
+        _ => error!("the command line cannot be read"),
     }
 }

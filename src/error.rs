@@ -29,6 +29,7 @@ struct Body {
 pub type Result<T> = core::result::Result<T, Error>;
 
 /// `error!("… {} … {:?}", one, other)`: an error that no system call caused, with what is put in as it is and in quotes.
+#[macro_export]
 macro_rules! error {
     ($message:literal) => {
         $crate::error::Error::new($crate::words!($message))
@@ -37,7 +38,7 @@ macro_rules! error {
         $crate::filled!($crate::error::Error::say; $message, $($part),+)
     };
 }
-pub(crate) use error;
+pub use error;
 
 impl Error {
     /// An error that no system call caused.

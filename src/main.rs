@@ -4,7 +4,7 @@
 #![cfg_attr(not(test), no_main)]
 #![cfg_attr(test, allow(dead_code, unused_imports))]
 
-#[macro_use] // words!
+#[macro_use] // words! and its like
 extern crate runlet;
 
 mod cli;
@@ -25,7 +25,10 @@ static ALLOCATOR: syscalls::Bump = syscalls::Bump;
 syscalls::entry!(program);
 
 fn program(args: syscalls::Args) -> i32 {
-    let words = args.args().skip(1).map(|word| OsStr::from_bytes(word.to_bytes()).to_os_string());
+    let mut words = Vec::new();
+    for word in args.args().skip(1) {
+        words.push(OsStr::from_bytes(word.to_bytes()).to_os_string());
+    }
     let given: &'static mut Given = Box::leak(Box::default());
     let command = cli::parse(words, given);
     let (log, opened) = match Log::open(given) {

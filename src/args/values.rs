@@ -5,6 +5,7 @@
 //! understand; the caller knows the flag and writes the message.
 
 use super::flags::Shape;
+use crate::texts::{Table, table};
 use core::ffi::CStr;
 
 /// The number that a value of this shape stands for, 0 where it stands for none. `words` are those of [`Shape::Word`].
@@ -71,16 +72,18 @@ fn size(text: &str) -> Option<i64> {
         return Some(-1);
     }
     let (number, unit) = digits(text);
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        "t" | "tb" | "tib" => 40,
-        _ => return None,
-    };
+    let shift = SIZES.find(&unit.to_ascii_lowercase())?;
     i64::try_from(natural(number)?.checked_mul(1 << shift)?).ok()
 }
+
+/// Units of a size, as powers of two.
+static SIZES: Table<u32> = table! {
+    "" => 0, "b" => 0, "k" => 10, "kb" => 10, "kib" => 10, "m" => 20, "mb" => 20, "mib" => 20,
+    "g" => 30, "gb" => 30, "gib" => 30, "t" => 40, "tb" => 40, "tib" => 40,
+};
+
+/// Units of time, in milliseconds.
+static TIMES: Table<u32> = table! { "h" => 3_600_000, "m" => 60_000, "s" => 1000, "ms" => 1 };
 
 /// A duration of at least a millisecond, in milliseconds: numbers each with its unit h, m, s or ms, as in `1m30s`.
 fn duration(text: &str) -> Option<i64> {
@@ -90,13 +93,7 @@ fn duration(text: &str) -> Option<i64> {
         let (number, after) = digits(rest);
         let end = after.bytes().position(|byte| byte.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at_checked(end)?;
-        let scale = match unit {
-            "h" => 3_600_000,
-            "m" => 60_000,
-            "s" => 1000,
-            "ms" => 1,
-            _ => return None,
-        };
+        let scale = TIMES.find(unit)?.into();
         total = total.checked_add(integer(number)?.checked_mul(scale)?)?;
         rest = after;
     }

@@ -4,53 +4,116 @@ use super::help;
 use runlet::args::Flag;
 use runlet::cmd::{self, Context};
 use runlet::error::Result;
+use runlet::texts::Texts;
+use runlet::words::Phrases;
 
-/// One command.
-pub struct Spec {
-    /// What carries it out.
-    pub run: fn(&Context) -> Result<()>,
-    /// Its name, what stands after the flags, what it does, and a line that works, with `|` between.
-    row: &'static str,
-    /// Its own flags. They come before the global ones of the same name.
-    pub flags: &'static [Flag],
+/// What carries a command out.
+pub type Run = fn(&Context) -> Result<()>;
+
+/// One command: its place in the table.
+#[derive(Clone, Copy)]
+pub struct Command(usize);
+
+macro_rules! commands {
+    ($($run:path, $name:literal $operands:literal $about:literal $example:literal [$($flag:ident),*])*) => {
+        const RUNS: &[Run] = &[$($run),*];
+        static NAMES: Texts = texts![$($name),*];
+        static OPERANDS: Texts = texts![$($operands),*];
+        static ABOUT: Phrases = phrases![$($about),*];
+        static EXAMPLES: Phrases = phrases![$($example),*];
+        const FLAGS: &[&[Flag]] = &[$(&[$(Flag::$flag),*]),*];
+    };
 }
 
-impl Spec {
+// In the order in which the help names them. A row: what carries it out, its name, what stands after the flags, what it does, a line
+// that works, and its own flags, which come before the global ones of the same name.
+#[rustfmt::skip]
+commands! {
+    cmd::create::create, "create" "ID" "make a container, ready to start" "create --bundle /srv/web web"
+        [Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring]
+    cmd::start::start, "start" "ID" "run the program of a created container" "start web" []
+    cmd::run::run, "run" "ID" "create and start a container and wait for its end" "run --bundle /srv/web web"
+        [Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring, Detach, Tty,
+            Keep, NoSubreaper, ExitFile, ReadyFd]
+    cmd::exec::exec, "exec" "ID [PROGRAM [ARG...]]" "run another program in a container" "exec -t web sh -l"
+        [Tty, Detach, Env, User, AdditionalGids, Cwd, Process, PidFile, ConsoleSocket, PidfdSocket, Cap,
+            NoNewPrivs, Apparmor, ProcessLabel, PreserveFds, Cgroup, IgnorePaused]
+    cmd::kill::kill, "kill" "ID [SIGNAL]" "send a signal to a container" "kill web HUP" [All]
+    cmd::delete::delete, "delete" "ID..." "remove what is left of a container" "delete --force web" [Force]
+    cmd::state::state, "state" "ID" "print a container's state as JSON" "state web" []
+    cmd::list::list, "list" "" "list the containers" "list --format json" [Format, Quiet]
+    cmd::ps::ps, "ps" "ID [PS OPTION...]" "list the processes of a container" "ps web -f json" [Format]
+    cmd::pause::pause, "pause" "ID" "freeze the processes of a container" "pause web" []
+    cmd::pause::resume, "resume" "ID" "thaw the processes of a container" "resume web" []
+    cmd::update::update, "update" "ID" "change the limits of a container" "update --memory 64m --pids-limit 100 web"
+        [Resources, BlkioWeight, CpuPeriod, CpuQuota, CpuBurst, CpuShare, CpuRtPeriod, CpuRtRuntime, CpuIdle,
+            CpusetCpus, CpusetMems, Memory, MemoryReservation, MemorySwap, PidsLimit, L3CacheSchema,
+            MemBwSchema]
+    cmd::events::events, "events" "ID" "print the use of resources as it changes" "events --stats web" [Stats, Interval]
+    cmd::spec::spec, "spec" "" "write a default config.json" "spec --bundle /srv/web" [SpecBundle, Output, SpecRootless]
+    cmd::features::features, "features" "" "print what this runtime supports as JSON" "features" []
+    cmd::check::check, "check" "[BUNDLE]" "say what this machine has, and whether a bundle would start" "check /srv/web"
+        [Format, Plan, Seccomp, Syscall, Arg]
+    cmd::version::version, "version" "" "print the version" "version" []
+    help::help, "help" "[COMMAND]" "print help for a command" "help run" []
+}
+
+impl Command {
+    /// The one of a name.
+    pub fn find(name: &str) -> Option<Command> {
+        NAMES.position(name).map(Command)
+    }
+
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = Command> {
+        (0..RUNS.len()).map(Command)
+    }
+
+    /// The names of all.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter()
+    }
+
+    /// What carries it out.
+    pub fn run(self) -> Run {
+        RUNS.get(self.0).copied().unwrap_or(help::help)
+    }
+
+    /// Its own flags.
+    pub fn flags(self) -> &'static [Flag] {
+        FLAGS.get(self.0).copied().unwrap_or_default()
+    }
+
     /// Its name on the command line.
-    pub fn name(&self) -> &'static str {
-        self.part(0)
+    pub fn name(self) -> &'static str {
+        NAMES.get(self.0)
     }
 
     /// What stands after the flags.
-    pub fn operands(&self) -> &'static str {
-        self.part(1)
+    pub fn operands(self) -> &'static str {
+        OPERANDS.get(self.0)
     }
 
     /// What it does, in one line.
-    pub fn about(&self) -> &'static str {
-        self.part(2)
+    pub fn about(self) -> &'static str {
+        ABOUT.get(self.0)
     }
 
     /// A line that works, without the program's name.
-    pub fn example(&self) -> &'static str {
-        self.part(3)
+    pub fn example(self) -> &'static str {
+        EXAMPLES.get(self.0)
     }
 
     /// How many operands it takes at most: as many as their text has words, or any number.
-    pub fn most(&self) -> usize {
+    pub fn most(self) -> usize {
         let text = self.operands();
         if text.contains('.') { usize::MAX } else { text.split_ascii_whitespace().count() }
     }
 
     /// Whether what stands after the first operand is the command line of another program.
-    pub fn runs_another(&self) -> bool {
+    pub fn runs_another(self) -> bool {
         let text = self.operands();
         text.contains('.') && text.ends_with(']')
-    }
-
-    #[inline(never)]
-    fn part(&self, number: usize) -> &'static str {
-        self.row.split('|').nth(number).unwrap_or_default()
     }
 }
 
@@ -69,41 +132,5 @@ pub static GLOBAL: [Flag; 11] = [
     Flag::Version,
 ];
 
-/// Every command, in the order in which the help names them.
-#[rustfmt::skip]
-pub static COMMANDS: [Spec; 18] = {
-    use Flag::*;
-    [
-        Spec { run: cmd::create::create, row: "create|ID|make a container, ready to start|create --bundle /srv/web web",
-            flags: &[Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring] },
-        Spec { run: cmd::start::start, row: "start|ID|run the program of a created container|start web", flags: &[] },
-        Spec { run: cmd::run::run, row: "run|ID|create and start a container and wait for its end|run --bundle /srv/web web",
-            flags: &[Bundle, Config, ConsoleSocket, PidfdSocket, PidFile, PreserveFds, NoPivot, NoNewKeyring, Detach, Tty, Keep,
-                NoSubreaper, ExitFile, ReadyFd] },
-        Spec { run: cmd::exec::exec, row: "exec|ID [PROGRAM [ARG...]]|run another program in a container|exec -t web sh -l",
-            flags: &[Tty, Detach, Env, User, AdditionalGids, Cwd, Process, PidFile, ConsoleSocket, PidfdSocket, Cap, NoNewPrivs,
-                Apparmor, ProcessLabel, PreserveFds, Cgroup, IgnorePaused] },
-        Spec { run: cmd::kill::kill, row: "kill|ID [SIGNAL]|send a signal to a container|kill web HUP", flags: &[All] },
-        Spec { run: cmd::delete::delete, row: "delete|ID...|remove what is left of a container|delete --force web", flags: &[Force] },
-        Spec { run: cmd::state::state, row: "state|ID|print a container's state as JSON|state web", flags: &[] },
-        Spec { run: cmd::list::list, row: "list||list the containers|list --format json", flags: &[Format, Quiet] },
-        Spec { run: cmd::ps::ps, row: "ps|ID [PS OPTION...]|list the processes of a container|ps web -f json", flags: &[Format] },
-        Spec { run: cmd::pause::pause, row: "pause|ID|freeze the processes of a container|pause web", flags: &[] },
-        Spec { run: cmd::pause::resume, row: "resume|ID|thaw the processes of a container|resume web", flags: &[] },
-        Spec { run: cmd::update::update, row: "update|ID|change the limits of a container|update --memory 64m --pids-limit 100 web",
-            flags: &[Resources, BlkioWeight, CpuPeriod, CpuQuota, CpuBurst, CpuShare, CpuRtPeriod, CpuRtRuntime, CpuIdle,
-                CpusetCpus, CpusetMems, Memory, MemoryReservation, MemorySwap, PidsLimit, L3CacheSchema, MemBwSchema] },
-        Spec { run: cmd::events::events, row: "events|ID|print the use of resources as it changes|events --stats web",
-            flags: &[Stats, Interval] },
-        Spec { run: cmd::spec::spec, row: "spec||write a default config.json|spec --bundle /srv/web",
-            flags: &[SpecBundle, Output, SpecRootless] },
-        Spec { run: cmd::features::features, row: "features||print what this runtime supports as JSON|features", flags: &[] },
-        Spec { run: cmd::check::check, row: "check|[BUNDLE]|say what this machine has, and whether a bundle would start|check /srv/web",
-            flags: &[Format, Plan, Seccomp, Syscall, Arg] },
-        Spec { run: cmd::version::version, row: "version||print the version|version", flags: &[] },
-        Spec { run: help::help, row: "help|[COMMAND]|print help for a command|help run", flags: &[] },
-    ]
-};
-
 /// Commands of the field that runlet does not have: named to be refused by name.
-pub const UNSUPPORTED: [&str; 2] = ["checkpoint", "restore"];
+pub static UNSUPPORTED: Texts = texts!["checkpoint", "restore"];

@@ -1,6 +1,6 @@
 //! The help texts and the hint for a misspelt name, all made from the tables.
 
-use super::commands::{COMMANDS, GLOBAL, Spec};
+use super::commands::{Command, GLOBAL};
 use runlet::args::{Flag, flags::Shape};
 use runlet::cmd::{self, Context};
 use runlet::error::Result;
@@ -14,7 +14,7 @@ pub fn help(context: &Context) -> Result<()> {
 }
 
 pub fn text(name: &str) -> String {
-    COMMANDS.iter().find(|command| command.name() == name).map_or_else(overview, command)
+    Command::find(name).map_or_else(overview, command)
 }
 
 /// What plain `runlet` and `runlet --help` print.
@@ -22,7 +22,7 @@ fn overview() -> String {
     let mut text = String::from(
         words!("runlet: an OCI container runtime in one small binary\n\nUsage: runlet [FLAGS] COMMAND [FLAGS] ...\n\nCommands:\n").text(),
     );
-    for command in &COMMANDS {
+    for command in Command::all() {
         line(&mut text, command.name(), command.about());
     }
     text.push_str(words!("\nGlobal flags, before or after the command:\n").text());
@@ -34,10 +34,10 @@ fn overview() -> String {
 }
 
 /// What `runlet COMMAND --help` prints.
-fn command(command: &Spec) -> String {
+fn command(command: Command) -> String {
     let mut text = String::from("Usage: runlet ");
     text.push_str(command.name());
-    if !command.flags.is_empty() {
+    if !command.flags().is_empty() {
         text.push_str(" [FLAGS]");
     }
     if !command.operands().is_empty() {
@@ -48,9 +48,9 @@ fn command(command: &Spec) -> String {
     for part in ["\n\n", &first.to_ascii_uppercase(), rest, ".\n"] {
         text.push_str(part);
     }
-    if !command.flags.is_empty() {
+    if !command.flags().is_empty() {
         text.push_str("\nFlags:\n");
-        list(&mut text, command.flags);
+        list(&mut text, command.flags());
     }
     for part in
         ["\nExample: runlet ", command.example(), words!("\nThe global flags are in runlet --help.\n").text()]
@@ -87,13 +87,16 @@ fn line(text: &mut String, name: &str, about: &str) {
 
 /// The name nearest to what was typed, if it is near enough to have been meant: at most two letters away, and
 /// fewer than half of them.
-pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = typed.len().div_ceil(2).min(3);
-    names
-        .map(|name| (distance(typed, name), name))
-        .filter(|(far, _)| *far < limit)
-        .min()
-        .map(|(_, name)| name)
+pub fn nearest(typed: &str, names: &mut dyn Iterator<Item = &'static str>) -> Option<&'static str> {
+    let mut least = typed.len().div_ceil(2).min(3);
+    let mut nearest = None;
+    for name in names {
+        let far = distance(typed, name);
+        if far < least || far == least && nearest.is_some_and(|nearest| name < nearest) {
+            (least, nearest) = (far, Some(name));
+        }
+    }
+    nearest
 }
 
 /// Levenshtein's distance, in bytes. One row suffices: it is overwritten from the left.

@@ -4,10 +4,11 @@ mod fuzz;
 
 use super::*;
 use runlet::args::values;
+use std::ffi::CString;
 
 fn parsed(words: impl Iterator<Item = OsString>) -> (Given, Result<Run>) {
     let mut given = Given::default();
-    let run = parse(words, &mut given);
+    let run = parse(words.collect(), &mut given);
     (given, run)
 }
 
@@ -219,7 +220,7 @@ fn checkpoint_and_restore_are_refused_whatever_follows() {
 
 #[test]
 fn help_names_every_flag_of_every_command() {
-    for command in &COMMANDS {
+    for command in Command::all() {
         for text in [
             [command.name(), " --help"].concat(),
             ["help ", command.name()].concat(),
@@ -230,22 +231,22 @@ fn help_names_every_flag_of_every_command() {
                 continue;
             }
             assert!(help.starts_with(&["Usage: runlet ", command.name()].concat()), "{help}");
-            for flag in command.flags {
+            for flag in command.flags() {
                 assert!(help.contains(&["--", flag.long()].concat()), "{}: {}", command.name(), flag.long());
             }
             assert!(line(command.example()).1.is_ok(), "the example of {}", command.name());
         }
     }
     let help = help::text(ok("").id);
-    assert!(COMMANDS.iter().all(|command| help.contains(command.name())));
+    assert!(Command::names().all(|name| help.contains(name)));
     assert!(GLOBAL.iter().all(|flag| help.contains(flag.long())));
 }
 
 #[test]
 fn no_command_has_two_flags_of_one_name() {
-    for command in &COMMANDS {
+    for command in Command::all() {
         let mut seen = std::collections::HashSet::new();
-        for flag in command.flags.iter().chain(&GLOBAL) {
+        for flag in command.flags().iter().chain(&GLOBAL) {
             let own_rootless = *flag == Flag::Rootless && command.name() == "spec";
             assert!(
                 own_rootless || seen.insert(flag.long().to_owned()),
@@ -266,15 +267,15 @@ fn no_command_has_two_flags_of_one_name() {
 #[test]
 fn the_readme_names_every_command_with_its_flags() {
     let readme = include_str!("../../README.md");
-    for command in &COMMANDS {
+    for command in Command::all() {
         let row = readme.lines().find(|line| {
             line.strip_prefix("| `").is_some_and(|rest| rest.split([' ', '`']).next() == Some(command.name()))
         });
         let row = row.unwrap_or_else(|| panic!("README.md has no row for {}", command.name()));
         assert!(row.contains(command.about()), "{}", command.name());
         let named = row.matches("--").count();
-        assert_eq!(named, command.flags.len(), "{}: {row}", command.name());
-        for flag in command.flags {
+        assert_eq!(named, command.flags().len(), "{}: {row}", command.name());
+        for flag in command.flags() {
             assert!(row.contains(&format!("--{}`", flag.long())), "{} --{}", command.name(), flag.long());
         }
     }
