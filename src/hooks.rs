@@ -4,17 +4,16 @@
 
 use crate::child::run_hook;
 use crate::compile;
-use crate::config::{Config, Hook};
-use crate::error::{Error, Quoted, Result, error};
+use crate::config::{Config, HookKind, Hooks};
+use crate::error::{Error, Result, decimal, error};
 use crate::json::Writer;
 use crate::log::Log;
 use crate::store::{Record, Status, write_all};
-use alloc::format;
 use syscalls::{AsFd, Errno, OwnedFd};
 
 /// The hooks of one kind, in order; the first that fails ends it.
-pub fn run(kind: &str, hooks: &[Hook<'_>], record: &Record<'_>, status: Status) -> Result<()> {
-    if hooks.is_empty() {
+pub fn run(kind: HookKind, hooks: &Hooks<'_>, record: &Record<'_>, status: Status) -> Result<()> {
+    if hooks.of(kind).is_empty() {
         return Ok(());
     }
     let stdin = stdin(record, status)?;
@@ -27,22 +26,23 @@ pub fn run(kind: &str, hooks: &[Hook<'_>], record: &Record<'_>, status: Status) 
 
 /// prestart and createRuntime, while the child waits before pivot_root.
 pub fn before_pivot(config: &Config<'_>, record: &Record<'_>) -> Result<()> {
-    run("prestart", &config.hooks.prestart, record, Status::Creating)?;
-    run("createRuntime", &config.hooks.create_runtime, record, Status::Creating)
+    run(HookKind::Prestart, &config.hooks, record, Status::Creating)?;
+    run(HookKind::CreateRuntime, &config.hooks, record, Status::Creating)
 }
 
 /// poststop: each runs whatever became of the others, and a failing one is a warning.
 pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
-    if config.hooks.poststop.is_empty() {
+    let kind = HookKind::Poststop;
+    if config.hooks.of(kind).is_empty() {
         return;
     }
-    let ran = stdin(record, Status::Stopped)
-        .and_then(|stdin| Ok((stdin, compile::hooks(&config.hooks.poststop, "poststop")?)));
+    let ran =
+        stdin(record, Status::Stopped).and_then(|stdin| Ok((stdin, compile::hooks(&config.hooks, kind)?)));
     match ran {
         Ok((stdin, hooks)) => {
             for (index, hook) in hooks.iter().enumerate() {
                 if let Err(errno) = run_hook(hook, Some(stdin.as_fd())) {
-                    log.warn(&failed("poststop", index, &hook.path.to_string_lossy(), errno));
+                    log.warn(&failed(kind, index, &hook.path.to_string_lossy(), errno));
                 }
             }
         }
@@ -77,11 +77,11 @@ fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
 }
 
 /// A hook that failed, wherever it ran.
-pub fn failed(kind: &str, index: usize, path: &str, errno: Errno) -> Error {
-    let message = format!("hooks.{kind}[{index}] {}", Quoted(path));
+pub fn failed(kind: HookKind, index: usize, path: &str, errno: Errno) -> Error {
+    let error = error!("hooks.{}[{}] {:?}", kind.name(), decimal(index), path);
     match errno {
-        Errno::CANCELED => error!("{}: failed", message),
-        Errno::TIMEDOUT => error!("{}: timed out, and was killed with its processes", message),
-        errno => error!("{}", message).errno(errno),
+        Errno::CANCELED => error.between("", ": failed"),
+        Errno::TIMEDOUT => error.between("", ": timed out, and was killed with its processes"),
+        errno => error.errno(errno),
     }
 }

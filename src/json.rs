@@ -156,11 +156,6 @@ impl Writer {
         self.end_array();
     }
 
-    /// An array of words, given with a space between.
-    pub fn words(&mut self, name: &str, words: &str) {
-        self.strings(name, &mut words.split(' '));
-    }
-
     /// The document, with a newline at its end.
     pub fn finish(mut self) -> String {
         self.text.push('\n');
@@ -305,7 +300,7 @@ mod tests {
     fn a_template_is_set_like_the_rest() {
         let mut out = Writer::default();
         out.object("");
-        out.words("a", "b:{ c,d");
+        out.strings("a", &mut ["b:{", "c,d"].into_iter());
         out.array("e");
         out.flag("", true);
         out.end_array();

@@ -7,7 +7,7 @@ use crate::bundle::{self, Bundle};
 use crate::cgroup::{self, Cgroup, Wanted};
 use crate::child::Setup;
 use crate::compile::{self, Request};
-use crate::config::{self, Config};
+use crate::config::{self, Config, HookKind};
 use crate::console::OtherSide;
 use crate::error::{Error, Quoted, Result};
 use crate::handover;
@@ -276,7 +276,8 @@ impl Made<'_> {
                 || rdt.is_some(),
             wait_rules: cgroup.is_some() && prepared.plan.devices.is_some(),
             joins_late: cgroup.is_some_and(Cgroup::needs_join),
-            wait_hooks: !config.hooks.prestart.is_empty() || !config.hooks.create_runtime.is_empty(),
+            wait_hooks: !config.hooks.of(HookKind::Prestart).is_empty()
+                || !config.hooks.of(HookKind::CreateRuntime).is_empty(),
             unblock: running.foreground,
             late_pid,
         };

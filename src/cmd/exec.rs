@@ -7,7 +7,7 @@ use crate::args::{Flag, Given, text, values};
 use crate::cgroup::Cgroup;
 use crate::child::Setup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
-use crate::config::{self, Config, List};
+use crate::config::{self, Config, List, process::Capabilities};
 use crate::console::OtherSide;
 use crate::error::{Error, Result, error};
 use crate::handover::{send_pidfd, write_pid_file};
@@ -147,7 +147,9 @@ fn late_pid(config: &Config<'_>) -> bool {
     let Some(pid) = namespace("pid") else { return false };
     let capabilities = config.process.as_ref().and_then(|process| process.capabilities.as_ref());
     let traces = |name: &&str| capabilities::bit(name) == capabilities::bit("CAP_SYS_PTRACE");
-    let tracer = capabilities.is_some_and(|sets| sets.bounding.iter().chain(&sets.permitted).any(traces));
+    let tracer = capabilities.is_some_and(|Capabilities([bounding, _, permitted, ..])| {
+        bounding.iter().chain(permitted).any(traces)
+    });
     !syscalls::ids::is_root() || namespace("user").is_none() && (tracer || !pid.path.is_empty())
 }
 

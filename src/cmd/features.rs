@@ -5,13 +5,10 @@
 
 use super::{Context, version::COMMIT};
 use crate::compile::{capabilities, namespaces, options, process, seccomp};
-use crate::config::SPEC;
+use crate::config::{HOOKS, SPEC};
 use crate::error::Result;
 use crate::json::Writer;
 use alloc::string::String;
-
-/// The six hooks, in the order in which a container's life comes to them (config.md "POSIX-platform Hooks").
-const HOOKS: &str = "prestart createRuntime createContainer startContainer poststart poststop";
 
 /// Prints the document.
 pub fn features(_: &Context) -> Result<()> {
@@ -23,7 +20,7 @@ fn text() -> String {
     out.object("");
     out.string("ociVersionMin", "1.0.0");
     out.string("ociVersionMax", SPEC);
-    out.words("hooks", HOOKS);
+    out.texts("hooks", "", HOOKS);
     out.texts("mountOptions", "", options::OPTIONS.names);
     linux(&mut out);
     out.object("annotations");
@@ -72,25 +69,16 @@ const OTHERS: &str = "\
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::config::{Config, parse};
+    use crate::config::{Config, HookKind, parse};
     use alloc::format;
     use serde_json::Value;
 
     #[test]
     fn every_hook_named_is_a_hook_that_is_read() {
-        for (index, name) in HOOKS.split(' ').enumerate() {
-            let json = format!("{{\"hooks\": {{\"{name}\": [{{\"path\": \"/x\"}}]}}}}");
+        for kind in HookKind::ALL {
+            let json = format!("{{\"hooks\": {{\"{}\": [{{\"path\": \"/x\"}}]}}}}", kind.name());
             let config: &mut Config<'_> = parse("config.json", json.as_bytes()).unwrap();
-            let hooks = &config.hooks;
-            let lists = [
-                &hooks.prestart,
-                &hooks.create_runtime,
-                &hooks.create_container,
-                &hooks.start_container,
-                &hooks.poststart,
-                &hooks.poststop,
-            ];
-            assert_eq!(lists[index].len(), 1, "{name}");
+            assert_eq!(config.hooks.of(kind).len(), 1, "{}", kind.name());
         }
     }
 

@@ -5,6 +5,7 @@ use super::create::{Made, Running, make};
 use crate::args::{Flag, text};
 use crate::bundle::Bundle;
 use crate::cgroup::Cgroup;
+use crate::config::HookKind;
 use crate::console::OtherSide;
 use crate::error::{Error, Result};
 use crate::handover;
@@ -41,7 +42,7 @@ pub fn run(context: &Context) -> Result<()> {
         if made.design.barrier {
             super::start::release(&made.entry, config).flatten()?;
         }
-        hooks::run("poststart", &config.hooks.poststart, record, Status::Running)?;
+        hooks::run(HookKind::Poststart, &config.hooks, record, Status::Running)?;
         ready.map_or(Ok(()), handover::ready)
     });
     if let Err(error) = started {

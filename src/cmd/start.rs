@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::container::Container;
-use crate::config::Config;
+use crate::config::{Config, HookKind};
 use crate::error::{Error, Result, error};
 use crate::hooks;
 use crate::readiness::Proxy;
@@ -31,7 +31,7 @@ pub fn start(context: &Context) -> Result<()> {
     let config = container.config()?;
     let notify = Proxy::of_created(entry, context.env, context.log)?;
     let started = release(entry, config)?
-        .and_then(|()| hooks::run("poststart", &config.hooks.poststart, record, Status::Running));
+        .and_then(|()| hooks::run(HookKind::Poststart, &config.hooks, record, Status::Running));
     if started.is_err() {
         // A container whose hook fails is stopped and destroyed (runtime.md "Lifecycle" 7 and 9).
         super::delete::destroy(context, &context.store()?, entry, true)?;
@@ -67,8 +67,9 @@ pub fn release(entry: &Entry, config: &Config<'_>) -> Result<Result<()>> {
     let errno = Errno::from_raw_os_error(frame.value);
     if frame.step == Step::StartContainer {
         let index = usize::from(frame.index);
-        let path = config.hooks.start_container.get(index).map(|hook| hook.path).unwrap_or_default();
-        return Ok(Err(hooks::failed("startContainer", index, path, errno)));
+        let kind = HookKind::StartContainer;
+        let path = config.hooks.of(kind).get(index).map(|hook| hook.path).unwrap_or_default();
+        return Ok(Err(hooks::failed(kind, index, path, errno)));
     }
     let process = config.process.as_ref();
     let program = process.and_then(|process| process.args.first());

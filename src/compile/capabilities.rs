@@ -62,26 +62,20 @@ pub fn bit(name: &str) -> Option<u64> {
 
 /// The five sets. No object means none (R8); a name that is not known is a warning (config.md).
 pub fn compile(sets: Option<&process::Capabilities<'_>>, warnings: &mut Vec<&'static str>) -> Capabilities {
-    let Some(sets) = sets else { return Capabilities::default() };
-    let mut mask = |set: &str, names: &[&str]| {
-        let mut mask = 0;
+    let mut masks = [0; 5];
+    for (index, (mask, names)) in masks.iter_mut().zip(sets.iter().flat_map(|sets| &sets.0)).enumerate() {
         for name in names {
             match bit(name) {
-                Some(bit) => mask |= bit,
+                Some(bit) => *mask |= bit,
                 None => warnings.push(filled!(
                     "config.json: process.capabilities.{}: {:?} is not a capability that this version knows",
-                    set,
+                    process::SETS.get(index),
                     name
                 )),
             }
         }
-        mask
-    };
-    let bounding = mask("bounding", &sets.bounding);
-    let permitted = mask("permitted", &sets.permitted);
-    let effective = mask("effective", &sets.effective);
-    let inheritable = mask("inheritable", &sets.inheritable);
-    let ambient = mask("ambient", &sets.ambient);
+    }
+    let [bounding, effective, permitted, inheritable, ambient] = masks;
     // The kernel grants no effective capability that is not permitted, and no ambient one that is not also inheritable.
     Capabilities {
         bounding,
@@ -95,6 +89,7 @@ pub fn compile(sets: Option<&process::Capabilities<'_>>, warnings: &mut Vec<&'st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::List;
 
     #[test]
     fn names_are_found_in_any_spelling_and_nothing_else_is() {
@@ -113,10 +108,11 @@ mod tests {
     fn ambient_stays_within_inheritable_and_permitted_and_unknown_names_warn() {
         let all = || ["CAP_KILL", "CAP_FROBNICATE"].into_iter().collect();
         let mut warnings = Vec::new();
-        let sets = process::Capabilities { ambient: all(), permitted: all(), ..Default::default() };
+        let none = List::default;
+        let sets = process::Capabilities([none(), none(), all(), none(), all()]);
         assert_eq!(compile(Some(&sets), &mut warnings).ambient, 0);
         assert_eq!(warnings.len(), 2);
-        let sets = process::Capabilities { inheritable: all(), ..sets };
+        let sets = process::Capabilities([none(), none(), all(), all(), all()]);
         assert_eq!(compile(Some(&sets), &mut warnings).ambient, 1 << 5);
     }
 }

@@ -13,7 +13,7 @@ pub mod process;
 pub mod seccomp;
 pub mod sysctl;
 
-use crate::config::{Config, Linux};
+use crate::config::{Config, HookKind, Hooks, Linux};
 use crate::error::{Error, Result, decimal, error};
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use crate::words::Words;
@@ -82,17 +82,14 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
         mounts::read_only_cgroups(&mut plan.mounts);
     }
     // Those that the runtime runs are compiled when their time comes; what is wrong with one is said now.
-    let runtime_hooks = [
-        (&config.hooks.prestart, "prestart"),
-        (&config.hooks.create_runtime, "createRuntime"),
-        (&config.hooks.poststart, "poststart"),
-        (&config.hooks.poststop, "poststop"),
-    ];
-    for (list, name) in runtime_hooks {
-        hooks(list, name)?;
+    for kind in HookKind::ALL {
+        let compiled = hooks(&config.hooks, kind)?;
+        match kind {
+            HookKind::CreateContainer => plan.create_container = compiled,
+            HookKind::StartContainer => plan.start_container = compiled,
+            _ => {}
+        }
     }
-    plan.create_container = hooks(&config.hooks.create_container, "createContainer")?;
-    plan.start_container = hooks(&config.hooks.start_container, "startContainer")?;
     devices::devices(config, plan)?;
     netdev::net_devices(config, plan)?;
     paths(&linux.masked_paths, "maskedPaths", &mut plan.masked)?;
@@ -130,21 +127,20 @@ pub fn surroundings(linux: &Linux<'_>, allow_unknown_syscalls: bool, process: &m
     Ok(())
 }
 
-/// One list of hooks.
-pub fn hooks(hooks: &[crate::config::Hook<'_>], list: &str) -> Result<&'static [Hook]> {
+/// The hooks of one kind.
+pub fn hooks(hooks: &Hooks<'_>, kind: HookKind) -> Result<&'static [Hook]> {
+    let hooks = hooks.of(kind);
     let mut plan = Vec::with_capacity(hooks.len());
     for (index, hook) in hooks.iter().enumerate() {
-        let refuse = |field: &str, why: Words| {
-            error!("config.json: hooks.{}[{}].{}: {}", list, decimal(index), field, why)
-        };
+        let refuse = |why: Words| error!("config.json: hooks.{}[{}].{}", kind.name(), decimal(index), why);
         if !hook.path.starts_with('/') {
-            return Err(refuse("path", words!("must be absolute")));
+            return Err(refuse(words!("path: must be absolute")));
         }
         let timeout = match hook.timeout {
             None => None,
             Some(seconds) => match u32::try_from(seconds) {
                 Ok(seconds @ 1..) => Some(seconds),
-                _ => return Err(refuse("timeout", words!("must be greater than zero (seconds)"))),
+                _ => return Err(refuse(words!("timeout: must be greater than zero (seconds)"))),
             },
         };
         let path = cstring(hook.path);

@@ -82,18 +82,18 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
 
     let mut offsets = String::new();
     for (clock, offset) in linux.time_offsets.iter() {
-        let refuse = |why: Words| error!("config.json: linux.timeOffsets.{}: {}", *clock, why);
+        let refuse = |why: Words| error!("config.json: linux.timeOffsets.{}: {}", clock, why);
         if plan.new & u64::from(CLONE_NEWTIME) == 0 {
             return Err(refuse(words!("needs a new time namespace in linux.namespaces")));
         }
-        if !matches!(*clock, "monotonic" | "boottime") {
+        if !matches!(clock, "monotonic" | "boottime") {
             return Err(refuse(words!("is none of monotonic, boottime")));
         }
         if offset.nanosecs > 999_999_999 {
             return Err(refuse(words!("nanosecs must be below 1000000000")));
         }
         // A String takes all that is written to it.
-        if writeln!(offsets, "{} {} {}", *clock, offset.secs, offset.nanosecs).is_err() {
+        if writeln!(offsets, "{} {} {}", clock, offset.secs, offset.nanosecs).is_err() {
             return Err(refuse(words!("cannot be written")));
         }
     }

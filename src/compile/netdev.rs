@@ -30,7 +30,7 @@ pub fn net_devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
         if !is_name(name) {
             return Err(refuse(words!("is not the name of a network device")));
         }
-        let inside = if device.name.is_empty() { *name } else { device.name };
+        let inside = if device.name.is_empty() { name } else { device.name };
         let stem = inside.strip_suffix(TEMPLATE);
         if inside.len() >= 16 || !is_name(stem.unwrap_or(inside)) {
             return Err(refuse(words!(

@@ -115,6 +115,24 @@ macro_rules! object {
 }
 pub(crate) use object;
 
+/// `lists!(Type<'a>, NAMES)`: an object that is an array of lists, one for each of the names in that table.
+macro_rules! lists {
+    ($name:ident<$life:lifetime>, $names:expr) => {
+        impl<'a> $crate::config::Slot<'a> for $name<$life> {
+            fn put(&mut self, value: $crate::config::Value<'a>) -> core::result::Result<(), &'static str> {
+                value.object()
+            }
+            fn next(&mut self, name: &'a str) -> $crate::config::Next<'_, 'a> {
+                match $names.position(name).and_then(|number| Some((number, self.0.get_mut(number)?))) {
+                    Some((number, list)) => $crate::config::Next::Property(number as u32, list),
+                    None => $crate::config::Next::Unknown,
+                }
+            }
+        }
+    };
+}
+pub(crate) use lists;
+
 /// The place of a name in a list of names, each with a space behind it.
 pub fn number(names: &str, name: &str) -> u32 {
     let mut number = 0u32;
@@ -213,9 +231,10 @@ impl<'a, T: Slot<'a> + Default> Slot<'a> for List<T> {
     }
 }
 
-/// A JSON object with arbitrary names: sorted, without duplicates.
+/// A JSON object with arbitrary names: sorted, without duplicates. An entry points to its value, so that the entries of all maps are
+/// handled by one code.
 #[derive(Debug)]
-pub struct Map<'a, V>(List<(&'a str, V)>);
+pub struct Map<'a, V>(List<(&'a str, &'a mut V)>);
 
 impl<V> Default for Map<'_, V> {
     fn default() -> Self {
@@ -225,7 +244,7 @@ impl<V> Default for Map<'_, V> {
 
 impl<V: Copy> Clone for Map<'_, V> {
     fn clone(&self) -> Self {
-        Map(self.0.to_vec().into())
+        Map(self.iter().map(|(name, value)| (name, Box::leak(Box::new(*value)))).collect())
     }
 }
 
@@ -233,12 +252,12 @@ impl<'a, V> Map<'a, V> {
     /// The value under a name.
     pub fn get(&self, name: &str) -> Option<&V> {
         let at = place_in(&self.0, name).ok()?;
-        self.0.get(at).map(|(_, value)| value)
+        self.0.get(at).map(|(_, value)| &**value)
     }
 
     /// All entries, sorted by name.
-    pub fn iter(&self) -> core::slice::Iter<'_, (&'a str, V)> {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &V)> {
+        self.0.iter().map(|(name, value)| (*name, &**value))
     }
 
     /// Whether there is none.
@@ -258,12 +277,12 @@ impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
     }
     fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
         let Err(at) = place_in(&self.0, name) else { return Next::Duplicate };
-        self.0.push((name, V::default()));
-        last_to(&mut self.0.0, at).map_or(Next::Unknown, |(_, value)| Next::New(value))
+        self.0.push((name, Box::leak(Box::default())));
+        last_to(&mut self.0.0, at).map_or(Next::Unknown, |(_, value)| Next::New(*value))
     }
 }
 
-/// The place of a name among entries sorted by name, or where it would go. The linker keeps one for all values of one size.
+/// The place of a name among entries sorted by name, or where it would go.
 #[inline(never)]
 fn place_in<V>(entries: &[(&str, V)], name: &str) -> core::result::Result<usize, usize> {
     entries.binary_search_by(|(have, _)| (*have).cmp(name))

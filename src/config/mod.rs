@@ -12,6 +12,8 @@ pub mod process;
 pub mod resources;
 pub mod seccomp;
 
+use crate::{texts, texts::Texts};
+use json::lists;
 pub(crate) use json::object;
 pub use json::{List, Map, Next, Slot, Value, number, parse, read};
 pub use process::Process;
@@ -67,25 +69,49 @@ pub struct IdMapping {
 
 object!(IdMapping { "containerID" => container_id, "hostID" => host_id, "size" => size });
 
-/// `hooks`, each list in the order in which it runs.
+/// `hooks`: a list for each kind, in the order in which it runs.
 #[derive(Debug, Default)]
-pub struct Hooks<'a> {
-    pub prestart: List<Hook<'a>>,
-    pub create_runtime: List<Hook<'a>>,
-    pub create_container: List<Hook<'a>>,
-    pub start_container: List<Hook<'a>>,
-    pub poststart: List<Hook<'a>>,
-    pub poststop: List<Hook<'a>>,
+pub struct Hooks<'a>([List<Hook<'a>>; 6]);
+
+/// The kinds of hooks, in the order in which a container's life comes to them (config.md "POSIX-platform Hooks").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookKind {
+    Prestart,
+    CreateRuntime,
+    CreateContainer,
+    StartContainer,
+    Poststart,
+    Poststop,
 }
 
-object!(Hooks<'a> { "prestart" => prestart, "createRuntime" => create_runtime, "createContainer" => create_container, "startContainer" => start_container, "poststart" => poststart, "poststop" => poststop });
+/// Their names.
+pub static HOOKS: Texts =
+    texts!["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
-impl Hooks<'_> {
+lists!(Hooks<'a>, HOOKS);
+
+impl HookKind {
+    /// Every one.
+    pub const ALL: [HookKind; 6] = {
+        use HookKind::*;
+        [Prestart, CreateRuntime, CreateContainer, StartContainer, Poststart, Poststop]
+    };
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        HOOKS.get(self as usize)
+    }
+}
+
+impl<'a> Hooks<'a> {
+    /// Those of one kind.
+    pub fn of(&self, kind: HookKind) -> &[Hook<'a>] {
+        self.0.get(kind as usize).map_or(&[], |list| list)
+    }
+
     /// Whether there are hooks that run before the container's program does.
     pub fn any_before_the_program(&self) -> bool {
-        [&self.prestart, &self.create_runtime, &self.create_container, &self.start_container]
-            .iter()
-            .any(|hooks| !hooks.is_empty())
+        self.0.iter().take(HookKind::Poststart as usize).any(|hooks| !hooks.is_empty())
     }
 }
 

@@ -2,7 +2,8 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config.md and config-linux.md
 
-use super::json::{List, object};
+use super::json::{List, lists, object};
+use crate::{texts, texts::Texts};
 
 /// `process`.
 #[derive(Debug, Default)]
@@ -46,17 +47,14 @@ pub struct User {
 
 object!(User { "uid" => uid, "gid" => gid, "umask" => umask, "additionalGids" => additional_gids });
 
-/// `process.capabilities`, names as in capabilities(7).
+/// `process.capabilities`: the names in each set, as in capabilities(7).
 #[derive(Debug, Default)]
-pub struct Capabilities<'a> {
-    pub bounding: List<&'a str>,
-    pub effective: List<&'a str>,
-    pub inheritable: List<&'a str>,
-    pub permitted: List<&'a str>,
-    pub ambient: List<&'a str>,
-}
+pub struct Capabilities<'a>(pub [List<&'a str>; 5]);
 
-object!(Capabilities<'a> { "bounding" => bounding, "effective" => effective, "inheritable" => inheritable, "permitted" => permitted, "ambient" => ambient });
+/// The names of the sets.
+pub static SETS: Texts = texts!["bounding", "effective", "permitted", "inheritable", "ambient"];
+
+lists!(Capabilities<'a>, SETS);
 
 /// One of `process.rlimits`. Units are those of getrlimit(2).
 #[derive(Debug, Default)]

@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(read.hugepage_limits[0].page_size, "2MB");
         assert_eq!(read.network.class_id, Some(0x100001));
         assert_eq!(read.rdma.get("mlx5_1").unwrap().hca_objects, Some(10000));
-        let unified: alloc::vec::Vec<_> = read.unified.iter().map(|(name, value)| (*name, *value)).collect();
+        let unified: alloc::vec::Vec<_> = read.unified.iter().map(|(name, value)| (name, *value)).collect();
         assert_eq!(unified, [("io.max", "8:0 rbps=1"), ("memory.high", "1")]);
     }
 

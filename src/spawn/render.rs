@@ -1,5 +1,6 @@
 //! A child's failure in words: the place in config.json, what was tried, what the kernel said, and a hint where one helps.
 
+use crate::config::HookKind;
 use crate::error::{Error, Quoted, error};
 use crate::hooks;
 use crate::json::quote;
@@ -22,7 +23,7 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     }
     if let (Step::CreateContainer, Some(plan)) = (frame.step, plan) {
         let path = plan.create_container.get(index).map(|hook| text(hook.path)).unwrap_or_default();
-        return hooks::failed("createContainer", index, &path, errno);
+        return hooks::failed(HookKind::CreateContainer, index, &path, errno);
     }
     let subject = match (frame.step, plan) {
         (Step::Join, Some(plan)) => plan

@@ -7,7 +7,7 @@ use crate::bundle::Bundle;
 use crate::cgroup::{self, Wanted};
 use crate::cmd::Context;
 use crate::compile::{self, capabilities, namespaces, process};
-use crate::config::{self, Config, Hook};
+use crate::config::{self, Config, HookKind, Hooks};
 use crate::error::{Quoted, Result, Text};
 use crate::plan::{MountKind, Plan};
 use crate::rdt;
@@ -91,15 +91,11 @@ fn refusals(
             found.fail(format_args!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
         }
     }
-    let hooks = &config.hooks;
-    for (name, list) in [
-        ("prestart", &hooks.prestart),
-        ("createRuntime", &hooks.create_runtime),
-        ("createContainer", &hooks.create_container),
-        ("poststart", &hooks.poststart),
-        ("poststop", &hooks.poststop),
-    ] {
-        hook(name, list, found);
+    for kind in HookKind::ALL {
+        // What startContainer runs is in the container.
+        if kind != HookKind::StartContainer {
+            hook(kind, &config.hooks, found);
+        }
     }
     Ok(())
 }
@@ -314,16 +310,19 @@ fn is_known(label: &[u8]) -> bool {
 }
 
 /// Programs of the host that the runtime would run.
-fn hook(kind: &str, hooks: &[Hook<'_>], found: &mut Findings) {
+fn hook(kind: HookKind, hooks: &Hooks<'_>, found: &mut Findings) {
     let plans = match compile::hooks(hooks, kind) {
         Ok(plans) => plans,
         Err(error) => return found.fail(format_args!("{error}")),
     };
     for (index, hook) in plans.iter().enumerate() {
         if let Err(errno) = rustix::fs::access(hook.path, Access::EXEC_OK) {
-            let report = if kind == "poststop" { Findings::lose } else { Findings::fail };
+            let report = if kind == HookKind::Poststop { Findings::lose } else { Findings::fail };
             let path = hook.path.to_string_lossy();
-            report(found, format_args!("hooks.{kind}[{index}].path {}: {}", Quoted(&path), Text(errno)));
+            report(
+                found,
+                format_args!("hooks.{}[{index}].path {}: {}", kind.name(), Quoted(&path), Text(errno)),
+            );
         }
     }
 }

@@ -212,7 +212,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
         if device.is_empty() || device.bytes().any(|byte| byte.is_ascii_whitespace()) {
             return Err(refuse("rdma", words!("a device name must not be empty nor hold white space")));
         }
-        let mut line = String::from(*device);
+        let mut line = String::from(device);
         for (key, value) in [("hca_handle", limit.hca_handles), ("hca_object", limit.hca_objects)] {
             if let Some(value) = value {
                 line = format!("{line} {key}={value}");
