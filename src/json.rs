@@ -264,6 +264,7 @@ fn escape_to(text: &str, escaped: &mut String) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use alloc::vec; // for json!
     use serde_json::{Value, json};
 
     #[test]

@@ -541,7 +541,7 @@ mod tests {
         assert!(
             refusal("{\"process\":{\"user\":{\"uid\":99999999999999999999}}}").contains("process.user.uid")
         );
-        for number in ["1.5", "-0", "1e3", "99999999999999999999"] {
+        for number in ["1.5", "1e3", "99999999999999999999"] {
             for json in [format!("{{\"linux\":{number}}}"), format!("{{\"process\":{{\"cwd\":{number}}}}}")] {
                 let text = refusal(&json);
                 assert!(
