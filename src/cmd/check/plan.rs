@@ -2,210 +2,326 @@
 
 use crate::compile::seccomp::{asm, table};
 use crate::json::Writer;
-use crate::plan::{Capabilities, Hook, Mount, MountKind, Plan, Process, Scheduler};
-use alloc::string::String;
+use crate::plan::*;
+use alloc::{string::String, vec::Vec};
+use core::{ffi::CStr, str::Lines};
 use syscalls::CStrArray;
 
 /// The Plan for a person.
 pub fn text(plan: &Plan) -> String {
-    let Plan { namespaces, root, process, .. } = plan;
-    let out = &mut Writer::default();
-    out.object("");
-    out.object("namespaces");
-    out.numbers("new", &[namespaces.new]);
-    out.bytes("uidMap", namespaces.uid_map);
-    out.bytes("gidMap", namespaces.gid_map);
-    out.bytes("timeOffsets", namespaces.time_offsets);
-    out.end_object();
-    out.objects("join", namespaces.join, &|out, join| {
-        out.numbers("kind index", &[join.kind, join.index.into()]);
-        out.bytes("path", join.path.to_bytes());
-    });
-    out.object("root");
-    out.bytes("path", root.path.to_bytes());
-    out.flags("readonly noPivot", &[root.readonly, root.no_pivot]);
-    out.numbers("propagation", &[root.propagation.into()]);
-    out.end_object();
-    out.objects("mounts", &plan.mounts, &mount);
-    out.objects("devices", plan.devices, &|out, device| {
-        out.bytes("path", device.path.to_bytes());
-        let numbers = [device.mode, device.major, device.minor, device.uid, device.gid].map(u64::from);
-        out.numbers("mode major minor uid gid", &numbers);
-        out.optional("index", device.index.map(u32::from));
-    });
-    out.flags("devIsBound secondIpc", &[plan.dev_is_bound, plan.second_ipc]);
-    out.objects("netDevices", plan.net_devices, &|out, device| {
-        out.bytes("name", device.name.to_bytes());
-        out.bytes("inside", device.inside.to_bytes());
-    });
-    for (name, paths) in [("masked", &plan.masked), ("readonly", &plan.readonly)] {
-        out.array(name);
-        paths.iter().for_each(|path| out.bytes("", path.to_bytes()));
-        out.end_array();
-    }
-    out.bytes("maskData", plan.mask_data.to_bytes());
-    out.objects("sysctls", plan.sysctls, &|out, sysctl| {
-        out.bytes("path", sysctl.path.to_bytes());
-        out.bytes("value", sysctl.value);
-    });
-    out.bytes("hostname", plan.hostname.unwrap_or_default());
-    out.bytes("domainname", plan.domainname.unwrap_or_default());
-    out.objects("createContainer", plan.create_container, &hook);
-    out.objects("startContainer", plan.start_container, &hook);
-    self::process(out, process);
-    out.strings("warnings", &mut plan.warnings.iter().copied());
-    out.end_object();
-    core::mem::take(out).finish()
+    let mut page = Page::default();
+    plan.show(&mut page);
+    page.out.finish()
 }
 
-fn mount(out: &mut Writer, mount: &Mount) {
-    use MountKind::*;
-    out.string(
-        "kind",
-        match mount.kind {
-            Filesystem => "Filesystem",
-            Cgroup => "Cgroup",
-            Bind => "Bind",
-            TreeBind => "TreeBind",
-            CopySymlink => "CopySymlink",
-            BindRemount => "BindRemount",
-            Remount => "Remount",
-            Propagation => "Propagation",
-        },
-    );
-    for (name, text) in [
-        ("source", &mount.source),
-        ("target", &mount.target),
-        ("fstype", &mount.fstype),
-        ("data", &mount.data),
-        ("label", &mount.label),
-    ] {
-        out.bytes(name, text.to_bytes());
+/// What is being written, and the names of what comes next.
+#[derive(Default)]
+struct Page {
+    out: Writer,
+    /// Of each object that is open those that are still to come, with a space behind each; elements of an array have none.
+    names: Vec<&'static str>,
+}
+
+impl Page {
+    #[inline(never)]
+    fn name(&mut self) -> &'static str {
+        let Some(names) = self.names.last_mut() else { return "" };
+        let (name, rest) = names.split_once(' ').unwrap_or_default();
+        *names = rest;
+        name
     }
-    let (attr, tree) = (mount.attr, mount.tree_attr);
-    out.numbers(
-        "flags attrSet attrClear treeAttrSet treeAttrClear propagation index",
-        &[
-            mount.flags.into(),
-            attr.set,
-            attr.clear,
-            tree.set,
-            tree.clear,
-            mount.propagation.into(),
-            mount.index.into(),
-        ],
-    );
-    out.flags(
-        "copyUp modeBelow lateReadonly sourceNofollow targetNofollow noSymlinks",
-        &[
-            mount.copy_up,
-            mount.mode_below,
-            mount.late_readonly,
-            mount.source_nofollow,
-            mount.target_nofollow,
-            mount.no_symlinks,
-        ],
-    );
-    if let Some(idmap) = &mount.idmap {
-        out.object("idmap");
-        out.bytes("uidMap", idmap.uid_map);
-        out.bytes("gidMap", idmap.gid_map);
-        out.flags("recursive", &[idmap.recursive]);
-        out.end_object();
+
+    #[inline(never)]
+    fn skip(&mut self) {
+        self.name();
+    }
+
+    #[inline(never)]
+    fn object(&mut self, names: &'static str) {
+        let name = self.name();
+        self.out.object(name);
+        self.names.push(names);
+    }
+
+    #[inline(never)]
+    fn end_object(&mut self) {
+        self.names.pop();
+        self.out.end_object();
+    }
+
+    #[inline(never)]
+    fn array(&mut self) {
+        let name = self.name();
+        self.out.array(name);
+        self.names.push("");
+    }
+
+    #[inline(never)]
+    fn end_array(&mut self) {
+        self.names.pop();
+        self.out.end_array();
+    }
+
+    #[inline(never)]
+    fn bytes(&mut self, value: &[u8]) {
+        let name = self.name();
+        self.out.bytes(name, value);
+    }
+
+    fn strings(&mut self, values: &mut dyn Iterator<Item = &str>) {
+        let name = self.name();
+        self.out.strings(name, values);
+    }
+
+    #[inline(never)]
+    fn number(&mut self, value: u64) {
+        let name = self.name();
+        self.out.unsigned(name, value);
     }
 }
 
-fn hook(out: &mut Writer, hook: &Hook) {
-    out.bytes("path", hook.path.to_bytes());
-    strings(out, "args", &hook.args);
-    strings(out, "env", &hook.env);
-    out.optional("timeout", hook.timeout);
+/// What can be shown, under the next name.
+trait Shown {
+    fn show(&self, page: &mut Page);
 }
 
-fn strings(out: &mut Writer, name: &str, strings: &CStrArray) {
-    out.array(name);
-    strings.iter().for_each(|string| out.bytes("", string.to_bytes()));
-    out.end_array();
+/// `shown! { value: Type { "name" expression, … } }`: the properties of an object.
+macro_rules! shown {
+    ($($this:ident: $type:ty { $($name:literal $value:expr),* $(,)? })*) => {$(
+        impl Shown for $type {
+            fn show(&self, page: &mut Page) {
+                let $this = self;
+                page.object(concat!($($name, " "),*));
+                $($value.show(page);)*
+                page.end_object();
+            }
+        }
+    )*};
 }
 
-fn process(out: &mut Writer, process: &Process) {
-    out.object("process");
-    strings(out, "args", &process.args);
-    strings(out, "env", &process.env);
-    out.array("candidates");
-    process.candidates.iter().for_each(|path| out.bytes("", path.to_bytes()));
-    out.end_array();
-    out.bytes("cwd", process.cwd.to_bytes());
-    let numbers = [process.uid, process.gid, process.umask, process.preserve_fds].map(u64::from);
-    out.numbers("uid gid umask preserveFds", &numbers);
-    out.array("groups");
-    process.groups.iter().for_each(|group| out.unsigned("", u64::from(*group)));
-    out.end_array();
-    out.flags(
-        "wantsHome wantsListenPid groupsDenied noNewPrivileges newKeyring",
-        &[
-            !process.home.is_empty(),
-            !process.listen_pid.is_empty(),
-            process.groups_denied,
-            process.no_new_privileges,
-            process.new_keyring,
-        ],
-    );
-    let Capabilities { bounding, effective, permitted, inheritable, ambient } = process.capabilities;
-    out.object("capabilities");
-    out.numbers(
-        "bounding effective permitted inheritable ambient",
-        &[bounding, effective, permitted, inheritable, ambient],
-    );
-    out.end_object();
-    out.objects("rlimits", process.rlimits, &|out, limit| {
-        let (resource, index) = (limit.resource.into(), limit.index.into());
-        out.numbers("resource soft hard index", &[resource, limit.soft, limit.hard, index]);
-    });
-    if let Some(adjust) = process.oom_score_adj {
-        out.number("oomScoreAdj", adjust.into());
+shown! {
+    plan: Plan {
+        "namespaces" plan.namespaces,
+        "join" plan.namespaces.join,
+        "root" plan.root,
+        "mounts" plan.mounts,
+        "devices" plan.devices,
+        "devIsBound" plan.dev_is_bound,
+        "secondIpc" plan.second_ipc,
+        "netDevices" plan.net_devices,
+        "masked" plan.masked,
+        "readonly" plan.readonly,
+        "maskData" plan.mask_data,
+        "sysctls" plan.sysctls,
+        "hostname" plan.hostname,
+        "domainname" plan.domainname,
+        "createContainer" plan.create_container,
+        "startContainer" plan.start_container,
+        "process" plan.process,
+        "warnings" plan.warnings,
     }
-    for (name, label) in [("apparmor", &process.apparmor), ("selinux", &process.selinux)] {
-        out.bytes(name, label.as_ref().map_or(&[], |label| label.to_bytes()));
+    namespaces: Namespaces {
+        "new" namespaces.new,
+        "uidMap" namespaces.uid_map,
+        "gidMap" namespaces.gid_map,
+        "timeOffsets" namespaces.time_offsets,
     }
-    out.optional("personality", process.personality);
-    out.optional("ioPriority", process.io_priority);
-    if let Some(Scheduler { policy, flags, nice, priority, runtime, deadline, period }) = process.scheduler {
-        out.object("scheduler");
-        out.number("nice", nice.into());
-        out.numbers(
-            "policy flags priority runtime deadline period",
-            &[policy.into(), flags, priority.into(), runtime, deadline, period],
-        );
-        out.end_object();
+    join: Join { "kind" join.kind, "index" join.index, "path" join.path }
+    root: Root {
+        "path" root.path,
+        "readonly" root.readonly,
+        "noPivot" root.no_pivot,
+        "propagation" root.propagation,
     }
-    if let Some(policy) = &process.memory_policy {
-        out.object("memoryPolicy");
-        out.numbers("mode", &[policy.mode.into()]);
-        out.array("nodes");
-        policy.nodes.iter().for_each(|nodes| out.unsigned("", u64::try_from(*nodes).unwrap_or(u64::MAX)));
-        out.end_array();
-        out.end_object();
+    mount: Mount {
+        "kind" mount.kind,
+        "source" mount.source,
+        "target" mount.target,
+        "fstype" mount.fstype,
+        "data" mount.data,
+        "label" mount.label,
+        "flags" mount.flags,
+        "attrSet" mount.attr.set,
+        "attrClear" mount.attr.clear,
+        "treeAttrSet" mount.tree_attr.set,
+        "treeAttrClear" mount.tree_attr.clear,
+        "propagation" mount.propagation,
+        "index" mount.index,
+        "copyUp" mount.copy_up,
+        "modeBelow" mount.mode_below,
+        "lateReadonly" mount.late_readonly,
+        "sourceNofollow" mount.source_nofollow,
+        "targetNofollow" mount.target_nofollow,
+        "noSymlinks" mount.no_symlinks,
+        "idmap" mount.idmap,
     }
-    for (name, mask) in
-        [("affinityInitial", &process.affinity_initial), ("affinityFinal", &process.affinity_final)]
-    {
-        out.array(name);
-        mask.iter().for_each(|byte| out.unsigned("", u64::from(*byte)));
-        out.end_array();
+    idmap: IdMap { "uidMap" idmap.uid_map, "gidMap" idmap.gid_map, "recursive" idmap.recursive }
+    device: Device {
+        "path" device.path,
+        "mode" device.mode,
+        "major" device.major,
+        "minor" device.minor,
+        "uid" device.uid,
+        "gid" device.gid,
+        "index" device.index,
     }
-    if let Some(filter) = &process.seccomp {
-        out.object("seccomp");
-        out.numbers("flags", &[filter.flags.into()]);
-        out.flags("defaultFlags", &[filter.default_flags]);
-        out.strings("unknown", &mut filter.unknown.iter().copied());
-        out.strings("program", &mut asm::print(filter.program, &table::NATIVE).lines());
-        out.end_object();
+    device: NetDevice { "name" device.name, "inside" device.inside }
+    sysctl: Sysctl { "path" sysctl.path, "value" sysctl.value }
+    hook: Hook { "path" hook.path, "args" hook.args, "env" hook.env, "timeout" hook.timeout }
+    process: Process {
+        "args" process.args,
+        "env" process.env,
+        "candidates" process.candidates,
+        "cwd" process.cwd,
+        "uid" process.uid,
+        "gid" process.gid,
+        "umask" process.umask,
+        "preserveFds" process.preserve_fds,
+        "groups" process.groups,
+        "wantsHome" !process.home.is_empty(),
+        "wantsListenPid" !process.listen_pid.is_empty(),
+        "groupsDenied" process.groups_denied,
+        "noNewPrivileges" process.no_new_privileges,
+        "newKeyring" process.new_keyring,
+        "capabilities" process.capabilities,
+        "rlimits" process.rlimits,
+        "oomScoreAdj" process.oom_score_adj,
+        "apparmor" process.apparmor,
+        "selinux" process.selinux,
+        "personality" process.personality,
+        "ioPriority" process.io_priority,
+        "scheduler" process.scheduler,
+        "memoryPolicy" process.memory_policy,
+        "affinityInitial" Numbers(process.affinity_initial),
+        "affinityFinal" Numbers(process.affinity_final),
+        "seccomp" process.seccomp,
+        "terminal" process.terminal,
     }
-    if let Some(terminal) = process.terminal {
-        out.object("terminal");
-        out.numbers("height width", &[terminal.height.into(), terminal.width.into()]);
-        out.end_object();
+    sets: Capabilities {
+        "bounding" sets.bounding,
+        "effective" sets.effective,
+        "permitted" sets.permitted,
+        "inheritable" sets.inheritable,
+        "ambient" sets.ambient,
     }
-    out.end_object();
+    limit: Rlimit { "resource" limit.resource, "soft" limit.soft, "hard" limit.hard, "index" limit.index }
+    scheduler: Scheduler {
+        "nice" scheduler.nice,
+        "policy" scheduler.policy,
+        "flags" scheduler.flags,
+        "priority" scheduler.priority,
+        "runtime" scheduler.runtime,
+        "deadline" scheduler.deadline,
+        "period" scheduler.period,
+    }
+    policy: MemoryPolicy { "mode" policy.mode, "nodes" policy.nodes }
+    filter: Filter {
+        "flags" filter.flags,
+        "defaultFlags" filter.default_flags,
+        "unknown" filter.unknown,
+        "program" asm::print(filter.program, &table::NATIVE).lines(),
+    }
+    terminal: Terminal { "height" terminal.height, "width" terminal.width }
+}
+
+impl Shown for bool {
+    fn show(&self, page: &mut Page) {
+        let name = page.name();
+        page.out.flag(name, *self);
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ident)*) => {$(
+        impl Shown for $type {
+            fn show(&self, page: &mut Page) {
+                page.number(u64::try_from(*self).unwrap_or(u64::MAX));
+            }
+        }
+    )*};
+}
+
+numbers! { u16 u32 u64 usize }
+
+impl Shown for i32 {
+    fn show(&self, page: &mut Page) {
+        let name = page.name();
+        page.out.number(name, (*self).into());
+    }
+}
+
+impl Shown for MountKind {
+    fn show(&self, page: &mut Page) {
+        use MountKind::*;
+        page.bytes(match self {
+            Filesystem => b"Filesystem",
+            Cgroup => b"Cgroup",
+            Bind => b"Bind",
+            TreeBind => b"TreeBind",
+            CopySymlink => b"CopySymlink",
+            BindRemount => b"BindRemount",
+            Remount => b"Remount",
+            Propagation => b"Propagation",
+        });
+    }
+}
+
+impl Shown for &[u8] {
+    fn show(&self, page: &mut Page) {
+        page.bytes(self);
+    }
+}
+
+impl Shown for &CStr {
+    fn show(&self, page: &mut Page) {
+        page.bytes(self.to_bytes());
+    }
+}
+
+impl<T: Shown> Shown for Option<T> {
+    fn show(&self, page: &mut Page) {
+        match self {
+            Some(value) => value.show(page),
+            None => page.skip(),
+        }
+    }
+}
+
+impl Shown for Lines<'_> {
+    fn show(&self, page: &mut Page) {
+        page.strings(&mut self.clone());
+    }
+}
+
+impl Shown for [&str] {
+    fn show(&self, page: &mut Page) {
+        page.strings(&mut self.iter().copied());
+    }
+}
+
+impl<T: Shown> Shown for [T] {
+    fn show(&self, page: &mut Page) {
+        page.array();
+        self.iter().for_each(|value| value.show(page));
+        page.end_array();
+    }
+}
+
+impl Shown for CStrArray {
+    fn show(&self, page: &mut Page) {
+        page.array();
+        self.iter().for_each(|value| value.show(page));
+        page.end_array();
+    }
+}
+
+/// Bytes that are no text.
+struct Numbers(&'static [u8]);
+
+impl Shown for Numbers {
+    fn show(&self, page: &mut Page) {
+        page.array();
+        self.0.iter().for_each(|byte| page.number((*byte).into()));
+        page.end_array();
+    }
 }
