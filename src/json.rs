@@ -197,7 +197,7 @@ impl Writer {
     #[inline(never)]
     fn close(&mut self, bracket: char) {
         self.depth = self.depth.saturating_sub(1);
-        if !self.text.ends_with(['{', '[']) {
+        if !self.has_begun() {
             self.new_line();
         }
         self.text.push(bracket);
@@ -208,7 +208,7 @@ impl Writer {
         if self.depth == 0 {
             return;
         }
-        if !self.text.ends_with(['{', '[']) {
+        if !self.has_begun() {
             self.text.push(',');
         }
         self.new_line();
@@ -216,6 +216,11 @@ impl Writer {
             self.quoted(name);
             self.text.push_str(if self.one_line { ":" } else { ": " });
         }
+    }
+
+    /// Whether an object or array was just opened.
+    fn has_begun(&self) -> bool {
+        matches!(self.text.as_bytes().last(), Some(b'{' | b'['))
     }
 
     fn new_line(&mut self) {

@@ -158,7 +158,7 @@ impl Log {
             Sink::Syslog(socket, tag) => {
                 // <PRI>: facility 3 (daemon) times 8, plus the severity (RFC 3164, 4.1.1).
                 let pid = rustix::process::getpid().as_raw_nonzero();
-                let text = format!("<{}>{tag}[{pid}]: {}", 24 | severity, printable(message));
+                let text = format!("<{}>{tag}[{pid}]: {}", 24 | severity, printable(message, '?'));
                 write_line(socket, text.as_bytes());
             }
             Sink::File(file) => {
@@ -190,7 +190,7 @@ fn syslog() -> core::result::Result<OwnedFd, Errno> {
 /// One line for a person. Standard error may be closed; then nobody listens.
 fn stderr(parts: &[&str]) {
     if let Ok(stderr) = syscalls::fd::inherited(2) {
-        let mut text = printable(&parts.concat());
+        let mut text = printable(&parts.concat(), '?');
         text.push('\n');
         write_line(stderr, text.as_bytes());
     }
@@ -204,9 +204,9 @@ fn write_line(to: impl AsFd, line: &[u8]) {
     }
 }
 
-/// The text without what would start a new line or drive a terminal: names come from config.json.
-fn printable(text: &str) -> String {
-    text.chars().map(|next| if next.is_control() { '?' } else { next }).collect()
+/// The text with something else for what would start a new line or drive a terminal: names come from config.json.
+pub fn printable(text: &str, instead: char) -> String {
+    text.chars().map(|next| if next.is_control() { instead } else { next }).collect()
 }
 
 #[cfg(test)]
@@ -290,6 +290,6 @@ mod tests {
 
     #[test]
     fn a_line_for_a_person_drives_no_terminal() {
-        assert_eq!(printable("a\u{1b}[31m\nb\u{9b}é"), "a?[31m?b?é");
+        assert_eq!(printable("a\u{1b}[31m\nb\u{9b}é", '?'), "a?[31m?b?é");
     }
 }

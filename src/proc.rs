@@ -1,6 +1,8 @@
 //! What /proc says of a process: whether it is there, since when, and which number it has in its own pid namespace.
 
+use crate::paths::split_last;
 use crate::store::read_all;
+use crate::texts::part;
 use alloc::format;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
@@ -53,12 +55,11 @@ fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
     // The name may hold anything, a closing parenthesis too: the last one ends it.
     let after = text.iter().rposition(|byte| *byte == b')').unwrap_or(0).saturating_add(2);
     let text = core::str::from_utf8(text.get(after..).unwrap_or_default()).unwrap_or_default();
-    let mut fields = text.split(' ');
-    let (state, start_time, size) = (fields.next(), fields.nth(18), fields.next());
-    let stat = match state {
-        None | Some("" | "Z" | "X" | "x") => Stat::Gone,
-        _ if size == Some("0") => Stat::Gone,
-        Some(_) => Stat::Alive(start_time.and_then(|field| field.parse().ok()).unwrap_or(0)),
+    let field = |number| part(text, ' ', number).unwrap_or_default();
+    let stat = match field(0) {
+        "" | "Z" | "X" | "x" => Stat::Gone,
+        _ if field(20) == "0" => Stat::Gone,
+        _ => Stat::Alive(field(19).parse().unwrap_or(0)),
     };
     (stat, Some(file))
 }
@@ -71,7 +72,7 @@ pub fn innermost_pid(pid: i32) -> i32 {
     let text = Buffer::from(file.and_then(|file| read_all(&file)).unwrap_or_default());
     let text = core::str::from_utf8(&text).unwrap_or_default();
     let pids = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    pids.and_then(|pids| pids.split_ascii_whitespace().last()?.parse().ok()).unwrap_or(pid)
+    pids.and_then(|pids| split_last(pids, b'\t')?.1.parse().ok()).unwrap_or(pid)
 }
 
 /// Whether there is such a process, where no /proc tells more of it.

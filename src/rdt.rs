@@ -10,6 +10,7 @@ use crate::config::{Config, IntelRdt};
 use crate::error::{Error, Quoted, Result, error};
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
+use crate::texts::part;
 use alloc::{format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
@@ -56,7 +57,7 @@ fn mount_point(mountinfo: &str) -> Result<&'static str> {
     for line in mountinfo.lines() {
         if let Some((mount, file_system)) = host::halves(line)
             && file_system.starts_with("resctrl ")
-            && let Some(point) = mount.split(' ').nth(4)
+            && let Some(point) = part(mount, ' ', 4)
         {
             return Ok(host::unescape(point).leak());
         }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result, error};
 use crate::json::Writer;
 use crate::proc::{self, Stat};
 use crate::readiness;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -148,7 +148,7 @@ impl Store {
         rustix::fs::lstat(cstring(&self.entry_path(id))).is_ok()
     }
 
-    /// The ids of all containers, in no order; none where there is no root.
+    /// The ids of all containers, sorted; none where there is no root.
     pub fn list(&self) -> Result<Vec<&'static str>> {
         let failed = |errno| self.failed(errno);
         let follow = if self.is_in_tmp() { OFlags::empty() } else { OFlags::NOFOLLOW };
@@ -165,7 +165,8 @@ impl Store {
             let name = entry.file_name().to_str().unwrap_or_default();
             if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) && check_id(name).is_ok()
             {
-                ids.push(&*String::from(name).leak());
+                let place = ids.binary_search(&name).unwrap_or_else(|place| place);
+                ids.insert(place, &*String::from(name).leak());
             }
         }
         Ok(ids)
@@ -274,8 +275,8 @@ impl Entry {
     }
 
     fn noted(&self, name: &core::ffi::CStr) -> Option<&'static str> {
-        let note = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?.into_string().ok()?;
-        Some(note.leak())
+        let note = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?;
+        Box::leak(note.into_boxed_c_str()).to_str().ok()
     }
 
     /// Writes the Record, followed by the configuration as it stood in config.json.
@@ -425,7 +426,7 @@ pub fn missing(id: &str) -> Error {
 /// Whether a state root is a directory of the caller's or root's that nobody else may write to.
 fn judge(root: &rustix::fs::Stat) -> rustix::io::Result<()> {
     const OTHERS_WRITE: u32 = 0o002;
-    let owner = [0, syscalls::ids::start().uid].contains(&root.st_uid);
+    let owner = root.st_uid == 0 || root.st_uid == syscalls::ids::start().uid;
     let directory = FileType::from_raw_mode(root.st_mode) == FileType::Directory;
     match owner && directory && root.st_mode & OTHERS_WRITE == 0 {
         true => Ok(()),

@@ -3,6 +3,11 @@
 //! Owns how such a table is kept: each row is its length in a byte and its bytes, one after the other. What a row means is its
 //! owner's, who numbers the rows by an enum or keeps values beside them ([`Table`]).
 
+/// A part of a text, by its number, between separators. Not `Iterator::nth`, which for a split text is large.
+pub fn part(text: &str, separator: char, number: usize) -> Option<&str> {
+    text.split(separator).enumerate().find(|(at, _)| *at == number).map(|(_, part)| part)
+}
+
 /// Texts by number. Made by `texts!`.
 #[derive(Debug, Clone, Copy)]
 pub struct Texts(&'static [u8]);

@@ -23,9 +23,7 @@ pub fn list(context: &Context) -> Result<()> {
     }
     json.array("");
     let store = context.store()?;
-    let mut ids = store.list()?;
-    ids.sort_unstable();
-    for id in &ids {
+    for id in store.list()? {
         let Ok(entry) = store.find(id) else { continue };
         if quiet {
             table.push_str(id);

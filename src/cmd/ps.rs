@@ -5,6 +5,7 @@ use super::{Context, print};
 use crate::args::Given;
 use crate::error::{Error, Result};
 use crate::json::Writer;
+use crate::log::printable;
 use crate::paths;
 use crate::store::{self, Status};
 use alloc::{format, string::String, vec::Vec};
@@ -84,9 +85,9 @@ fn line(pid: i32) -> Option<String> {
     let seconds = tick(times.next()).saturating_add(tick(times.next())) / 100;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let words = read(&format!("/proc/{pid}/cmdline"))?;
-    let command = match words.trim_end_matches('\0') {
-        "" => format!("[{}]", field("Name:")?),
-        words => words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+    let command = match words.bytes().rposition(|byte| byte != 0) {
+        Some(end) => printable(words.get(..=end)?, ' '),
+        None => format!("[{}]", field("Name:")?),
     };
     let (uid, parent) = (field("Uid:")?, field("PPid:")?);
     Some(format!("{uid:<8} {pid:>7} {parent:>7} {hours:02}:{minutes:02}:{seconds:02} {command}\n"))

@@ -135,7 +135,7 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
         match mount.kind {
             MountKind::Filesystem => {
                 let fstype = mount.fstype.to_string_lossy();
-                if !machine.filesystems.iter().any(|have| *have == *fstype) {
+                if !machine.mounts(&fstype) {
                     found.lose(format_args!(
                         "{place}: {fstype} is not in this kernel, unless a module brings it"
                     ));

@@ -29,8 +29,8 @@ pub struct Machine {
     /// Release, as uname(2) has it.
     pub kernel: String,
     pub items: Vec<Item>,
-    /// Types of /proc/filesystems.
-    pub filesystems: Vec<String>,
+    /// /proc/filesystems.
+    filesystems: String,
     /// Capabilities that this process may hand on.
     pub permitted: u64,
     pub root: bool,
@@ -40,6 +40,12 @@ impl Machine {
     /// Whether a fact of this name is one.
     pub fn has(&self, name: &str) -> bool {
         self.items.iter().any(|item| item.name == name && item.has)
+    }
+
+    /// Whether the kernel has this type of file system, without a module that is not there yet.
+    pub fn mounts(&self, fstype: &str) -> bool {
+        let name = |line| paths::split_last(line, b'\t').map(|(_, name)| name);
+        self.filesystems.lines().any(|line| name(line) == Some(fstype))
     }
 
     /// Whether this process holds a capability in the host's user namespace, by its number.
@@ -121,11 +127,6 @@ pub fn probe() -> Machine {
     let root = syscalls::ids::is_root();
     let permitted = caps::get().map(|caps| caps.permitted).unwrap_or(0);
     let filesystems = read(c"/proc/filesystems").unwrap_or_default();
-    let filesystems = filesystems
-        .lines()
-        .filter_map(|line| line.split_ascii_whitespace().last())
-        .map(String::from)
-        .collect();
     let mut machine = Machine { kernel, items: Vec::new(), filesystems, permitted, root };
     calls(&mut machine);
     spaces(&mut machine);
@@ -230,7 +231,7 @@ fn rest(machine: &mut Machine) {
     let resctrl = rustix::fs::access(c"/sys/fs/resctrl/schemata", rustix::fs::Access::EXISTS).is_ok();
     add(machine, "resctrl", resctrl, "", words!("no intelRdt"));
     for name in ["overlay", "mqueue", "fuse"] {
-        let has = machine.filesystems.iter().any(|have| have == name);
+        let has = machine.mounts(name);
         add(machine, name, has, "", if has { Words::NONE } else { words!("unless a module brings it") });
     }
     let newuidmap = program("newuidmap") && program("newgidmap");
