@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::store;
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::ffi::CStr;
-use rustix::fs::{Mode, OFlags};
 use syscalls::Errno;
 
 /// A bundle's configuration as it stands on disk.
@@ -29,17 +28,11 @@ impl Bundle {
             Some(file) => text(file, "--config")?,
             None => format!("{path}/config.json").leak(),
         };
-        let opened =
-            rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
-                let error = Error::sys(words!("config.json: open"), file)(errno);
-                match errno {
-                    Errno::NOENT => error.hint(words!("`runlet spec` writes one")),
-                    _ => error,
-                }
-            })?;
-        let json = store::read_all(&opened).map_err(Error::sys(words!("config.json: read"), file))?;
-        core::mem::forget(opened); // exit closes it, with all else
-        Ok(Box::leak(Box::new(Bundle { path, json: json.leak() })))
+        let json = store::read_named("config.json", file).map_err(|error| match error.cause() {
+            Some(Errno::NOENT) => error.hint(words!("`runlet spec` writes one")),
+            _ => error,
+        })?;
+        Ok(Box::leak(Box::new(Bundle { path, json })))
     }
 }
 

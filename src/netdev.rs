@@ -6,13 +6,14 @@
 //! kernel would return physical ones only, and destroy the others with the namespace. A container that was made keeps them.
 
 use crate::error::{Error, Result, error};
+use crate::paths::{c_path, open};
 use crate::plan::NetDevice;
 use crate::spawn;
 use crate::words::Words;
 use alloc::{format, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::netlink as n;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use syscalls::{AsFd, Errno, OwnedFd, net, ns};
 
 /// IFF_UP (netdevice(7)).
@@ -49,9 +50,8 @@ impl Moves {
             Error::os(words!("linux.netDevices: enter the container's network namespace"))(errno)
                 .hint(permission(errno))
         };
-        let path = format!("/proc/{child}/ns/net");
-        let container =
-            rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+        let path = c_path(format_args!("/proc/{child}/ns/net"));
+        let container = open(path, OFlags::RDONLY).map_err(failed)?;
         let own = spawn::leave(c"/proc/self/ns/net")?;
         let enter = |namespace: &OwnedFd| ns::setns(namespace.as_fd(), ns::CLONE_NEWNET).map_err(failed);
         let here = socket().map_err(failed)?;

@@ -1,4 +1,36 @@
-//! Paths as text.
+//! Paths as text, and as the kernel takes them.
+
+use crate::compile::cstring;
+use alloc::fmt;
+use core::ffi::CStr;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+
+/// A path for the kernel: `c_path(format_args!("/proc/{pid}/stat"))`. Never freed; a NUL would end it.
+#[inline(never)]
+pub fn c_path(path: fmt::Arguments<'_>) -> &'static CStr {
+    let mut path = fmt::format(path);
+    path.push('\0');
+    CStr::from_bytes_until_nul(path.leak().as_bytes()).unwrap_or_default()
+}
+
+/// Opens what is there. Whatever the runtime opens is closed by an exec.
+#[inline(never)]
+pub fn open(path: &CStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// mkdir(2).
+#[inline(never)]
+pub fn make_directory(path: &str, mode: Mode) -> rustix::io::Result<()> {
+    rustix::fs::mkdir(cstring(path), mode)
+}
+
+/// rmdir(2).
+#[inline(never)]
+pub fn remove_directory(path: &str) -> rustix::io::Result<()> {
+    rustix::fs::rmdir(cstring(path))
+}
 
 /// What stands before and after the last of an ASCII character: of a slash, the directory and the name in it.
 pub fn split_last(text: &str, last: u8) -> Option<(&str, &str)> {

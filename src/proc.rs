@@ -1,11 +1,10 @@
 //! What /proc says of a process: whether it is there, since when, and which number it has in its own pid namespace.
 
-use crate::paths::split_last;
+use crate::paths::{c_path, open, split_last};
 use crate::store::read_all;
 use crate::texts::part;
-use alloc::format;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use syscalls::Buffer;
 
 /// What /proc says of a process.
@@ -41,8 +40,7 @@ fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
     if pid <= 0 {
         return (Stat::Gone, None);
     }
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(format!("/proc/{pid}/stat"), flags, Mode::empty()) {
+    let file = match open(c_path(format_args!("/proc/{pid}/stat")), OFlags::RDONLY) {
         Ok(file) => file,
         Err(_) if rustix::fs::access(c"/proc/self", rustix::fs::Access::EXISTS).is_err() => {
             return (Stat::NoProc, None);
@@ -66,8 +64,7 @@ fn look(pid: i32) -> (Stat, Option<OwnedFd>) {
 
 /// The pid of a process in the innermost of its pid namespaces (`NSpid`, proc_pid_status(5)); before Linux 4.1 nobody tells.
 pub fn innermost_pid(pid: i32) -> i32 {
-    let file =
-        rustix::fs::open(format!("/proc/{pid}/status"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let file = open(c_path(format_args!("/proc/{pid}/status")), OFlags::RDONLY);
     // Whole: its groups stand before it, and may be many.
     let text = Buffer::from(file.and_then(|file| read_all(&file)).unwrap_or_default());
     let text = core::str::from_utf8(&text).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::cgroup::host;
 use crate::compile::cstring;
 use crate::config::{Config, IntelRdt};
 use crate::error::{Error, Quoted, Result, error};
+use crate::paths;
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use crate::texts::part;
@@ -219,7 +220,7 @@ impl Group {
     /// Makes a directory. With an entry it is one that `delete` is to remove: noted there before.
     fn make(&self, path: &str, entry: Option<&Entry>) -> Result<()> {
         entry.map_or(Ok(()), |entry| entry.note_rdt(path))?;
-        let made = rustix::fs::mkdir(path, Mode::from_raw_mode(0o755));
+        let made = paths::make_directory(path, Mode::from_raw_mode(0o755));
         made.map_err(|errno| {
             let error = self.explain(Error::sys(words!("linux.intelRdt: make"), path)(errno));
             entry.and_then(|entry| entry.forget_rdt().err()).unwrap_or(error)
@@ -238,7 +239,7 @@ impl Group {
 /// Removes what was noted. One that is gone is no error.
 pub fn remove(entry: &Entry) -> Result<()> {
     let Some(path) = entry.rdt() else { return Ok(()) };
-    match rustix::fs::rmdir(path) {
+    match paths::remove_directory(path) {
         Ok(()) | Err(Errno::NOENT) => entry.forget_rdt(),
         Err(errno) => Err(Error::sys(words!("remove the resctrl group"), path)(errno)),
     }
@@ -246,7 +247,7 @@ pub fn remove(entry: &Entry) -> Result<()> {
 
 fn read(path: &str) -> Result<String> {
     let failed = |errno| Error::sys(words!("linux.intelRdt: read"), path)(errno);
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+    let file = paths::open(cstring(path), OFlags::RDONLY).map_err(failed)?;
     store::read_all(&file).map_err(failed).map(|text| String::from_utf8_lossy(&text).into_owned())
 }
 

@@ -12,13 +12,14 @@ pub mod sources;
 use crate::child::{Fds, Setup};
 use crate::compile::{cstring, namespaces::NAMESPACES};
 use crate::error::{Error, Quoted, Result, decimal, error};
+use crate::paths::open;
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind, Step};
 use crate::words::Words;
 use alloc::{format, vec::Vec};
 use core::cell::Cell;
 use rustix::fd::AsRawFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, leak, net, ns};
 
@@ -214,8 +215,7 @@ fn close_all_but(first: u32) -> Result<Option<u32>> {
         Err(Errno::BADF) => Ok(()),
         Err(errno) => Err(failed(errno)),
     };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match rustix::fs::open("/proc/self/fd", flags, Mode::empty()) {
+    match open(c"/proc/self/fd", OFlags::DIRECTORY) {
         Ok(directory) => {
             let mut buffer = Vec::with_capacity(2048);
             let mut names = rustix::fs::RawDir::new(&directory, buffer.spare_capacity_mut());
@@ -235,7 +235,7 @@ fn close_all_but(first: u32) -> Result<Option<u32>> {
 
 /// Opens a namespace of this process, to come back to.
 pub fn leave(path: &core::ffi::CStr) -> Result<OwnedFd> {
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    open(path, OFlags::RDONLY)
         .map_err(Error::sys(words!("open the runtime's own namespace"), &path.to_string_lossy()))
 }
 
@@ -256,8 +256,7 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
     for join in namespaces.join {
         let place = format!("config.json: linux.namespaces[{}].path", join.index);
         let path = join.path.to_string_lossy();
-        let file = rustix::fs::open(join.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(Error::at(&place, &path))?;
+        let file = open(join.path, OFlags::RDONLY).map_err(Error::at(&place, &path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),
             Ok(_) => return Err(error!("{} {:?}: is a namespace of another type", place, path)),
@@ -314,8 +313,8 @@ pub fn open_proc() -> Result<(OwnedFd, bool)> {
     if let Ok(proc) = private {
         return Ok((proc, true));
     }
-    let proc = rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys(words!("open"), "/proc"))?;
+    let proc =
+        open(c"/proc", OFlags::PATH | OFlags::DIRECTORY).map_err(Error::sys(words!("open"), "/proc"))?;
     match syscalls::stat::fstatfs(proc.as_fd()) {
         Ok(stat) if stat.kind == crate::child::PROC_MAGIC => Ok((proc, false)),
         _ => Err(Error::new(words!("/proc: is not a procfs, and one of the runtime's own cannot be had"))),
@@ -409,10 +408,8 @@ pub fn write_proc(pid: i32, file: &str, bytes: &[u8], place: &str) -> Result<()>
 
 /// Writes a small file in one call.
 pub fn write_file(path: &str, bytes: &[u8], place: &str) -> Result<()> {
-    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::at(place, path))?;
-    match rustix::io::write(&file, bytes) {
-        Ok(_) => Ok(()),
-        Err(errno) => Err(Error::at(place, path)(errno)),
-    }
+    open(cstring(path), OFlags::WRONLY)
+        .and_then(|file| rustix::io::write(file, bytes))
+        .map(drop)
+        .map_err(Error::at(place, path))
 }

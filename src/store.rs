@@ -16,23 +16,25 @@ use crate::compile::cstring;
 use crate::config::{Map, object};
 use crate::error::{Error, Result, error};
 use crate::json::Writer;
+use crate::paths::{c_path, make_directory, open};
 use crate::proc::{self, Stat};
 use crate::readiness;
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::ffi::CStr;
+use core::mem::ManuallyDrop;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 /// The start barrier, once the container is created.
-pub const FIFO: &core::ffi::CStr = c"exec.fifo";
+pub const FIFO: &CStr = c"exec.fifo";
 /// The start barrier while create is at work.
-pub const FIFO_NEW: &core::ffi::CStr = c"exec.fifo.new";
-const RECORD: &core::ffi::CStr = c"state.json";
-const RECORD_NEW: &core::ffi::CStr = c"state.json.new";
-const CGROUP: &core::ffi::CStr = c"cgroup";
-const RDT: &core::ffi::CStr = c"rdt";
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+pub const FIFO_NEW: &CStr = c"exec.fifo.new";
+const RECORD: &CStr = c"state.json";
+const RECORD_NEW: &CStr = c"state.json.new";
+const CGROUP: &CStr = c"cgroup";
+const RDT: &CStr = c"rdt";
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW);
 
 /// Stands for a state root that is not the caller's alone. No call on a directory answers this.
 const NOT_OURS: Errno = Errno::XDEV;
@@ -81,7 +83,7 @@ impl Store {
     pub fn create(&self, id: &'static str) -> Result<Entry> {
         check_id(id)?;
         let path = self.entry_path(id);
-        let make = || rustix::fs::mkdir(&*path, Mode::RWXU);
+        let make = || rustix::fs::mkdir(path, Mode::RWXU);
         let made = match self.in_tmp().and_then(|()| make()) {
             Err(Errno::NOENT) => {
                 make_directories(self.path)?;
@@ -95,14 +97,14 @@ impl Store {
         })?;
         self.find(id)
             .and_then(|entry| entry.lock().map(|()| entry))
-            .inspect_err(|_| rustix::fs::rmdir(&*path).unwrap_or_default())
+            .inspect_err(|_| rustix::fs::rmdir(path).unwrap_or_default())
     }
 
     /// Opens a container's directory without a lock.
     pub fn find(&self, id: &'static str) -> Result<Entry> {
         check_id(id)?;
         let opened = self.in_tmp().and_then(|()| {
-            let directory = rustix::fs::open(self.entry_path(id), DIRECTORY, Mode::empty())?;
+            let directory = open(self.entry_path(id), DIRECTORY)?;
             match self.is_in_tmp() {
                 true => {}
                 false => judge(&rustix::fs::statat(&directory, c"..", AtFlags::empty())?)?,
@@ -145,14 +147,14 @@ impl Store {
 
     /// Whether there is a directory for this id.
     pub fn has(&self, id: &str) -> bool {
-        rustix::fs::lstat(cstring(&self.entry_path(id))).is_ok()
+        rustix::fs::lstat(self.entry_path(id)).is_ok()
     }
 
     /// The ids of all containers, sorted; none where there is no root.
     pub fn list(&self) -> Result<Vec<&'static str>> {
         let failed = |errno| self.failed(errno);
         let follow = if self.is_in_tmp() { OFlags::empty() } else { OFlags::NOFOLLOW };
-        let directory = match rustix::fs::open(self.path, DIRECTORY.difference(follow), Mode::empty()) {
+        let directory = match open(cstring(self.path), DIRECTORY.difference(follow)) {
             Err(Errno::NOENT) => return Ok(Vec::new()),
             other => other.map_err(failed)?,
         };
@@ -176,7 +178,7 @@ impl Store {
     pub fn remove(&self, entry: &Entry) -> Result<()> {
         let path = self.entry_path(entry.id);
         entry.unlink(&[CGROUP, RECORD])?;
-        let remove = || match rustix::fs::rmdir(&*path) {
+        let remove = || match rustix::fs::rmdir(path) {
             Err(Errno::NOENT) => Ok(()),
             other => other,
         };
@@ -191,11 +193,11 @@ impl Store {
             }
             other => other,
         };
-        removed.map_err(Error::sys(words!("remove the state directory"), &path))
+        removed.map_err(Error::sys(words!("remove the state directory"), &path.to_string_lossy()))
     }
 
-    fn entry_path(&self, id: &str) -> String {
-        format!("{}/{id}", self.path)
+    fn entry_path(&self, id: &str) -> &'static CStr {
+        c_path(format_args!("{}/{id}", self.path))
     }
 }
 
@@ -215,7 +217,7 @@ impl Entry {
         Ok(rustix::fs::fstat(&self.directory).is_ok_and(|stat| stat.st_nlink > 0))
     }
 
-    fn unlink(&self, names: &[&core::ffi::CStr]) -> Result<()> {
+    fn unlink(&self, names: &[&CStr]) -> Result<()> {
         for name in names {
             match rustix::fs::unlinkat(&self.directory, *name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
@@ -274,7 +276,7 @@ impl Entry {
             .map_err(Error::os(words!("forget the resctrl group")))
     }
 
-    fn noted(&self, name: &core::ffi::CStr) -> Option<&'static str> {
+    fn noted(&self, name: &CStr) -> Option<&'static str> {
         let note = rustix::fs::readlinkat(&self.directory, name, Vec::new()).ok()?;
         Box::leak(note.into_boxed_c_str()).to_str().ok()
     }
@@ -313,7 +315,7 @@ impl Entry {
     }
 
     /// Whether a file of the directory is there.
-    pub fn has(&self, name: &core::ffi::CStr) -> bool {
+    pub fn has(&self, name: &CStr) -> bool {
         rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 }
@@ -436,7 +438,7 @@ fn judge(root: &rustix::fs::Stat) -> rustix::io::Result<()> {
 
 /// Makes a directory with its parents, 0700 for the last.
 fn make_directories(path: &str) -> Result<()> {
-    if rustix::fs::mkdir(path, Mode::RWXU).is_ok() {
+    if make_directory(path, Mode::RWXU).is_ok() {
         return Ok(()); // what holds it is nearly always there
     }
     for end in 1..=path.len() {
@@ -445,7 +447,7 @@ fn make_directories(path: &str) -> Result<()> {
         }
         let part = path.get(..end).unwrap_or_default();
         let mode = if end == path.len() { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
-        match rustix::fs::mkdir(part, mode) {
+        match make_directory(part, mode) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => {
                 return Err(Error::sys(words!("--root: create"), part)(errno)
@@ -467,6 +469,20 @@ pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// All of a file that the caller names, for as long as the process lives; `what` names it, as a flag.
+#[inline(never)]
+pub fn read_named(what: &str, path: &str) -> Result<&'static [u8]> {
+    let mut step = "open";
+    let read = open(cstring(path), OFlags::RDONLY).and_then(|file| {
+        step = "read";
+        read_all(&ManuallyDrop::new(file)) // exit closes it, with all else
+    });
+    match read {
+        Ok(bytes) => Ok(bytes.leak()),
+        Err(errno) => Err(error!("{}: {} {:?}", what, step, path).errno(errno)),
+    }
 }
 
 /// Reads to the end of a file from its beginning. What can be read at a place is no pipe: a read that leaves room was the last.

@@ -1,5 +1,6 @@
 //! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
 
+use crate::compile::cstring;
 use crate::error::{Error, Result};
 use crate::paths;
 use crate::words::Words;
@@ -69,12 +70,12 @@ pub(super) fn pause() -> u32 {
 
 /// Opens a directory.
 pub(super) fn open(path: &str) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::open(path, DIRECTORY, Mode::empty())
+    paths::open(cstring(path), DIRECTORY)
 }
 
 /// Reads what the kernel says in a file.
 pub(super) fn read(path: &str) -> rustix::io::Result<Buffer> {
-    read_to_end(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.as_fd())
+    read_to_end(paths::open(cstring(path), OFlags::RDONLY)?.as_fd())
 }
 
 /// Where a process (`self` or a number) is in the cgroup2; empty for nowhere.

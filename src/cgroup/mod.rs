@@ -242,7 +242,7 @@ impl Cgroup {
     pub fn remove(&self) -> Result<()> {
         // An empty one is gone in one call.
         let gone = match &*self.dirs {
-            [dir] => matches!(rustix::fs::rmdir(dir.path), Ok(()) | Err(Errno::NOENT)),
+            [dir] => matches!(paths::remove_directory(dir.path), Ok(()) | Err(Errno::NOENT)),
             _ => false,
         };
         if !gone {
@@ -253,7 +253,7 @@ impl Cgroup {
         for dir in self.dirs.iter().filter(|_| !gone) {
             let mut waited = 0;
             loop {
-                match rustix::fs::rmdir(dir.path) {
+                match paths::remove_directory(dir.path) {
                     Ok(()) | Err(Errno::NOENT) => break,
                     Err(Errno::BUSY) if waited < PATIENCE => {
                         remove_children(&dir.fd);
@@ -274,12 +274,12 @@ impl Cgroup {
         // What this process has made, then the default parents: refused while they hold another container's.
         let own = |path: &str| self.dirs.iter().any(|dir| dir.path == path);
         for made in self.made.iter().rev().filter(|path| !own(path)) {
-            rustix::fs::rmdir(*made).unwrap_or_default();
+            paths::remove_directory(made).unwrap_or_default();
         }
         for dir in self.dirs.iter().filter(|dir| place::in_default_parent(dir.path)) {
             let parent = paths::split_last(dir.path, b'/').map_or("", |(parent, _)| parent);
             if !self.made.contains(&parent) {
-                rustix::fs::rmdir(parent).unwrap_or_default();
+                paths::remove_directory(parent).unwrap_or_default();
             }
         }
         drop(self.placeholder.take());

@@ -341,7 +341,7 @@ impl Cgroup {
         if moved.is_err() {
             // What cannot be removed holds processes by now and goes with the container.
             for path in self.made.get(made..).unwrap_or_default().iter().rev() {
-                rustix::fs::rmdir(*path).unwrap_or_default();
+                paths::remove_directory(path).unwrap_or_default();
             }
         }
         moved
@@ -378,7 +378,7 @@ impl Cgroup {
             // The default parent is missing more often than not: it goes with its last container.
             if tries > 0 || place.is_default() {
                 for parent in place.parents() {
-                    match rustix::fs::mkdir(parent, MODE) {
+                    match paths::make_directory(parent, MODE) {
                         Ok(()) => {
                             self.made.push(parent);
                             if place.v1 {
@@ -390,7 +390,7 @@ impl Cgroup {
                     }
                 }
             }
-            match rustix::fs::mkdir(path, MODE) {
+            match paths::make_directory(path, MODE) {
                 Ok(()) => break false,
                 Err(Errno::EXIST) => break true,
                 // A parent is missing, or was removed with its last container just now.
@@ -430,7 +430,7 @@ impl Cgroup {
         self.dirs.clear();
         for path in self.made.drain(..).rev() {
             // What cannot be removed is in use by somebody else, who came in between.
-            rustix::fs::rmdir(path).unwrap_or_default();
+            paths::remove_directory(path).unwrap_or_default();
         }
     }
 }

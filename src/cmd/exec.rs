@@ -12,14 +12,15 @@ use crate::console::OtherSide;
 use crate::error::{Error, Result, error};
 use crate::handover::{send_pidfd, write_pid_file};
 use crate::log::Log;
+use crate::paths::{c_path, open};
 use crate::plan::{Join, Namespaces, Process};
 use crate::rdt;
 use crate::spawn::{self, Child, Task, conversation::Conversation, render::done_without};
 use crate::store::{self, Record, Status};
 use crate::supervise;
 use crate::sync::Absent;
-use alloc::{boxed::Box, format, vec::Vec};
-use rustix::fs::{Mode, OFlags};
+use alloc::{boxed::Box, vec::Vec};
+use rustix::fs::OFlags;
 use syscalls::{AsFd, Errno, OwnedFd, ns, process};
 
 /// What `exec` answers when the program could not be started (CLI.md); from then on the status is the program's own.
@@ -57,7 +58,7 @@ fn start(context: &Context) -> Result<()> {
         Status::Creating | Status::Stopped => return Err(not_running(given.id)),
     }
     let config = container.config()?;
-    let file = file.map(read_process).transpose()?;
+    let file = file.map(|file| store::read_named("--process", text(file, "--process")?)).transpose()?;
     let late_pid = late_pid(config);
     let process = plan(context, config, file)?;
     let foreground = !given.switch(Flag::Detach);
@@ -162,13 +163,6 @@ fn tell(given: &Given, child: &Child) -> Result<()> {
         Some(path) => write_pid_file(path, child.pid),
         None => Ok(()),
     }
-}
-
-fn read_process(path: &core::ffi::CStr) -> Result<&'static [u8]> {
-    let name = text(path, "--process")?;
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys(words!("--process: open"), name))?;
-    Ok(store::read_all(&file).map_err(Error::sys(words!("--process: read"), name))?.leak())
 }
 
 /// The process: the file's, or the container's own with what the flags change.
@@ -297,11 +291,11 @@ impl Target {
                 if all & kind == 0 || (*kind == ns::CLONE_NEWUSER) != user {
                     continue;
                 }
-                let path = format!("/proc/{}/ns/{file}", record.pid);
-                let namespace = rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                    .map_err(Error::sys(words!("join the container: open"), &path))?;
+                let path = c_path(format_args!("/proc/{}/ns/{file}", record.pid));
+                let namespace = open(path, OFlags::RDONLY)
+                    .map_err(Error::sys(words!("join the container: open"), &path.to_string_lossy()))?;
                 // To enter one's own user namespace again is invalid (setns(2)), and the others need not be.
-                let own = rustix::fs::stat(format!("/proc/self/ns/{file}"));
+                let own = rustix::fs::stat(c_path(format_args!("/proc/self/ns/{file}")));
                 let here = own.is_ok_and(|own| {
                     rustix::fs::fstat(&namespace).is_ok_and(|there| there.st_ino == own.st_ino)
                 });
@@ -314,9 +308,8 @@ impl Target {
     }
 
     fn new(record: &Record<'_>, by_pidfd: bool) -> Self {
-        let path = format!("/proc/{}/root", record.pid);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(path, flags, Mode::empty()).ok();
+        let path = c_path(format_args!("/proc/{}/root", record.pid));
+        let root = open(path, OFlags::PATH | OFlags::DIRECTORY).ok();
         Target { namespaces: Namespaces::default(), joins: Vec::new(), named: Vec::new(), root, by_pidfd }
     }
 

@@ -8,9 +8,9 @@ use crate::json::Writer;
 use crate::log::printable;
 use crate::paths;
 use crate::store::{self, Status};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{fmt, format, string::String, vec::Vec};
 use core::ffi::CStr;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use syscalls::process::{self, Fork, WEXITED, WaitFor, WaitStatus};
 use syscalls::{AsFd, CStrArray, fd};
 
@@ -72,19 +72,19 @@ fn options(given: &Given) -> (Vec<&'static CStr>, bool) {
 
 /// One line of the table, from /proc/PID.
 fn line(pid: i32) -> Option<String> {
-    let status = read(&format!("/proc/{pid}/status"))?;
+    let status = read(format_args!("/proc/{pid}/status"))?;
     let field = |name: &str| {
         let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
         rest.split_ascii_whitespace().next()
     };
-    let stat = read(&format!("/proc/{pid}/stat"))?;
+    let stat = read(format_args!("/proc/{pid}/stat"))?;
     // proc_pid_stat(5): utime and stime are fields 14 and 15, the 12th and 13th behind the name.
     let (_, after) = paths::split_last(&stat, b')')?;
     let mut times = after.split_ascii_whitespace().skip(11);
     let tick = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
     let seconds = tick(times.next()).saturating_add(tick(times.next())) / 100;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let words = read(&format!("/proc/{pid}/cmdline"))?;
+    let words = read(format_args!("/proc/{pid}/cmdline"))?;
     let command = match words.bytes().rposition(|byte| byte != 0) {
         Some(end) => printable(words.get(..=end)?, ' '),
         None => format!("[{}]", field("Name:")?),
@@ -96,8 +96,8 @@ fn line(pid: i32) -> Option<String> {
 /// How much of a file in /proc/PID is shown.
 const LONGEST: usize = 1 << 16;
 
-fn read(path: &str) -> Option<String> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+fn read(path: fmt::Arguments<'_>) -> Option<String> {
+    let file = paths::open(paths::c_path(path), OFlags::RDONLY).ok()?;
     let mut bytes = Vec::with_capacity(4096);
     // A process can make its command line as long as its memory is.
     while bytes.len() < LONGEST

@@ -80,8 +80,8 @@ fn clean_up(made: &Made<'_>) -> Result<()> {
 }
 
 /// `--exit-file`: how the container ended, for an init script.
-fn say_how_it_ended(path: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Result<()> {
-    let path = text(path, "--exit-file")?;
+fn say_how_it_ended(name: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Result<()> {
+    let path = text(name, "--exit-file")?;
     let failed = |errno| Error::sys(words!("--exit-file: write"), path)(errno);
     let code = supervise::exit_status(status);
     let signal = match status {
@@ -90,6 +90,6 @@ fn say_how_it_ended(path: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Res
     };
     let json = format!("{{\"code\":{code},\"signal\":{signal},\"oomKills\":{oom}}}\n");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)).map_err(failed)?;
+    let file = rustix::fs::open(name, flags, Mode::from_raw_mode(0o644)).map_err(failed)?;
     write_all(&file, json.as_bytes()).map_err(failed)
 }

@@ -11,9 +11,7 @@ use crate::error::{Error, Result, error};
 use crate::rdt;
 use crate::store;
 use crate::texts::{Table, table};
-use alloc::vec::Vec;
 use core::ffi::CStr;
-use rustix::fs::{Mode, OFlags};
 
 /// The flags that are limits, by their place below linux.resources.
 static LIMITS: Table<Flag> = table! {
@@ -36,8 +34,8 @@ static LIMITS: Table<Flag> = table! {
 /// `update`. Flags go over what the file says.
 pub fn update(context: &Context) -> Result<()> {
     let given = context.given;
-    let file = given.path(Flag::Resources).map_or_else(|| Ok(b"{}".to_vec()), read)?;
-    let resources: &mut Resources<'_> = config::parse("--resources", &file)?;
+    let file = given.path(Flag::Resources).map_or(Ok(&b"{}"[..]), read)?;
+    let resources: &mut Resources<'_> = config::parse("--resources", file)?;
     for (place, flag) in LIMITS.iter() {
         let value = match flag.shape() {
             Shape::Text => given.text(flag).map(Value::Text),
@@ -92,14 +90,14 @@ fn limit(resources: &mut Resources<'_>, place: &'static str, value: Value<'stati
 }
 
 /// A file's bytes, or those of standard input.
-fn read(file: &CStr) -> Result<Vec<u8>> {
+fn read(file: &CStr) -> Result<&'static [u8]> {
     if file == c"-" {
         let stdin = syscalls::fd::inherited(0).map_err(Error::os(words!("standard input")))?;
-        return store::read_stream(stdin).map_err(Error::os(words!("--resources: read standard input")));
+        let bytes =
+            store::read_stream(stdin).map_err(Error::os(words!("--resources: read standard input")))?;
+        return Ok(bytes.leak());
     }
-    let path = text(file, "--resources")?;
-    let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    opened.and_then(|file| store::read_all(&file)).map_err(Error::sys(words!("--resources: read"), path))
+    store::read_named("--resources", text(file, "--resources")?)
 }
 
 #[cfg(test)]

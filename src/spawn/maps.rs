@@ -3,10 +3,11 @@
 use super::write_proc;
 use crate::compile::cstring;
 use crate::error::{Error, Result, error};
+use crate::paths::open;
 use crate::plan::Namespaces;
 use crate::sync::is_absent;
 use alloc::format;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor, WaitStatus};
 use syscalls::{CStrArray, Errno, OwnedFd, ns, prctl};
 
@@ -103,8 +104,7 @@ pub fn namespace_with(uid_map: &[u8], gid_map: &[u8], place: &str) -> Result<Own
                 .and_then(|()| write_proc(pid, "gid_map", gid_map, place))
                 .and_then(|()| {
                     let path = format!("/proc/{pid}/ns/user");
-                    rustix::fs::open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                        .map_err(Error::at(place, &path))
+                    open(cstring(&path), OFlags::RDONLY).map_err(Error::at(place, &path))
                 });
             process::kill(pid, process::SIGKILL).map_err(failed)?;
             process::waitid(WaitFor::Pid(pid), WEXITED).map_err(failed)?;

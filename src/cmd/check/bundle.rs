@@ -9,13 +9,14 @@ use crate::cmd::Context;
 use crate::compile::{self, capabilities, namespaces, process};
 use crate::config::{self, Config, HookKind, Hooks};
 use crate::error::{Quoted, Result, Text};
+use crate::paths::{c_path, open};
 use crate::plan::{MountKind, Plan};
 use crate::rdt;
 use crate::spawn::{self, maps, render::quoted};
 use crate::validate::validate;
 use alloc::{fmt, format, string::String, vec::Vec};
 use core::ffi::CStr;
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::{Access, OFlags};
 use syscalls::{AsFd, CWD, Errno, OwnedFd, fd, fs, net, ns, process as call, stat};
 
 /// Capabilities by number (linux/capability.h).
@@ -86,8 +87,9 @@ fn refusals(
     process(plan, machine, user_namespace, found);
     security(plan, config.linux.mount_label, machine, found);
     for sysctl in plan.sysctls {
-        let path = format!("/proc/sys/{}", sysctl.path.to_string_lossy());
-        if rustix::fs::access(compile::cstring(&path), Access::EXISTS).is_err() {
+        let path = c_path(format_args!("/proc/sys/{}", sysctl.path.to_string_lossy()));
+        if rustix::fs::access(path, Access::EXISTS).is_err() {
+            let path = path.to_string_lossy();
             found.fail(format_args!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
         }
     }
@@ -104,8 +106,8 @@ fn refusals(
 fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
     let new = plan.namespaces.new;
     for (name, flag, file) in namespaces::NAMESPACES {
-        let path = format!("/proc/self/ns/{file}");
-        if new & flag != 0 && rustix::fs::access(compile::cstring(&path), Access::EXISTS).is_err() {
+        let path = c_path(format_args!("/proc/self/ns/{file}"));
+        if new & flag != 0 && rustix::fs::access(path, Access::EXISTS).is_err() {
             found.fail(format_args!("linux.namespaces: {name}: this kernel has none"));
             return;
         }
@@ -181,8 +183,7 @@ fn net_devices(plan: &Plan, found: &mut Findings) {
 /// The root, and the program in it unless a mount could bring that.
 fn root(plan: &Plan, found: &mut Findings) {
     let path = plan.root.path.to_string_lossy();
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = match rustix::fs::open(plan.root.path, flags, Mode::empty()) {
+    let root = match open(plan.root.path, OFlags::PATH | OFlags::DIRECTORY) {
         Ok(root) => root,
         Err(errno) => return found.fail(format_args!("root.path {}: {}", Quoted(&path), Text(errno))),
     };

@@ -4,13 +4,13 @@
 //! its absence costs stands beside it, and is nothing where the fallback is as good.
 
 use crate::cgroup::host::Host;
-use crate::compile::{capabilities, cstring, namespaces};
-use crate::paths;
+use crate::compile::{capabilities, namespaces};
+use crate::paths::{self, c_path};
 use crate::sync::ABSENT;
 use crate::words::Words;
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use syscalls::mount::MountAttr;
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor};
 use syscalls::{AsFd, CWD, Errno, bpf, caps, fd, fs, mount, ns, seccomp, stat};
@@ -206,7 +206,7 @@ fn cgroups(machine: &mut Machine) {
     let (has, detail) = match &host.v2 {
         None => (false, "not mounted"),
         Some(path) => {
-            let controllers = read_path(&format!("{path}/cgroup.controllers")).unwrap_or_default();
+            let controllers = read(c_path(format_args!("{path}/cgroup.controllers"))).unwrap_or_default();
             let controllers = match controllers.trim_ascii() {
                 "" => "no controllers",
                 controllers => controllers,
@@ -238,8 +238,7 @@ fn rest(machine: &mut Machine) {
     add(machine, "newuidmap, newgidmap", newuidmap, "", words!("one id each for a rootless container"));
     // pivot_root cannot leave a ramfs or tmpfs that the kernel mounted as its first root.
     const RAMFS_MAGIC: u32 = 0x8584_58f6;
-    let kind = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .and_then(|root| stat::fstatfs(root.as_fd()));
+    let kind = paths::open(c"/", OFlags::PATH).and_then(|root| stat::fstatfs(root.as_fd()));
     if kind.is_ok_and(|stat| stat.kind == RAMFS_MAGIC) {
         add(machine, "root on initramfs", true, "the root is moved in place of pivot_root", Words::NONE);
     }
@@ -258,18 +257,14 @@ fn rest(machine: &mut Machine) {
 
 /// Whether a program is where the runtime looks for helpers.
 fn program(name: &str) -> bool {
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-        .iter()
-        .any(|dir| rustix::fs::access(cstring(&format!("{dir}/{name}")), rustix::fs::Access::EXEC_OK).is_ok())
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].iter().any(|dir| {
+        rustix::fs::access(c_path(format_args!("{dir}/{name}")), rustix::fs::Access::EXEC_OK).is_ok()
+    })
 }
 
 /// A small file's text.
 pub fn read(path: &CStr) -> Option<String> {
-    read_path(path.to_str().ok()?)
-}
-
-fn read_path(path: &str) -> Option<String> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = paths::open(path, OFlags::RDONLY).ok()?;
     let bytes = crate::store::read_all(&file).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

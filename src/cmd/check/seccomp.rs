@@ -7,13 +7,12 @@ use crate::args::{Flag, Given, text, values};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
 use crate::config::{self, Config, Slot, Value, object, seccomp::Seccomp};
-use crate::error::{Error, Result, error};
+use crate::error::{Result, error};
 use crate::json::Writer;
-use crate::store::read_all;
+use crate::store::read_named;
 use alloc::{format, string::String};
 use core::ffi::CStr;
 use core::fmt::Write as _;
-use rustix::fs::{Mode, OFlags};
 
 /// What tells Docker's and Podman's templates from a profile.
 #[derive(Default)]
@@ -37,10 +36,7 @@ impl<'a> Slot<'a> for Present {
 /// Prints a profile's program, or its answer to one call.
 pub fn run(profile: &CStr, given: &Given) -> Result<()> {
     let name = text(profile, "--seccomp")?;
-    let file = rustix::fs::open(name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(Error::sys(words!("--seccomp"), name))?;
-    let json = read_all(&file).map_err(Error::sys(words!("--seccomp"), name))?;
-    print(&judge(name, &json, given)?)
+    print(&judge(name, read_named("--seccomp", name)?, given)?)
 }
 
 fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
