@@ -128,7 +128,7 @@ impl Reader<'_> {
     fn operands(&mut self, command: Command) -> Result<()> {
         let given = &mut *self.given;
         if let Some(extra) = given.operands.get(command.most()) {
-            return Err(error!("{}: unexpected argument {:?}", command.name(), extra.to_string_lossy()));
+            return Err(error!("{}: unexpected argument {quoted}", command.name(), extra.to_string_lossy()));
         }
         if command.operands().starts_with("ID") {
             let Some(id) = given.operands.first() else {

@@ -28,7 +28,7 @@ struct Body {
 /// The runtime's result.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// `error!("… {} … {:?}", one, other)`: an error that no system call caused, with what is put in as it is and in quotes.
+/// `error!("… {} … {quoted}", one, other)`: an error that no system call caused, with what is put in as it is and in quotes.
 #[macro_export]
 macro_rules! error {
     ($message:literal) => {
@@ -71,7 +71,7 @@ impl Error {
     pub fn at<'a>(place: &'a str, subject: &'a str) -> impl FnOnce(Errno) -> Error + 'a {
         #[cold]
         fn make(place: &str, subject: &str, errno: Errno) -> Error {
-            error!("{} {:?}", place, subject).errno(errno)
+            error!("{} {quoted}", place, subject).errno(errno)
         }
         move |errno| make(place, subject, errno)
     }

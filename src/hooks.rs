@@ -78,7 +78,7 @@ fn stdin(record: &Record<'_>, status: Status) -> Result<OwnedFd> {
 
 /// A hook that failed, wherever it ran.
 pub fn failed(kind: HookKind, index: usize, path: &str, errno: Errno) -> Error {
-    let error = error!("hooks.{}[{}] {:?}", kind.name(), decimal(index), path);
+    let error = error!("hooks.{}[{}] {quoted}", kind.name(), decimal(index), path);
     match errno {
         Errno::CANCELED => error.between("", ": failed"),
         Errno::TIMEDOUT => error.between("", ": timed out, and was killed with its processes"),

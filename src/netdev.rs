@@ -122,7 +122,7 @@ fn failed<'a>(device: &'a NetDevice, words: Words) -> impl FnOnce(Errno) -> Erro
             Errno::INVAL => words!("this device cannot leave its network namespace"),
             errno => permission(errno),
         };
-        error!("linux.netDevices {:?}: {}", device.name.to_string_lossy(), words.text())
+        error!("linux.netDevices {quoted}: {}", device.name.to_string_lossy(), words.text())
             .errno(errno)
             .hint(hint)
     }

@@ -259,8 +259,8 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
         let file = open(join.path, OFlags::RDONLY).map_err(Error::at(&place, &path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),
-            Ok(_) => return Err(error!("{} {:?}: is a namespace of another type", place, path)),
-            Err(_) => return Err(error!("{} {:?}: is not a namespace", place, path)),
+            Ok(_) => return Err(error!("{} {quoted}: is a namespace of another type", place, path)),
+            Err(_) => return Err(error!("{} {quoted}: is not a namespace", place, path)),
         }
     }
     Ok(joins)

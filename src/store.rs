@@ -54,7 +54,7 @@ pub fn check_id(id: &str) -> Result<()> {
         _ => return Ok(()),
     };
     let short = id.get(..id.floor_char_boundary(40)).unwrap_or_default();
-    Err(error!("container id {:?}: {}", short, why))
+    Err(error!("container id {quoted}: {}", short, why))
 }
 
 /// The state root: `--root`. It is looked at when something in it is.
@@ -92,7 +92,7 @@ impl Store {
             other => other,
         };
         made.map_err(|errno| match errno {
-            Errno::EXIST => error!("container with given ID already exists: {:?}", id),
+            Errno::EXIST => error!("container with given ID already exists: {quoted}", id),
             errno => self.failed(errno),
         })?;
         self.find(id)
@@ -130,8 +130,10 @@ impl Store {
 
     fn failed(&self, errno: Errno) -> Error {
         match errno {
-            NOT_OURS => error!("--root {:?}: belongs to somebody else, or others may write to it", self.path)
-                .hint(words!("who could change what is in there could have any program run")),
+            NOT_OURS => {
+                error!("--root {quoted}: belongs to somebody else, or others may write to it", self.path)
+                    .hint(words!("who could change what is in there could have any program run"))
+            }
             errno => Error::sys(words!("--root: open"), self.path)(errno),
         }
     }
@@ -422,7 +424,7 @@ impl<'a> Record<'a> {
 
 /// The error for an id that names no container.
 pub fn missing(id: &str) -> Error {
-    error!("container does not exist: {:?}", id)
+    error!("container does not exist: {quoted}", id)
 }
 
 /// Whether a state root is a directory of the caller's or root's that nobody else may write to.
@@ -481,7 +483,7 @@ pub fn read_named(what: &str, path: &str) -> Result<&'static [u8]> {
     });
     match read {
         Ok(bytes) => Ok(bytes.leak()),
-        Err(errno) => Err(error!("{}: {} {:?}", what, step, path).errno(errno)),
+        Err(errno) => Err(error!("{}: {} {quoted}", what, step, path).errno(errno)),
     }
 }
 

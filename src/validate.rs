@@ -14,10 +14,10 @@ pub fn validate(config: &Config<'_>) -> Result<()> {
         return Err(Error::new(words!("config.json: ociVersion: is missing")));
     }
     if !is_semver(version) {
-        return Err(error!("config.json: ociVersion {:?}: is not a SemVer version", version));
+        return Err(error!("config.json: ociVersion {quoted}: is not a SemVer version", version));
     }
     if !version.starts_with(MAJOR) {
-        return Err(error!("config.json: ociVersion {:?}: only versions 1.x are supported", version));
+        return Err(error!("config.json: ociVersion {quoted}: only versions 1.x are supported", version));
     }
     for (name, _) in config.annotations.iter() {
         if name.is_empty() {

@@ -38,7 +38,7 @@ const FIRST: u8 = 0x7f;
 /// Stands for the end of a line, which lies among the pairs.
 const NEWLINE: u8 = b'~';
 
-/// Stand for what is put in, as it is and in quotes: `{}` and `{:?}` in the text.
+/// Stand for what is put in, as it is and in quotes: `{}` and `{quoted}` in the text.
 const PLAIN: u8 = b'{';
 const QUOTED: u8 = b'}';
 
@@ -118,7 +118,7 @@ pub const fn shorten(text: &str) -> ([u8; LONGEST], usize) {
         (packed[length], rest) = match rest {
             [b'\n', ..] => (NEWLINE, after),
             [b'{', b'}', after @ ..] => (PLAIN, after),
-            [b'{', b':', b'?', b'}', after @ ..] => (QUOTED, after),
+            [b'{', b'q', b'u', b'o', b't', b'e', b'd', b'}', after @ ..] => (QUOTED, after),
             _ => {
                 let code = byte.wrapping_sub(FIRST) as usize;
                 assert!(
@@ -199,7 +199,7 @@ macro_rules! phrases {
     ($($row:literal),* $(,)?) => { $crate::words::Phrases::new($crate::packed![$($crate::shortened!($row)),*]) };
 }
 
-/// `filled!("… {} … {:?}", one, other)`: a text with these in it, the second in quotes and on one line. Before a semicolon may stand
+/// `filled!("… {} … {quoted}", one, other)`: a text with these in it, the second in quotes and on one line. Before a semicolon may stand
 /// what takes the text and them in place of [`Words::with`].
 #[macro_export]
 macro_rules! filled {
@@ -236,7 +236,7 @@ mod tests {
         }
         for place in 0..PAIRS.len() {
             let pair = read(&[FIRST.wrapping_add(place as u8)]);
-            let written: String = pair.replace('}', "{:?}").replace('{', "{}").replace("{}:?}", "{:?}");
+            let written: String = pair.replace('{', "{}").replace('}', "{quoted}").replace("{{quoted}", "{}");
             assert_eq!(packed(&written), pair);
         }
         assert_eq!(words!("").text(), "");
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_put_in_stands_in_its_place() {
         assert_eq!(
-            filled!("{}: {:?} is {}", "a", String::from("b \"{}\""), &&"{}c"),
+            filled!("{}: {quoted} is {}", "a", String::from("b \"{}\""), &&"{}c"),
             "a: \"b \\\"{}\\\"\" is {}c"
         );
     }

@@ -53,7 +53,7 @@ const STRICT: &[(&str, &[&str])] = &[
     ("plan", &[]),
     ("proc", &["store"]),
     ("sync", &["words"]),
-    ("config", &["error"]),
+    ("config", &["error", "texts"]),
     ("error", &["json", "words"]),
 ];
 

@@ -17,7 +17,7 @@ const PAIRS: usize = 161;
 const NEWLINE: u8 = b'~';
 
 /// What stands for a value that is put in, plain and in quotes, and what it is packed as (`words::PLAIN`, `words::QUOTED`).
-const PLACES: [(&str, &str); 2] = [("{:?}", "}"), ("{}", "{")];
+const PLACES: [(&str, &str); 2] = [("{quoted}", "}"), ("{}", "{")];
 
 pub fn main(arguments: &[String]) -> Result<()> {
     if !arguments.is_empty() {

@@ -64,7 +64,7 @@ fn enable_one(dir: &OwnedFd, controller: &str) -> rustix::io::Result<()> {
 
 fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
     if matches!(errno, Errno::NOENT | Errno::INVAL) {
-        return error!("linux.resources.{}: no {} controller in the cgroup {:?}", place, name, above)
+        return error!("linux.resources.{}: no {} controller in the cgroup {quoted}", place, name, above)
             .hint(words!("the kernel lacks it, or a cgroup v1 hierarchy or a parent keeps it"));
     }
     let hint = match errno {
@@ -72,7 +72,7 @@ fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
         Errno::OPNOTSUPP => words!("it is in threaded mode"),
         _ => Words::NONE,
     };
-    error!("linux.resources.{}: enable the {} controller in the cgroup {:?}", place, name, above)
+    error!("linux.resources.{}: enable the {} controller in the cgroup {quoted}", place, name, above)
         .errno(errno)
         .hint(hint)
 }
@@ -206,7 +206,7 @@ fn explain(write: &Write, errno: Errno) -> Error {
         (Errno::BUSY, b"memory.limit_in_bytes") => words!("the present usage is above it"),
         _ => Words::NONE,
     };
-    error!("linux.resources.{}: write {:?} to {}", place, value, file).errno(errno).hint(hint)
+    error!("linux.resources.{}: write {quoted} to {}", place, value, file).errno(errno).hint(hint)
 }
 
 impl Undo<'_> {

@@ -276,7 +276,7 @@ impl Connection {
             Box::new(Connection { socket, serial: 0, received: Vec::new(), signals: Vec::new() });
         connection.greet().map_err(failed)?;
         if !connection.received.starts_with(b"OK") {
-            return Err(error!("message bus {:?}: refused this user", path));
+            return Err(error!("message bus {quoted}: refused this user", path));
         }
         connection.received.clear();
         connection.send(b"BEGIN\r\n").map_err(failed)?;

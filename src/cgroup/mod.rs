@@ -97,7 +97,7 @@ impl Cgroup {
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
             if has_part(path, b"/", "..") {
-                return Err(error!("--cgroup {:?}: must not hold \"..\"", name));
+                return Err(error!("--cgroup {quoted}: must not hold \"..\"", name));
             }
             for dir in &self.dirs {
                 let is_of = |name| dir.v1 && has_part(dir.path, b"/,", name);

@@ -207,7 +207,10 @@ fn relative(cgroups_path: &str) -> Result<String> {
     let mut clean = String::new();
     for part in cgroups_path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." || part.contains('\n') {
-            return Err(error!("linux.cgroupsPath {:?}: must not hold \"..\" or a line break", cgroups_path));
+            return Err(error!(
+                "linux.cgroupsPath {quoted}: must not hold \"..\" or a line break",
+                cgroups_path
+            ));
         }
         if !clean.is_empty() {
             clean.push('/');
@@ -408,7 +411,7 @@ impl Cgroup {
         let dir = Dir::open(words!("make the cgroup"), path, place.v1)?;
         // A new directory below one that is frozen is frozen too; the default parent never is.
         if there || !place.is_default() {
-            let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {:?} {}", path, what));
+            let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {quoted} {}", path, what));
             if there && dir.is_populated().map_err(failed)? {
                 return refuse("already holds processes");
             }

@@ -46,7 +46,7 @@ pub fn is_running() -> bool {
 impl Scope {
     /// From `slice:prefix:name`, or the default for a container that names none.
     pub fn of(cgroups_path: &str, id: &str, user: bool) -> Result<Scope> {
-        let refuse = |why: &str| error!("linux.cgroupsPath {:?}: {}", cgroups_path, why);
+        let refuse = |why: &str| error!("linux.cgroupsPath {quoted}: {}", cgroups_path, why);
         let mut parts = cgroups_path.split(':');
         let (slice, prefix, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(""), None, ..) => ("", "runlet", id),

@@ -78,5 +78,5 @@ impl Container {
 /// In the words that callers search for (CLI.md).
 #[cold]
 pub fn not_running(id: &str) -> Error {
-    error!("container not running: {:?}", id)
+    error!("container not running: {quoted}", id)
 }

@@ -54,7 +54,7 @@ pub fn destroy(context: &Context, store: &Store, entry: &Entry, force: bool) -> 
             Status::Created | Status::Creating => end(context.log, record, cgroup.as_deref())?,
             _ if force => end(context.log, record, cgroup.as_deref())?,
             status => {
-                return Err(error!("container {:?} is {}, not stopped", entry.id, status.name())
+                return Err(error!("container {quoted} is {}, not stopped", entry.id, status.name())
                     .hint(words!("stop it first, or use delete --force")));
             }
         }

@@ -13,7 +13,7 @@ pub fn events(context: &Context) -> Result<()> {
     let id = context.given.id;
     container.check_alive()?;
     let Some(cgroup) = container.cgroup()? else {
-        return Err(error!("container {:?} has no cgroup to count in", id));
+        return Err(error!("container {quoted} has no cgroup to count in", id));
     };
     let mut out = Writer::line();
     let mut record = |kind: &str, stats: Option<&Cgroup>| {

@@ -52,7 +52,7 @@ fn start(context: &Context) -> Result<()> {
         Status::Running | Status::Created => {}
         Status::Paused if given.switch(Flag::IgnorePaused) => {}
         Status::Paused => {
-            return Err(error!("container {:?} is paused", given.id)
+            return Err(error!("container {quoted} is paused", given.id)
                 .hint(words!("resume it first, or use --ignore-paused")));
         }
         Status::Creating | Status::Stopped => return Err(not_running(given.id)),
@@ -233,7 +233,8 @@ fn plan(
     compile::process::compile(asked, around, process, &mut warnings)?;
     for name in given.all(Flag::Cap) {
         let name = text(name.text, "--cap")?;
-        let bit = capabilities::bit(name).ok_or_else(|| error!("--cap {:?}: is not a capability", name))?;
+        let bit =
+            capabilities::bit(name).ok_or_else(|| error!("--cap {quoted}: is not a capability", name))?;
         // Never inheritable: a program with file capabilities would hand it on (CVE-2022-29162).
         process.capabilities.bounding |= bit;
         process.capabilities.permitted |= bit;

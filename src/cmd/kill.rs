@@ -17,7 +17,7 @@ pub fn kill(context: &Context) -> Result<()> {
     let id = context.given.id;
     let all = context.given.switch(Flag::All);
     let name = context.given.operands.get(1).copied().unwrap_or(c"TERM").to_string_lossy();
-    let signal = signal::parse(&name).ok_or_else(|| error!("kill: unknown signal {:?}", name))?;
+    let signal = signal::parse(&name).ok_or_else(|| error!("kill: unknown signal {quoted}", name))?;
     let found = context.store().and_then(|store| store.find(id));
     let entry = match found {
         // Nothing is left to signal, which is what was asked for (CLI.md: `kill --all` of one that is gone succeeds).

@@ -10,7 +10,7 @@ use crate::store::Status;
 pub fn pause(context: &Context) -> Result<()> {
     with_cgroup(context, |cgroup, status, id| match status {
         Status::Running | Status::Created => cgroup.freeze(),
-        Status::Paused => Err(error!("container is paused already: {:?}", id)),
+        Status::Paused => Err(error!("container is paused already: {quoted}", id)),
         Status::Creating | Status::Stopped => Err(not_running(id)),
     })
 }
@@ -20,7 +20,7 @@ pub fn resume(context: &Context) -> Result<()> {
     with_cgroup(context, |cgroup, _, id| match cgroup.is_frozen() {
         // A container that is only created is shown as created when it is frozen, too.
         true => cgroup.thaw(),
-        false => Err(error!("container not paused: {:?}", id)),
+        false => Err(error!("container not paused: {quoted}", id)),
     })
 }
 
@@ -33,6 +33,6 @@ fn with_cgroup(context: &Context, act: fn(&Cgroup, Status, &str) -> Result<()>) 
     }
     match container.cgroup()? {
         Some(cgroup) => act(cgroup, status, id),
-        None => Err(error!("container {:?} has no cgroup, so it cannot be paused", id)),
+        None => Err(error!("container {quoted} has no cgroup, so it cannot be paused", id)),
     }
 }

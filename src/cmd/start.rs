@@ -23,7 +23,7 @@ pub fn start(context: &Context) -> Result<()> {
         status => {
             let status = status.name();
             return Err(error!(
-                "cannot start container {:?}: its status is {}, not created",
+                "cannot start container {quoted}: its status is {}, not created",
                 record.id, status
             ));
         }

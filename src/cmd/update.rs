@@ -69,7 +69,7 @@ fn schemata(given: &Given, container: &Container) -> Result<()> {
         let Some(schema) = given.text(flag) else { continue };
         let name = flag.long();
         if flag == Flag::MemBwSchema && !rdt::is_bandwidth(schema) {
-            return Err(error!("--{} {:?}: must be one line that starts with MB:", name, schema));
+            return Err(error!("--{} {quoted}: must be one line that starts with MB:", name, schema));
         }
         let group = rdt::group(container.config()?, given.id)?
             .ok_or_else(|| error!("--{}: the container has no linux.intelRdt", name))?;

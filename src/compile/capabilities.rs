@@ -68,7 +68,7 @@ pub fn compile(sets: Option<&process::Capabilities<'_>>, warnings: &mut Vec<&'st
             match bit(name) {
                 Some(bit) => *mask |= bit,
                 None => warnings.push(filled!(
-                    "config.json: process.capabilities.{}: {:?} is not a capability that this version knows",
+                    "config.json: process.capabilities.{}: {quoted} is not a capability that this version knows",
                     process::SETS.get(index),
                     name
                 )),

@@ -24,8 +24,9 @@ pub fn devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let configured = &config.linux.devices;
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));
     for (index, device) in configured.iter().enumerate() {
-        let refuse =
-            |why: Words| error!("config.json: linux.devices[{}] {:?}: {}", decimal(index), device.path, why);
+        let refuse = |why: Words| {
+            error!("config.json: linux.devices[{}] {quoted}: {}", decimal(index), device.path, why)
+        };
         if !device.path.starts_with('/') {
             return Err(refuse(words!("path must be absolute")));
         }

@@ -159,7 +159,7 @@ fn paths(paths: &[&str], list: &str, plan: &mut &'static [&'static CStr]) -> Res
     for (index, path) in paths.iter().enumerate() {
         if !path.starts_with('/') {
             return Err(error!(
-                "config.json: linux.{}[{}] {:?}: must be absolute",
+                "config.json: linux.{}[{}] {quoted}: must be absolute",
                 list,
                 decimal(index),
                 path

@@ -39,7 +39,7 @@ pub fn root(config: &Config<'_>, bundle: &str, plan: &mut Plan) -> Result<()> {
         "" => MS_SLAVE | MS_REC,
         _ => options::propagation(name).ok_or_else(|| {
             error!(
-                "config.json: linux.rootfsPropagation {:?}: is none of shared, slave, private, unbindable",
+                "config.json: linux.rootfsPropagation {quoted}: is none of shared, slave, private, unbindable",
                 name
             )
         })?,
@@ -169,7 +169,8 @@ fn compile(
     user_namespace: bool,
     plan: &mut Plan,
 ) -> Result<()> {
-    let told = |why: &str| error!("config.json: mounts[{}] {:?}: {}", decimal(index), mount.destination, why);
+    let told =
+        |why: &str| error!("config.json: mounts[{}] {quoted}: {}", decimal(index), mount.destination, why);
     let refuse = |why: Words| told(why.text());
     if mount.destination.is_empty() {
         return Err(refuse(words!("destination must not be empty")));
@@ -226,7 +227,7 @@ fn compile(
     }
     if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
         return Err(told(filled!(
-            "option {:?} is unknown, and a bind has no file system to pass it to",
+            "option {quoted} is unknown, and a bind has no file system to pass it to",
             seen.data
         )));
     }

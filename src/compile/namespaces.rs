@@ -33,7 +33,7 @@ pub fn namespaces(config: &Config<'_>, plan: &mut Namespaces) -> Result<()> {
     let linux = &config.linux;
     for (index, namespace) in linux.namespaces.iter().enumerate() {
         let refuse = |why: Words| {
-            error!("config.json: linux.namespaces[{}] {:?}: {}", decimal(index), namespace.kind, why)
+            error!("config.json: linux.namespaces[{}] {quoted}: {}", decimal(index), namespace.kind, why)
         };
         if !NAMESPACES.iter().any(|(name, ..)| *name == namespace.kind) {
             return Err(refuse(words!("is not a namespace type")));

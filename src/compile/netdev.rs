@@ -23,7 +23,7 @@ pub fn net_devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let devices = &config.linux.net_devices;
     let (mut fixed, mut templates): (Vec<NetDevice>, Vec<NetDevice>) = (Vec::new(), Vec::new());
     for (name, device) in devices.iter() {
-        let refuse = |why: Words| error!("config.json: linux.netDevices {:?}: {}", name, why);
+        let refuse = |why: Words| error!("config.json: linux.netDevices {quoted}: {}", name, why);
         if !plan.namespaces.has(u64::from(CLONE_NEWNET)) {
             return Err(refuse(words!("needs a network namespace in linux.namespaces")));
         }

@@ -215,7 +215,7 @@ fn label(text: &str) -> Option<&'static CStr> {
 fn rlimits(process: &config::Process<'_>) -> Result<&'static [Rlimit]> {
     let mut limits: Vec<Rlimit> = Vec::with_capacity(process.rlimits.len());
     for (index, limit) in process.rlimits.iter().enumerate() {
-        let refuse = |why: Words| error!("rlimits[{}] {:?}: {}", decimal(index), limit.kind, why);
+        let refuse = |why: Words| error!("rlimits[{}] {quoted}: {}", decimal(index), limit.kind, why);
         let resource = RLIMITS
             .find_after("RLIMIT_", limit.kind)
             .ok_or_else(|| refuse(words!("is not a resource limit")))?;
@@ -247,7 +247,7 @@ fn scheduler(asked: &config::process::Scheduler<'_>) -> Result<Scheduler> {
         return Err(error!("scheduler.runtime: and deadline and period are for SCHED_DEADLINE only"));
     }
     let flags = bits(&SCHEDULER_FLAGS, "SCHED_FLAG_", &asked.flags)
-        .map_err(|flag| error!("scheduler.flags: {:?} is not a scheduler flag", flag))?;
+        .map_err(|flag| error!("scheduler.flags: {quoted} is not a scheduler flag", flag))?;
     let flags = u64::from(flags);
     let (runtime, deadline, period) = (asked.runtime, asked.deadline, asked.period);
     Ok(Scheduler { policy, flags, nice: asked.nice, priority, runtime, deadline, period })
@@ -269,7 +269,7 @@ fn affinity(list: &str, field: &str) -> Result<&'static [u8]> {
         return Ok(&[]);
     }
     bit_list(list)
-        .ok_or_else(|| error!("execCPUAffinity.{} {:?}: is not a CPU list such as 0-3,7", field, list))
+        .ok_or_else(|| error!("execCPUAffinity.{} {quoted}: is not a CPU list such as 0-3,7", field, list))
 }
 
 /// Personality domains and flags (config-linux.md "Personality", personality(2)).
@@ -306,10 +306,10 @@ pub static MEMORY_FLAGS: Table<u32> = table! {
 /// `linux.memoryPolicy`.
 pub fn memory_policy(asked: &config::MemoryPolicy<'_>) -> Result<MemoryPolicy> {
     let mode = MEMORY_MODES.find_after("MPOL_", asked.mode).ok_or_else(|| {
-        error!("config.json: linux.memoryPolicy.mode: {:?} is not a memory policy", asked.mode)
+        error!("config.json: linux.memoryPolicy.mode: {quoted} is not a memory policy", asked.mode)
     })?;
     let flags = bits(&MEMORY_FLAGS, "MPOL_F_", &asked.flags).map_err(|flag| {
-        error!("config.json: linux.memoryPolicy.flags: {:?} is not a memory policy flag", flag)
+        error!("config.json: linux.memoryPolicy.flags: {quoted} is not a memory policy flag", flag)
     })?;
     let bytes = match asked.nodes.is_empty() {
         true => &[],

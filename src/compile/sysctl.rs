@@ -41,7 +41,7 @@ pub fn namespace_of(path: &str) -> Option<u32> {
 pub fn sysctls(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let mut sysctls = Vec::new();
     for (name, value) in config.linux.sysctl.iter() {
-        let refuse = |why: Words| error!("config.json: linux.sysctl {:?}: {}", name, why);
+        let refuse = |why: Words| error!("config.json: linux.sysctl {quoted}: {}", name, why);
         // sysctl(8): the first separator decides, so that net/ipv4/conf/eth0.100/forwarding can be said.
         let mut path = name.as_bytes().to_vec();
         if path.iter().find(|byte| matches!(byte, b'.' | b'/')) != Some(&b'/') {

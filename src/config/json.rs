@@ -251,8 +251,7 @@ impl<V: Copy> Clone for Map<'_, V> {
 impl<'a, V> Map<'a, V> {
     /// The value under a name.
     pub fn get(&self, name: &str) -> Option<&V> {
-        let at = place_in(&self.0, name).ok()?;
-        self.0.get(at).map(|(_, value)| &**value)
+        self.iter().find(|(have, _)| *have == name).map(|(_, value)| value)
     }
 
     /// All entries, sorted by name.
@@ -276,25 +275,21 @@ impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
         value.object()
     }
     fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
-        let Err(at) = place_in(&self.0, name) else { return Next::Duplicate };
-        self.0.push((name, Box::leak(Box::default())));
-        last_to(&mut self.0.0, at).map_or(Next::Unknown, |(_, value)| Next::New(*value))
+        insert(&mut self.0.0, name, Box::leak(Box::default()))
+            .map_or(Next::Duplicate, |value| Next::New(value))
     }
 }
 
-/// The place of a name among entries sorted by name, or where it would go.
+/// Adds an entry at its place among those sorted by name; None where one of the name is there.
 #[inline(never)]
-fn place_in<V>(entries: &[(&str, V)], name: &str) -> core::result::Result<usize, usize> {
-    entries.binary_search_by(|(have, _)| (*have).cmp(name))
-}
-
-/// Moves the last entry to a place before, where it is then.
-#[inline(never)]
-fn last_to<V>(entries: &mut [V], place: usize) -> Option<&mut V> {
-    for at in (place..entries.len().saturating_sub(1)).rev() {
-        entries.swap(at, at.saturating_add(1));
-    }
-    entries.get_mut(place)
+fn insert<'m, 'a, V>(
+    entries: &'m mut Vec<(&'a str, &'a mut V)>,
+    name: &'a str,
+    value: &'a mut V,
+) -> Option<&'m mut V> {
+    let at = entries.binary_search_by(|(have, _)| (*have).cmp(name)).err()?;
+    entries.insert(at, (name, value));
+    entries.get_mut(at).map(|(_, value)| &mut **value)
 }
 
 /// What is read, and what was first found wrong in it. The visitors never fail, but for the syntax: serde_json would make an error

@@ -143,9 +143,9 @@ pub fn done_without(log: &Log, bits: u32) {
 pub fn program_error(program: &str, errno: Errno, labelled: bool) -> Error {
     match errno {
         Errno::NOENT if !program.contains('/') => {
-            error!("process.args[0] {:?}: executable file not found in $PATH", program)
+            error!("process.args[0] {quoted}: executable file not found in $PATH", program)
         }
-        errno => error!("process.args[0] {:?}: exec", program).errno(errno).hint(match errno {
+        errno => error!("process.args[0] {quoted}: exec", program).errno(errno).hint(match errno {
             Errno::NOEXEC => words!("not a program for this machine, or a script without #!"),
             Errno::NOENT => words!("the program, or the interpreter it names, is not in the container"),
             Errno::ACCESS | Errno::PERM if labelled => {

@@ -143,7 +143,7 @@ fn answers(
     }
     match answered {
         true => Ok(()),
-        false => Err(error!("--syscall {:?}: no system call of this machine", call)),
+        false => Err(error!("--syscall {quoted}: no system call of this machine", call)),
     }
 }
 

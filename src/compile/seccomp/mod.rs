@@ -187,7 +187,7 @@ fn listener<'a>(profile: &'a Seccomp<'_>, notify: bool) -> Result<(u32, Option<L
     for (at, name) in profile.flags.iter().flatten().enumerate() {
         match FLAGS.find_after("SECCOMP_FILTER_FLAG_", name) {
             Some(flag) => flags |= flag,
-            None => return Err(error!("flags[{}]: unknown flag {:?}", decimal(at), name)),
+            None => return Err(error!("flags[{}]: unknown flag {quoted}", decimal(at), name)),
         }
     }
     let (path, metadata) = (profile.listener_path, profile.listener_metadata);

@@ -44,7 +44,7 @@ pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> R
             Some(abi) => named |= 1u32.wrapping_shl(abi as u32),
             None if table::ARCHITECTURES.position(name).is_some() => {}
             None => {
-                return Err(error!("architectures[{}]: unknown architecture {:?}", decimal(at), given));
+                return Err(error!("architectures[{}]: unknown architecture {quoted}", decimal(at), given));
             }
         }
     }

@@ -101,7 +101,7 @@ impl Rules {
             let Some(operator) = OPERATORS.find_after("SCMP_CMP_", arg.op) else {
                 let name = arg.op;
                 return Err(error!(
-                    "syscalls[{}].args[{}].op: unknown operator {:?}",
+                    "syscalls[{}].args[{}].op: unknown operator {quoted}",
                     decimal(at),
                     decimal(index),
                     name
