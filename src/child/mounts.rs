@@ -17,8 +17,7 @@ use syscalls::{AsFd, BorrowedFd, CWD, Errno, Result, leak, ns, stat, xattr};
 /// A tmpfs of this container, just mounted: no name is in it but those that are put there here, so none needs a second look.
 #[derive(Clone, Copy)]
 pub struct Own<'p> {
-    /// Its destination.
-    path: &'p [u8],
+    mount: &'p Mount,
     pub top: BorrowedFd<'static>,
 }
 
@@ -29,72 +28,88 @@ impl<'p> Own<'p> {
         let top = jail.open(mount.target, fs::O_DIRECTORY, Links::Refuse).ok()?;
         let have = stat::statx(top, c"", fs::AT_EMPTY_PATH, 0).ok()?;
         let is_mount = have.stx_attributes & u64::from(stat::STATX_ATTR_MOUNT_ROOT) != 0;
-        is_mount.then_some(Own { path: mount.target.to_bytes(), top })
+        is_mount.then_some(Own { mount, top })
+    }
+
+    /// Its destination.
+    fn path(&self) -> &'p [u8] {
+        self.mount.target.to_bytes()
     }
 
     /// Whether it is still what is seen at its path after a mount elsewhere, on a path without a link.
-    fn survives(&self, target: &CStr) -> bool {
-        let first = |path: &'_ [u8]| path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
-        let (own, other) = (self.path, target.to_bytes());
-        target != c"." && own.get(..first(own)) != other.get(..first(other))
+    fn survives(&self, target: &'p CStr) -> bool {
+        let first = |path: &'p CStr| path.to_bytes().split(|byte| *byte == b'/').next();
+        target != c"." && first(self.mount.target) != first(target)
     }
 }
 
 /// Carries out all mounts in order. The result is the container's own /dev, if that is a new tmpfs.
 pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: &Fds<'_>) -> Result<Option<Own<'p>>> {
-    let mut own: Option<Own<'p>> = None;
+    let mut own = None;
     for (index, mount) in plan.mounts.iter().enumerate() {
         fds.nth(Step::MountTarget, index);
-        let source = fds.setup.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
-        let plain = mount.kind == MountKind::Filesystem
-            && !mount.copy_up
-            && !mount.mode_below
-            && mount.label.is_empty()
-            && mount.propagation == 0
-            && mount.tree_attr.is_empty();
-        if let (true, Some(own)) = (plain, own)
-            && let Some(name) = name_in(mount.target, own.path)
-        {
-            match fs::mkdirat(own.top, name, 0o755) {
-                Err(Errno::EXIST) => {}
-                other => other?,
-            }
-            new(mount, (own.top, name), mount.data, source, jail, fds)?;
-            continue;
-        }
-        own = own.filter(|own| own.survives(mount.target) && mount.no_symlinks);
-        match mount.kind {
-            MountKind::Filesystem => {
-                filesystem(mount, source, jail, fds)?;
-                if !mount.label.is_empty() {
-                    let top = existing(mount, jail, fds)?;
-                    fds.nth(Step::Label, 2);
-                    let top = fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
-                    xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes())?;
-                }
-                if plain && mount.fstype.to_bytes() == b"tmpfs" && is_used(plan, index, mount) {
-                    own = Own::open(mount, jail);
-                }
-            }
-            MountKind::Cgroup => cgroup(plan, mount, jail, fds)?,
-            MountKind::Bind | MountKind::TreeBind => bind(mount.source, mount, jail, source, fds)?,
-            MountKind::CopySymlink => copy_symlink(mount, jail, fds)?,
-            MountKind::BindRemount => {
-                let target = existing(mount, jail, fds)?;
-                fds.at(Step::MountAttr);
-                change_late(mount, target, jail)?;
-            }
-            MountKind::Remount => {
-                let target = existing(mount, jail, fds)?;
-                fds.at(Step::Mount);
-                let flags = mount.flags | mount::MS_REMOUNT;
-                jail.mount(None, (target, c""), None, flags, Some(mount.data))?;
-                propagate(mount, target, jail, fds)?;
-            }
-            MountKind::Propagation => propagate(mount, existing(mount, jail, fds)?, jail, fds)?,
-        }
+        own = mount_one(plan, index, mount, own, jail, fds)?;
     }
-    Ok(own.filter(|own| own.path == b"dev"))
+    Ok(own.filter(|own: &Own<'p>| own.path() == b"dev"))
+}
+
+/// One of them. `own`: the tmpfs that was mounted last, if more can be made in it; so is the result.
+fn mount_one<'p>(
+    plan: &'p Plan,
+    index: usize,
+    mount: &'p Mount,
+    own: Option<Own<'p>>,
+    jail: &Jail,
+    fds: &Fds<'_>,
+) -> Result<Option<Own<'p>>> {
+    let source = fds.setup.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
+    let plain = mount.kind == MountKind::Filesystem
+        && !mount.copy_up
+        && !mount.mode_below
+        && mount.label.is_empty()
+        && mount.propagation == 0
+        && mount.tree_attr.is_empty();
+    if let (true, Some(own)) = (plain, &own)
+        && let Some(name) = name_in(mount.target, own.path())
+    {
+        match fs::mkdirat(own.top, name, 0o755) {
+            Err(Errno::EXIST) => {}
+            other => other?,
+        }
+        new(mount, (own.top, name), mount.data, source, jail, fds)?;
+        return Ok(Some(*own));
+    }
+    match mount.kind {
+        MountKind::Filesystem => {
+            filesystem(mount, source, jail, fds)?;
+            if !mount.label.is_empty() {
+                let top = existing(mount, jail, fds)?;
+                fds.nth(Step::Label, 2);
+                let top = fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
+                xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes())?;
+            }
+            if plain && mount.fstype.to_bytes() == b"tmpfs" && is_used(plan, index, mount) {
+                return Ok(Own::open(mount, jail));
+            }
+        }
+        MountKind::Cgroup => cgroup(plan, mount, jail, fds)?,
+        MountKind::Bind | MountKind::TreeBind => bind(mount.source, mount, jail, source, fds)?,
+        MountKind::CopySymlink => copy_symlink(mount, jail, fds)?,
+        MountKind::BindRemount => {
+            let target = existing(mount, jail, fds)?;
+            fds.at(Step::MountAttr);
+            change_late(mount, target, jail)?;
+        }
+        MountKind::Remount => {
+            let target = existing(mount, jail, fds)?;
+            fds.at(Step::Mount);
+            let flags = mount.flags | mount::MS_REMOUNT;
+            jail.mount(None, (target, c""), None, flags, Some(mount.data))?;
+            propagate(mount, target, jail, fds)?;
+        }
+        MountKind::Propagation => propagate(mount, existing(mount, jail, fds)?, jail, fds)?,
+    }
+    Ok(own.filter(|own| own.survives(mount.target) && mount.no_symlinks))
 }
 
 /// Whether more is going to be made in what was just mounted: by the next mount, or the devices.
