@@ -9,7 +9,7 @@ pub mod procfs;
 pub mod render;
 pub mod sources;
 
-use crate::child::{Fds, Setup};
+use crate::child::{Fds, Jail, Setup};
 use crate::compile::{cstring, namespaces::NAMESPACES};
 use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::paths::open;
@@ -128,6 +128,7 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
             }
             let mut fds = Fds {
                 setup,
+                jail: Jail::default(),
                 parent: leak(parent),
                 joins,
                 mount: joined(namespaces, ns::CLONE_NEWNS, joins),

@@ -13,9 +13,9 @@ const DEVPTS_SUPER_MAGIC: u32 = 0x1cd1;
 
 /// Makes the pty, binds its slave on /dev/console, and hands the master out. The slave becomes stdio here, and the
 /// session's controlling terminal.
-pub fn make(terminal: Terminal, jail: &Jail, dev: Option<BorrowedFd<'_>>, fds: &Fds<'_>) -> Result<()> {
+pub fn make(terminal: Terminal, dev: Option<BorrowedFd<'_>>, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::Console);
-    let pts = jail.open(c"dev/pts", fs::O_DIRECTORY, Links::Refuse)?;
+    let pts = fds.jail.open(c"dev/pts", fs::O_DIRECTORY, Links::Refuse)?;
     // ptmx of that very devpts: /dev/ptmx may be anything the image likes.
     let master = leak(fs::openat(pts, c"ptmx", fs::O_RDWR | fs::O_NOCTTY | fs::O_NOFOLLOW, 0)?);
     // A container may have covered /dev/pts, with a FUSE file system for one, whose files answer these ioctls as they like: with the
@@ -35,7 +35,7 @@ pub fn make(terminal: Terminal, jail: &Jail, dev: Option<BorrowedFd<'_>>, fds: &
     }
 
     if let Some(dev) = dev {
-        console(slave, dev, jail)?;
+        console(slave, dev, &fds.jail)?;
     }
     if let Some(socket) = fds.setup.console {
         net::send_with_fds(socket, b"/dev/ptmx", &[master], net::MSG_NOSIGNAL)?;

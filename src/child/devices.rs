@@ -2,7 +2,7 @@
 
 use super::Fds;
 use super::mounts::{Own, bind_at};
-use super::resolve::{Jail, Links, join, name_in};
+use super::resolve::{Links, join, name_in};
 use crate::plan::{Device, Plan};
 use crate::sync::Step;
 use core::ffi::CStr;
@@ -19,20 +19,20 @@ const LINKS: [(&CStr, &CStr); 5] = [
 ];
 
 /// Makes all devices and links, and the terminal if there is to be one.
-pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
+pub fn make_all(plan: &Plan, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
     fds.nth(Step::DeviceDirectory, 0);
     let dev = match own {
         Some(own) => own.top,
-        None => jail.open_or_make_directory(c"dev", Links::Follow)?,
+        None => fds.jail.open_or_make_directory(c"dev", Links::Follow)?,
     };
     for (index, device) in plan.devices.iter().enumerate() {
         fds.nth(Step::DeviceDirectory, index);
         // Nearly all stand in /dev itself, which is open already.
         let (directory, name) = match name_in(device.path, b"dev") {
             Some(name) => (dev, name),
-            None => jail.parent(device.path, Links::Follow)?,
+            None => fds.jail.parent(device.path, Links::Follow)?,
         };
-        make(device, directory, name, jail, fds)?;
+        make(device, directory, name, fds)?;
     }
     let links = if plan.dev_is_bound { &[][..] } else { &LINKS };
     fds.at(Step::DeviceLink);
@@ -44,13 +44,13 @@ pub fn make_all(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: &Fds<'_>) -
         }
     }
     match plan.process.terminal {
-        Some(terminal) => super::console::make(terminal, jail, Some(dev), fds),
+        Some(terminal) => super::console::make(terminal, Some(dev), fds),
         None => Ok(()),
     }
 }
 
 /// One device: made, or found to be there as it should be.
-fn make(device: &Device, directory: BorrowedFd<'_>, name: &CStr, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+fn make(device: &Device, directory: BorrowedFd<'_>, name: &CStr, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::Device);
     match fs::mknodat(directory, name, device.mode, device.major, device.minor) {
         Err(Errno::EXIST) => {
@@ -65,7 +65,7 @@ fn make(device: &Device, directory: BorrowedFd<'_>, name: &CStr, jail: &Jail, fd
             };
         }
         // A user namespace may not make devices, however privileged in itself (mknod(2)): the host's is bound instead.
-        Err(Errno::PERM) => return bind_from_host(device, directory, name, jail, fds),
+        Err(Errno::PERM) => return bind_from_host(device, directory, name, fds),
         other => other?,
     }
     if (device.uid, device.gid) != (0, 0) {
@@ -75,13 +75,7 @@ fn make(device: &Device, directory: BorrowedFd<'_>, name: &CStr, jail: &Jail, fd
     Ok(())
 }
 
-fn bind_from_host(
-    device: &Device,
-    directory: BorrowedFd<'_>,
-    name: &CStr,
-    jail: &Jail,
-    fds: &Fds<'_>,
-) -> Result<()> {
+fn bind_from_host(device: &Device, directory: BorrowedFd<'_>, name: &CStr, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::DeviceBind);
     let mut buffer = [0; 4096];
     let host = join(&mut buffer, &[b"/", device.path.to_bytes()])?;
@@ -96,5 +90,5 @@ fn bind_from_host(
     let made = fs::openat(directory, name, fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW | fs::O_WRONLY, 0o666);
     drop(made?);
     let target = leak(fs::openat(directory, name, fs::O_PATH | fs::O_NOFOLLOW, 0)?);
-    bind_at((source, c""), (target, c""), jail)
+    bind_at((source, c""), (target, c""), &fds.jail)
 }

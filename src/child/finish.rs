@@ -16,14 +16,14 @@ use syscalls::{AsFd, AsRawFd, CWD, Errno, Result, fd, leak, prctl, sched, seccom
 const SYS_ADMIN: u64 = 1 << 21;
 
 /// Everything from here to the program, for a process that has these ids.
-pub fn finish(process: &mut Process, hooks: &[Hook], fds: &Fds<'_>, jail: &Jail, ids: Start) -> ! {
+pub fn finish(process: &mut Process, hooks: &[Hook], fds: &Fds<'_>, ids: Start) -> ! {
     let home = mem::take(&mut process.home);
     if !home.is_empty()
-        && let Ok(home) = find_home(home, process.uid, jail)
+        && let Ok(home) = find_home(home, process.uid, &fds.jail)
     {
         process.env.push(home);
     }
-    if let Err(errno) = prepare(process, fds, jail, ids).and_then(|()| wait_for_start(hooks, fds)) {
+    if let Err(errno) = prepare(process, fds, ids).and_then(|()| wait_for_start(hooks, fds)) {
         give_up(errno, fds);
     }
     let pid = mem::take(&mut process.listen_pid);
@@ -61,7 +61,7 @@ fn wait_for_start(hooks: &[Hook], fds: &Fds<'_>) -> Result<()> {
 }
 
 /// What applies to the process itself; last the privileges, because all else may need them.
-fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<()> {
+fn prepare(process: &Process, fds: &Fds<'_>, ids: Start) -> Result<()> {
     if process.new_keyring {
         if let Some(label) = &process.selinux {
             // Keys have the label of who makes them, which the program may not be allowed to use. Exec ends it.
@@ -116,7 +116,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<
     fds.at(Step::Stdio);
     stdio_owner(process)?;
     process::umask(process.umask);
-    let inside = enter_cwd(process.cwd, jail);
+    let inside = enter_cwd(process.cwd, &fds.jail);
 
     for cap in 0..64 {
         if process.capabilities.bounding & (1 << cap) == 0 {
@@ -147,7 +147,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<
     fds.at(Step::Cwd);
     match inside {
         // Only the user itself may enter (a home directory on a file system that squashes root).
-        Err(Errno::ACCESS) => enter_cwd(process.cwd, jail),
+        Err(Errno::ACCESS) => enter_cwd(process.cwd, &fds.jail),
         other => other,
     }
     .inspect_err(|errno| {
@@ -178,8 +178,8 @@ fn prepare(process: &Process, fds: &Fds<'_>, jail: &Jail, ids: Start) -> Result<
     if !comes_after_clone(process, fds) {
         install_last(process, fds)?;
     }
-    if jail.without() != 0 {
-        tell(Kind::Without, jail.without().cast_signed(), fds)?;
+    if fds.jail.without() != 0 {
+        tell(Kind::Without, fds.jail.without().cast_signed(), fds)?;
     }
     match fds.setup.late_pid {
         true => enter_pid_namespace(process, fds),

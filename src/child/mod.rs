@@ -19,11 +19,10 @@ mod root;
 use crate::plan::{Namespaces, Plan};
 use crate::sync::{FRAME, Frame, Kind, Step};
 use core::cell::Cell;
-use resolve::Jail;
 
 pub use finish::schedule;
 pub use hook::run as run_hook;
-pub use resolve::PROC_MAGIC;
+pub use resolve::{Jail, PROC_MAGIC};
 use syscalls::process::Fork;
 use syscalls::{
     AsFd, AsRawFd, BorrowedFd, Errno, OwnedFd, Result, fd, fs, ids, net, ns, prctl, process, signal,
@@ -79,6 +78,8 @@ impl Setup<'_> {
 /// What the child has.
 pub struct Fds<'a> {
     pub setup: &'a Setup<'a>,
+    /// The container's root.
+    pub jail: Jail,
     /// Frames go out here, and answers come in, one byte each; close-on-exec, so that its end tells that the program runs.
     pub parent: BorrowedFd<'a>,
     /// The namespaces to join, as `Namespaces::join` has them.
@@ -110,9 +111,9 @@ impl Fds<'_> {
 /// Makes the container and becomes its program.
 pub fn init(plan: &mut Plan, fds: &Fds<'_>) -> ! {
     match create(plan, fds) {
-        Ok(jail) => {
+        Ok(()) => {
             let ids = ids_in(&plan.namespaces);
-            finish::finish(&mut plan.process, plan.start_container, fds, &jail, ids)
+            finish::finish(&mut plan.process, plan.start_container, fds, ids)
         }
         Err(errno) => give_up(errno, fds),
     }
@@ -142,13 +143,13 @@ fn succeed(new: u64, fds: &Fds<'_>) -> Result<()> {
 /// Joins a container and becomes a program in it.
 pub fn exec(namespaces: &Namespaces, process: &mut crate::plan::Process, fds: &Fds<'_>) -> ! {
     match join(namespaces, process, fds) {
-        Ok(jail) => finish::finish(process, &[], fds, &jail, ids_in(namespaces)),
+        Ok(()) => finish::finish(process, &[], fds, ids_in(namespaces)),
         Err(errno) => give_up(errno, fds),
     }
 }
 
 /// The container, in the order that a reviewer reads: namespaces, mounts, devices, root, what is hidden.
-fn create(plan: &Plan, fds: &Fds<'_>) -> Result<Jail> {
+fn create(plan: &Plan, fds: &Fds<'_>) -> Result<()> {
     enter(&plan.namespaces, !ns::CLONE_NEWPID, fds)?;
     fds.at(Step::Clone);
     if fds.mount.is_some() {
@@ -172,9 +173,9 @@ fn create(plan: &Plan, fds: &Fds<'_>) -> Result<Jail> {
     }
     process::umask(0); // modes below are meant as they stand
 
-    let jail = root::attach(&plan.root, fds)?;
-    let own = mounts::mount_all(plan, &jail, fds)?;
-    devices::make_all(plan, &jail, own, fds)?;
+    root::attach(&plan.root, fds)?;
+    let own = mounts::mount_all(plan, fds)?;
+    devices::make_all(plan, own, fds)?;
     if fds.setup.waits_for_rules() {
         fds.at(Step::Rules);
         hear(fds)?;
@@ -185,7 +186,7 @@ fn create(plan: &Plan, fds: &Fds<'_>) -> Result<Jail> {
     }
     if !plan.create_container.is_empty() {
         fds.nth(Step::CreateContainer, 0);
-        jail.enter()?;
+        fds.jail.enter()?;
     }
     for (index, hook) in plan.create_container.iter().enumerate() {
         fds.nth(Step::CreateContainer, index);
@@ -200,14 +201,14 @@ fn create(plan: &Plan, fds: &Fds<'_>) -> Result<Jail> {
         finish::write_proc(fds, c"sys", sysctl.path, sysctl.value)?;
     }
 
-    let before = jail.root.as_raw_fd();
-    let jail = root::pivot(&plan.root, jail, fds)?;
+    let before = fds.jail.root().as_raw_fd();
+    root::pivot(&plan.root, fds)?;
     // A root that is a copy has mounts of its own.
-    let own = own.filter(|_| jail.root.as_raw_fd() == before);
-    root::protect(plan, &jail, own, fds)?;
+    let own = own.filter(|_| fds.jail.root().as_raw_fd() == before);
+    root::protect(plan, own, fds)?;
     match fds.mount {
-        Some(namespace) => root::take_along(plan, jail, namespace, fds),
-        None => Ok(jail),
+        Some(namespace) => root::take_along(plan, namespace, fds),
+        None => Ok(()),
     }
 }
 
@@ -288,7 +289,7 @@ fn make_time(offsets: &[u8], fds: &Fds<'_>) -> Result<()> {
 }
 
 /// The namespaces of a container that exists, and its root.
-fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: &Fds<'_>) -> Result<Jail> {
+fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: &Fds<'_>) -> Result<()> {
     // A pid namespace takes effect for children only: it is the parent's to join, unless it is to come last.
     enter(namespaces, if fds.setup.late_pid { u64::MAX } else { !ns::CLONE_NEWPID }, fds)?;
     fds.at(Step::Root);
@@ -298,11 +299,11 @@ fn join(namespaces: &Namespaces, process: &crate::plan::Process, fds: &Fds<'_>) 
         fs::chroot(c".")?;
     }
     let root = fs::openat(syscalls::CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0)?;
-    let jail = Jail::new(syscalls::leak(root), None);
-    if let Some(terminal) = process.terminal {
-        console::make(terminal, &jail, None, fds)?;
+    fds.jail.set_root(syscalls::leak(root));
+    match process.terminal {
+        Some(terminal) => console::make(terminal, None, fds),
+        None => Ok(()),
     }
-    Ok(jail)
 }
 
 /// Sends a frame about what is being done.

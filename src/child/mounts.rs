@@ -44,11 +44,11 @@ impl<'p> Own<'p> {
 }
 
 /// Carries out all mounts in order. The result is the container's own /dev, if that is a new tmpfs.
-pub fn mount_all<'p>(plan: &'p Plan, jail: &Jail, fds: &Fds<'_>) -> Result<Option<Own<'p>>> {
+pub fn mount_all<'p>(plan: &'p Plan, fds: &Fds<'_>) -> Result<Option<Own<'p>>> {
     let mut own = None;
     for (index, mount) in plan.mounts.iter().enumerate() {
         fds.nth(Step::MountTarget, index);
-        own = mount_one(plan, index, mount, own, jail, fds)?;
+        own = mount_one(plan, index, mount, own, fds)?;
     }
     Ok(own.filter(|own: &Own<'p>| own.path() == b"dev"))
 }
@@ -59,7 +59,6 @@ fn mount_one<'p>(
     index: usize,
     mount: &'p Mount,
     own: Option<Own<'p>>,
-    jail: &Jail,
     fds: &Fds<'_>,
 ) -> Result<Option<Own<'p>>> {
     let source = fds.setup.sources.get(index).and_then(Option::as_ref).map(AsFd::as_fd);
@@ -76,38 +75,38 @@ fn mount_one<'p>(
             Err(Errno::EXIST) => {}
             other => other?,
         }
-        new(mount, (own.top, name), mount.data, source, jail, fds)?;
+        new(mount, (own.top, name), mount.data, source, fds)?;
         return Ok(Some(*own));
     }
     match mount.kind {
         MountKind::Filesystem => {
-            filesystem(mount, source, jail, fds)?;
+            filesystem(mount, source, fds)?;
             if !mount.label.is_empty() {
-                let top = existing(mount, jail, fds)?;
+                let top = existing(mount, fds)?;
                 fds.nth(Step::Label, 2);
                 let top = fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
                 xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes())?;
             }
             if plain && mount.fstype.to_bytes() == b"tmpfs" && is_used(plan, index, mount) {
-                return Ok(Own::open(mount, jail));
+                return Ok(Own::open(mount, &fds.jail));
             }
         }
-        MountKind::Cgroup => cgroup(plan, mount, jail, fds)?,
-        MountKind::Bind | MountKind::TreeBind => bind(mount.source, mount, jail, source, fds)?,
-        MountKind::CopySymlink => copy_symlink(mount, jail, fds)?,
+        MountKind::Cgroup => cgroup(plan, mount, fds)?,
+        MountKind::Bind | MountKind::TreeBind => bind(mount.source, mount, source, fds)?,
+        MountKind::CopySymlink => copy_symlink(mount, fds)?,
         MountKind::BindRemount => {
-            let target = existing(mount, jail, fds)?;
+            let target = existing(mount, fds)?;
             fds.at(Step::MountAttr);
-            change_late(mount, target, jail)?;
+            change_late(mount, target, &fds.jail)?;
         }
         MountKind::Remount => {
-            let target = existing(mount, jail, fds)?;
+            let target = existing(mount, fds)?;
             fds.at(Step::Mount);
             let flags = mount.flags | mount::MS_REMOUNT;
-            jail.mount(None, (target, c""), None, flags, Some(mount.data))?;
-            propagate(mount, target, jail, fds)?;
+            fds.jail.mount(None, (target, c""), None, flags, Some(mount.data))?;
+            propagate(mount, target, fds)?;
         }
-        MountKind::Propagation => propagate(mount, existing(mount, jail, fds)?, jail, fds)?,
+        MountKind::Propagation => propagate(mount, existing(mount, fds)?, fds)?,
     }
     Ok(own.filter(|own| own.survives(mount.target) && mount.no_symlinks))
 }
@@ -121,21 +120,14 @@ fn is_used(plan: &Plan, index: usize, mount: &Mount) -> bool {
 }
 
 /// A new file system, or one that has been made already but for its options.
-fn new(
-    mount: &Mount,
-    at: At<'_>,
-    data: &CStr,
-    made: Option<BorrowedFd<'_>>,
-    jail: &Jail,
-    fds: &Fds<'_>,
-) -> Result<()> {
+fn new(mount: &Mount, at: At<'_>, data: &CStr, made: Option<BorrowedFd<'_>>, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::Mount);
     let data = (!data.is_empty()).then_some(data);
     match (made, data) {
         (Some(made), None) => attach_at(made, at),
         (Some(made), _) => attach_at(made, at)
-            .and_then(|()| jail.mount(None, (made, c""), None, mount.flags | mount::MS_REMOUNT, data)),
-        (None, _) => jail.mount(Some(mount.source), at, Some(mount.fstype), mount.flags, data),
+            .and_then(|()| fds.jail.mount(None, (made, c""), None, mount.flags | mount::MS_REMOUNT, data)),
+        (None, _) => fds.jail.mount(Some(mount.source), at, Some(mount.fstype), mount.flags, data),
     }
 }
 
@@ -147,30 +139,30 @@ fn links(mount: &Mount) -> Links {
     }
 }
 
-fn existing(mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<BorrowedFd<'static>> {
+fn existing(mount: &Mount, fds: &Fds<'_>) -> Result<BorrowedFd<'static>> {
     fds.at(Step::MountTarget);
-    jail.open(mount.target, 0, links(mount))
+    fds.jail.open(mount.target, 0, links(mount))
 }
 
-fn filesystem(mount: &Mount, made: Option<BorrowedFd<'_>>, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+fn filesystem(mount: &Mount, made: Option<BorrowedFd<'_>>, fds: &Fds<'_>) -> Result<()> {
     let mut buffer = [0; 4096];
     let data = match mount.mode_below {
-        true => data_with_mode(mount, jail, &mut buffer)?,
+        true => data_with_mode(mount, &fds.jail, &mut buffer)?,
         false => mount.data,
     };
-    let target = destination(mount, jail)?;
-    new(mount, (target, c""), data, made, jail, fds)?;
+    let target = destination(mount, &fds.jail)?;
+    new(mount, (target, c""), data, made, fds)?;
     if mount.copy_up {
         // `target` is the directory below the new mount: its content is what the tmpfs starts with.
-        let top = existing(mount, jail, fds)?;
+        let top = existing(mount, fds)?;
         fds.at(Step::MountCopy);
         super::copy::copy_directory(target, top)?;
     }
     if mount.propagation != 0 || !mount.tree_attr.is_empty() {
-        let top = existing(mount, jail, fds)?;
+        let top = existing(mount, fds)?;
         fds.at(Step::MountAttr);
         change(top, mount.tree_attr, mount::AT_RECURSIVE)?;
-        propagate(mount, top, jail, fds)?;
+        propagate(mount, top, fds)?;
     }
     Ok(())
 }
@@ -206,35 +198,29 @@ fn destination(mount: &Mount, jail: &Jail) -> Result<BorrowedFd<'static>> {
 ///
 /// A new mount made in the host's cgroup namespace would reset the options of the host's hierarchy (nsdelegate,
 /// memory_recursiveprot: kernel/cgroup/cgroup.c, apply_cgroup_root_flags), and in a user namespace it is not allowed at all.
-fn cgroup(plan: &Plan, mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+fn cgroup(plan: &Plan, mount: &Mount, fds: &Fds<'_>) -> Result<()> {
     const CGROUP2_SUPER_MAGIC: u32 = 0x6367_7270; // linux/magic.h
     let shared = !plan.namespaces.has(ns::CLONE_NEWCGROUP);
     if shared {
         for place in &[c"/sys/fs/cgroup", c"/sys/fs/cgroup/unified"] {
             let Ok(host) = fs::openat(CWD, place, fs::O_PATH, 0) else { continue };
             if stat::fstatfs(host.as_fd()).is_ok_and(|stat| stat.kind == CGROUP2_SUPER_MAGIC) {
-                return bind(place, mount, jail, None, fds);
+                return bind(place, mount, None, fds);
             }
         }
     }
-    match (filesystem(mount, None, jail, fds), fds.step.get()) {
+    match (filesystem(mount, None, fds), fds.step.get()) {
         (Err(Errno::NODEV), Step::Mount) => warn(Errno::NODEV, fds),
         // cgroup v1 hierarchies on a tmpfs.
         (Err(Errno::PERM | Errno::BUSY), Step::Mount) if shared || plan.namespaces.has(ns::CLONE_NEWUSER) => {
-            bind(c"/sys/fs/cgroup", mount, jail, None, fds)
+            bind(c"/sys/fs/cgroup", mount, None, fds)
         }
         (done, _) => done,
     }
 }
 
 /// `tree` is the detached tree to attach where it is there already.
-fn bind(
-    source: &CStr,
-    mount: &Mount,
-    jail: &Jail,
-    tree: Option<BorrowedFd<'_>>,
-    fds: &Fds<'_>,
-) -> Result<()> {
+fn bind(source: &CStr, mount: &Mount, tree: Option<BorrowedFd<'_>>, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::MountSource);
     let nofollow = if mount.source_nofollow { fs::AT_SYMLINK_NOFOLLOW } else { 0 };
     let recursive = if is_whole(mount) { mount::AT_RECURSIVE } else { 0 };
@@ -242,11 +228,11 @@ fn bind(
         Some(tree) => tree,
         None => match mount::open_tree(CWD, source, mount::OPEN_TREE_CLONE | recursive | nofollow) {
             Ok(tree) => leak(tree),
-            Err(errno) if is_absent(errno) => return bind_by_name(source, mount, jail, fds),
+            Err(errno) if is_absent(errno) => return bind_by_name(source, mount, fds),
             Err(errno) => return Err(errno),
         },
     };
-    let target = target_like(tree, mount, jail, fds)?;
+    let target = target_like(tree, mount, fds)?;
     fds.at(Step::MountAttr);
     // Before the tree is seen, if that can be (Linux 5.12).
     let late = match change(tree, mount.attr, reach(mount))
@@ -260,35 +246,35 @@ fn bind(
     fds.at(Step::Mount);
     match attach(tree, target) {
         Err(errno) if is_absent(errno) && mount.idmap.is_none() => {
-            return bind_by_name(source, mount, jail, fds);
+            return bind_by_name(source, mount, fds);
         }
         other => other?,
     }
     fds.at(Step::MountAttr);
     match late {
-        true => change_late(mount, tree, jail),
+        true => change_late(mount, tree, &fds.jail),
         false => Ok(()),
     }
 }
 
 /// Before Linux 5.2.
-fn bind_by_name(source: &CStr, mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+fn bind_by_name(source: &CStr, mount: &Mount, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::MountSource);
     let nofollow = if mount.source_nofollow { fs::O_NOFOLLOW } else { 0 };
     let source = leak(fs::openat(CWD, source, fs::O_PATH | nofollow, 0)?);
-    let target = target_like(source, mount, jail, fds)?;
+    let target = target_like(source, mount, fds)?;
     fds.at(Step::Mount);
     let recursive = if is_whole(mount) { mount::MS_REC } else { 0 };
-    jail.bind((source, c""), (target, c""), recursive)?;
-    jail.do_without(Absent::MoveMount);
+    fds.jail.bind((source, c""), (target, c""), recursive)?;
+    fds.jail.do_without(Absent::MoveMount);
     if mount.attr.is_empty() && mount.tree_attr.is_empty() && mount.propagation == 0 {
         return Ok(());
     }
     // `target` is below the new mount: look again, and make sure that it is the source.
-    let top = existing(mount, jail, fds)?;
+    let top = existing(mount, fds)?;
     same_file(source, top)?;
     fds.at(Step::MountAttr);
-    change_late(mount, top, jail)
+    change_late(mount, top, &fds.jail)
 }
 
 /// Whether what is mounted below the source comes along. The host's cgroups may be many mounts, which stand for one.
@@ -360,13 +346,8 @@ fn mount_again(at: BorrowedFd<'_>, flags: u32, jail: &Jail) -> Result<()> {
 }
 
 /// The destination for a bind, made like the source when it is missing: a directory for a directory, else a file.
-fn target_like(
-    source: BorrowedFd<'_>,
-    mount: &Mount,
-    jail: &Jail,
-    fds: &Fds<'_>,
-) -> Result<BorrowedFd<'static>> {
-    match existing(mount, jail, fds) {
+fn target_like(source: BorrowedFd<'_>, mount: &Mount, fds: &Fds<'_>) -> Result<BorrowedFd<'static>> {
+    match existing(mount, fds) {
         Ok(target) => return not_in_proc(mount, target).map(|()| target),
         Err(Errno::NOENT) => {}
         other => return other,
@@ -375,8 +356,8 @@ fn target_like(
     let kind = stat::fstat(source)?.mode & fs::S_IFMT;
     fds.at(Step::MountCreate);
     match kind {
-        fs::S_IFDIR => jail.open_or_make_directory(mount.target, links(mount)),
-        _ => jail.open_or_make_file(mount.target, links(mount)),
+        fs::S_IFDIR => fds.jail.open_or_make_directory(mount.target, links(mount)),
+        _ => fds.jail.open_or_make_file(mount.target, links(mount)),
     }
 }
 
@@ -390,8 +371,8 @@ fn not_in_proc(mount: &Mount, target: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
-fn copy_symlink(mount: &Mount, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
-    let (directory, name) = jail.parent(mount.target, Links::Follow)?;
+fn copy_symlink(mount: &Mount, fds: &Fds<'_>) -> Result<()> {
+    let (directory, name) = fds.jail.parent(mount.target, Links::Follow)?;
     fds.at(Step::MountCreate);
     match fs::symlinkat(mount.source, directory, name) {
         Err(Errno::EXIST) => {
@@ -434,11 +415,11 @@ fn change_propagation(tree: BorrowedFd<'_>, propagation: u32) -> Result<()> {
 }
 
 /// Propagation of what is mounted at a descriptor, by the call that every kernel has.
-fn propagate(mount: &Mount, target: BorrowedFd<'_>, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+fn propagate(mount: &Mount, target: BorrowedFd<'_>, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::MountPropagation);
     match early(mount.propagation) {
         0 => Ok(()),
-        propagation => mount_again(target, propagation, jail),
+        propagation => mount_again(target, propagation, &fds.jail),
     }
 }
 
@@ -452,19 +433,19 @@ fn early(propagation: u32) -> u32 {
 }
 
 /// Makes read-only and unbindable what is to be so in the end.
-pub fn finish_all(plan: &Plan, jail: &Jail, fds: &Fds<'_>) -> Result<()> {
+pub fn finish_all(plan: &Plan, fds: &Fds<'_>) -> Result<()> {
     for (index, mount) in plan.mounts.iter().enumerate() {
         fds.nth(Step::MountTarget, index);
         if mount.late_readonly {
-            let top = existing(mount, jail, fds)?;
+            let top = existing(mount, fds)?;
             fds.at(Step::MountAttr);
             let flags = mount.flags | mount::MS_RDONLY;
-            change_or_remount(top, super::root::READONLY, flags, 0, jail)?;
+            change_or_remount(top, super::root::READONLY, flags, 0, &fds.jail)?;
         }
         if mount.propagation & mount::MS_UNBINDABLE != 0 {
-            let top = existing(mount, jail, fds)?;
+            let top = existing(mount, fds)?;
             fds.at(Step::MountPropagation);
-            mount_again(top, mount.propagation, jail)?;
+            mount_again(top, mount.propagation, &fds.jail)?;
         }
     }
     Ok(())

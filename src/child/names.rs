@@ -6,40 +6,20 @@
 
 use super::resolve::join;
 use core::ffi::CStr;
-use syscalls::{AsRawFd, BorrowedFd, CWD, Result, fs, leak, mount};
+use syscalls::{AsRawFd, BorrowedFd, Result, fs, mount};
 
 /// A descriptor and a name in it; an empty one for the descriptor itself.
 pub type At<'a> = (BorrowedFd<'a>, &'a CStr);
 
-/// /proc/self/fd of this machine: the working directory, or once that has been left a descriptor to come back to it.
-#[derive(Clone, Copy)]
-pub struct Names(Option<BorrowedFd<'static>>);
-
-impl Names {
-    /// Goes there. Before pivot_root, after which /proc is the container's. A machine that has no procfs gets one, in this mount
-    /// namespace.
-    pub fn enter() -> Result<Self> {
-        let go = || fs::chdir(c"/proc/self/fd");
-        go().or_else(|_| {
-            mount::mount(Some(c"proc"), c"/proc", Some(c"proc"), 0, None)?;
-            go()
-        })?;
-        // The machine's own /proc, as in `seal`; in one that is no procfs the names lead nowhere and the first mount fails.
-        Ok(Names(None))
-    }
-
-    /// Before the working directory changes.
-    pub fn leave(&mut self) -> Result<()> {
-        if self.0.is_none() {
-            self.0 = Some(leak(fs::openat(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0)?));
-        }
-        Ok(())
-    }
-
-    /// Goes back.
-    pub fn come_back(self) -> Result<()> {
-        self.0.map_or(Ok(()), fs::fchdir)
-    }
+/// Goes to /proc/self/fd of this machine. Before pivot_root, after which /proc is the container's. A machine that has no procfs gets
+/// one, in this mount namespace.
+pub fn enter() -> Result<()> {
+    let go = || fs::chdir(c"/proc/self/fd");
+    // The machine's own /proc, as in `seal`; in one that is no procfs the names lead nowhere and the first mount fails.
+    go().or_else(|_| {
+        mount::mount(Some(c"proc"), c"/proc", Some(c"proc"), 0, None)?;
+        go()
+    })
 }
 
 /// A descriptor has ten digits at most; a slash, a file name, a NUL.

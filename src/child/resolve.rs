@@ -3,12 +3,12 @@
 //! One rule: a path is resolved once, to a descriptor, and everything after happens to the descriptor. Symbolic links of
 //! the image are followed as if the root were `/` already; none leads out.
 
-use super::names::{At, LONGEST, Names, name};
+use super::names::{self, At, LONGEST, name};
 use crate::sync::Absent;
 use core::cell::Cell;
 use core::ffi::CStr;
 use syscalls::fs::{self, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH};
-use syscalls::{BorrowedFd, Errno, Result, leak, mount, stat};
+use syscalls::{BorrowedFd, CWD, Errno, Result, leak, mount, stat};
 
 /// Longest path component with its NUL, longest path with its NUL (NAME_MAX, PATH_MAX).
 const COMPONENT: usize = 256;
@@ -29,31 +29,42 @@ pub enum Links {
     Refuse,
 }
 
-/// A root directory below which paths are resolved.
+/// A root directory below which paths are resolved: once there is one, the container's.
 pub struct Jail {
-    pub root: BorrowedFd<'static>,
-    /// Names of descriptors for mount(2), if there are any.
-    names: Cell<Option<Names>>,
-    /// Whether the working directory is theirs.
-    is_named: Cell<bool>,
-    has_openat2: Cell<bool>,
+    root: Cell<BorrowedFd<'static>>,
+    /// The directory of names for mount(2), once it has been left.
+    names: Cell<Option<BorrowedFd<'static>>>,
+    /// Whether the working directory is that one.
+    at_names: Cell<bool>,
+    lacks_openat2: Cell<bool>,
     /// It has answered once: its ENOENT is about the path from then on.
     openat2_works: Cell<bool>,
     /// What was done without: bits of [`Absent`].
     without: Cell<u32>,
 }
 
-impl Jail {
-    /// Everything below this directory.
-    pub fn new(root: BorrowedFd<'static>, names: Option<Names>) -> Self {
+impl Default for Jail {
+    fn default() -> Self {
         Jail {
-            root,
-            names: Cell::new(names),
-            is_named: Cell::new(names.is_some()),
-            has_openat2: Cell::new(true),
-            openat2_works: Cell::new(false),
-            without: Cell::new(0),
+            root: Cell::new(CWD),
+            names: Cell::default(),
+            at_names: Cell::default(),
+            lacks_openat2: Cell::default(),
+            openat2_works: Cell::default(),
+            without: Cell::default(),
         }
+    }
+}
+
+impl Jail {
+    /// The root.
+    pub fn root(&self) -> BorrowedFd<'static> {
+        self.root.get()
+    }
+
+    /// From here on paths are resolved below this directory.
+    pub fn set_root(&self, root: BorrowedFd<'static>) {
+        self.root.set(root);
     }
 
     /// mount(2) of a file system, or of new flags for what is mounted there. Without names on a directory only.
@@ -70,31 +81,43 @@ impl Jail {
 
     /// mount(2) of a bind. `ENOSYS` without names.
     pub fn bind(&self, source: At<'_>, target: At<'_>, flags: u32) -> Result<()> {
-        self.names.get().ok_or(Errno::NOSYS)?;
+        if !self.go_to_names()? {
+            return Err(Errno::NOSYS);
+        }
         let (mut from, mut to) = ([0; LONGEST], [0; LONGEST]);
-        let (from, to) = (self.name(source, &mut from)?, self.name(target, &mut to)?);
+        let (from, to) = (name(source, &mut from)?, name(target, &mut to)?);
         mount::mount(Some(from), to, None, mount::MS_BIND | flags, None)
     }
 
     /// A name for a place, good while the working directory is what it is made here.
     pub fn name<'b>(&self, at: At<'b>, buffer: &'b mut [u8; LONGEST]) -> Result<&'b CStr> {
-        let Some(names) = self.names.get() else {
-            fs::fchdir(at.0)?;
-            return Ok(if at.1.is_empty() { c"." } else { at.1 });
-        };
-        if !self.is_named.replace(true) {
-            names.come_back()?;
+        if self.go_to_names()? {
+            return name(at, buffer);
         }
-        name(at, buffer)
+        fs::fchdir(at.0)?;
+        Ok(if at.1.is_empty() { c"." } else { at.1 })
+    }
+
+    /// Goes to the directory of names for the first time, if there is one.
+    pub fn enter_names(&self) {
+        self.at_names.set(names::enter().is_ok());
+    }
+
+    /// The same at any time. Whether there is one.
+    fn go_to_names(&self) -> Result<bool> {
+        if let (false, Some(names)) = (self.at_names.get(), self.names.get()) {
+            fs::fchdir(names)?;
+            self.at_names.set(true);
+        }
+        Ok(self.at_names.get())
     }
 
     /// Goes to the root, which is where programs begin.
     pub fn enter(&self) -> Result<()> {
-        if let (true, Some(mut names)) = (self.is_named.replace(false), self.names.get()) {
-            names.leave()?;
-            self.names.set(Some(names));
+        if self.at_names.replace(false) && self.names.get().is_none() {
+            self.names.set(Some(leak(fs::openat(CWD, c".", O_PATH | O_DIRECTORY, 0)?)));
         }
-        fs::fchdir(self.root)
+        fs::fchdir(self.root())
     }
 
     /// Notes that a call is missing and was done without.
@@ -133,19 +156,19 @@ impl Jail {
         let refuse = if links == Links::Refuse { fs::RESOLVE_NO_SYMLINKS } else { 0 };
         let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS | refuse;
         for _ in 0..MAX_RETRIES {
-            if !self.has_openat2.get() {
+            if self.lacks_openat2.get() {
                 break;
             }
-            match fs::openat2(self.root, path, flags, 0, resolve) {
+            match fs::openat2(self.root(), path, flags, 0, resolve) {
                 Err(Errno::AGAIN) => {}
                 // Before Linux 5.6, or hidden by a seccomp filter. A path that is really forbidden gets its EPERM again below.
-                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => self.lacks_openat2(),
+                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => self.give_up_openat2(),
                 // Some vendor kernels answer ENOENT for a call they lack; the root itself is always there.
                 Err(Errno::NOENT)
                     if !self.openat2_works.get()
-                        && fs::openat2(self.root, c".", O_PATH | O_CLOEXEC, 0, 0).is_err() =>
+                        && fs::openat2(self.root(), c".", O_PATH | O_CLOEXEC, 0, 0).is_err() =>
                 {
-                    self.lacks_openat2();
+                    self.give_up_openat2();
                 }
                 other => {
                     self.openat2_works.set(true);
@@ -153,14 +176,14 @@ impl Jail {
                 }
             }
         }
-        match self.has_openat2.get() {
-            true => Err(Errno::AGAIN),
-            false => self.walk(path, flags, links),
+        match self.lacks_openat2.get() {
+            true => self.walk(path, flags, links),
+            false => Err(Errno::AGAIN),
         }
     }
 
-    fn lacks_openat2(&self) {
-        self.has_openat2.set(false);
+    fn give_up_openat2(&self) {
+        self.lacks_openat2.set(true);
         self.do_without(Absent::Openat2);
     }
 
@@ -176,7 +199,7 @@ impl Jail {
         let mut directory = loop {
             end = bytes.get(..end).unwrap_or_default().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
             if end == 0 {
-                break self.root;
+                break self.root();
             }
             let mut buffer = [0; PATH];
             match self.open(c_path(&mut buffer, bytes.get(..end).unwrap_or_default())?, O_DIRECTORY, links) {
@@ -215,7 +238,7 @@ impl Jail {
     pub fn parent<'p>(&self, path: &'p CStr, links: Links) -> Result<(BorrowedFd<'static>, &'p CStr)> {
         let bytes = path.to_bytes();
         let Some(slash) = bytes.iter().rposition(|byte| *byte == b'/') else {
-            return Ok((self.root, path));
+            return Ok((self.root(), path));
         };
         let (directory, _) = bytes.split_at_checked(slash).unwrap_or_default();
         let name = name_in(path, directory).ok_or(Errno::INVAL)?;
@@ -229,7 +252,7 @@ impl Jail {
         let mut rest = [0u8; PATH];
         let mut length = put(&mut rest, 0, path.to_bytes())?;
         let mut at = 0usize;
-        let mut here = self.root;
+        let mut here = self.root();
         let mut followed = 0u32;
         loop {
             let left = rest.get(at..length).unwrap_or_default();
@@ -248,7 +271,7 @@ impl Jail {
                 continue;
             }
             if component == b".." {
-                if same_file(here, self.root).is_err() {
+                if same_file(here, self.root()).is_err() {
                     here = leak(fs::openat(here, c"..", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0)?);
                 }
                 if last {
@@ -276,7 +299,7 @@ impl Jail {
                 let end = put(&mut joined, 0, text)?;
                 let end = put(&mut joined, end, rest.get(at..length).unwrap_or_default())?;
                 if text.first() == Some(&b'/') {
-                    here = self.root;
+                    here = self.root();
                 }
                 (rest, length, at) = (joined, end, 0);
                 continue;

@@ -2,7 +2,7 @@
 
 use super::Fds;
 use super::mounts::{Own, attach as attach_tree, bind_at, change, change_or_remount, finish_all, kept_flags};
-use super::names::{At, LONGEST, Names};
+use super::names::{At, LONGEST};
 use super::procfs::{Place, Procfs};
 use super::resolve::{Jail, Links, same_file};
 use crate::plan::{AttrChange, Device, Plan, Root};
@@ -22,7 +22,7 @@ pub const READONLY: AttrChange = AttrChange { set: MOUNT_ATTR_RDONLY, clear: 0 }
 /// Makes the rootfs a mount of its own, in a mount namespace that nothing leaves, and opens it.
 ///
 /// Slave rather than private unless asked: binds that want `rslave` still need a master to follow.
-pub fn attach(root: &Root, fds: &Fds<'_>) -> Result<Jail> {
+pub fn attach(root: &Root, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::Propagation);
     // What is unbindable could not be made a mount of its own below: it comes last, in `protect`.
     let late = root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0;
@@ -32,28 +32,28 @@ pub fn attach(root: &Root, fds: &Fds<'_>) -> Result<Jail> {
     let directory = leak(fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0)?);
     fds.at(Step::RootAttach);
     let tree = mount::open_tree(directory, c"", fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
-    let names = Names::enter().ok(); // a procfs that is mounted for it is not the container's
-    match tree.map(leak).and_then(|tree| attach_tree(tree, directory).map(|()| tree)) {
-        Ok(tree) => Ok(Jail::new(tree, names)),
+    fds.jail.enter_names(); // a procfs that is mounted for it is not the container's
+    let tree = match tree.map(leak).and_then(|tree| attach_tree(tree, directory).map(|()| tree)) {
         Err(errno) if is_absent(errno) => {
             fds.at(Step::RootBind);
             let below = (directory, c"");
-            Jail::new(directory, names).bind(below, below, MS_REC)?;
-            let tree = fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0)?;
-            let jail = Jail::new(leak(tree), names);
-            same_file(directory, jail.root)?;
-            jail.do_without(Absent::MoveMount);
-            Ok(jail)
+            fds.jail.bind(below, below, MS_REC)?;
+            let tree = leak(fs::openat(CWD, root.path, fs::O_PATH | O_DIRECTORY, 0)?);
+            same_file(directory, tree)?;
+            fds.jail.do_without(Absent::MoveMount);
+            tree
         }
-        Err(errno) => Err(errno),
-    }
+        other => other?,
+    };
+    fds.jail.set_root(tree);
+    Ok(())
 }
 
 /// Makes the jail the root of this mount namespace, and detaches everything of the host's.
-pub fn pivot(root: &Root, mut jail: Jail, fds: &Fds<'_>) -> Result<Jail> {
+pub fn pivot(root: &Root, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::Pivot);
     let mut buffer = [0; LONGEST];
-    let name = jail.name((jail.root, c""), &mut buffer)?;
+    let name = fds.jail.name((fds.jail.root(), c""), &mut buffer)?;
     let pivoted = match root.no_pivot {
         true => Err(Errno::INVAL),
         false => mount::pivot_root(name, name),
@@ -62,16 +62,16 @@ pub fn pivot(root: &Root, mut jail: Jail, fds: &Fds<'_>) -> Result<Jail> {
         // The old root is stacked on the new one (pivot_root(2)).
         Ok(()) => {
             fds.at(Step::Detach);
-            mount::umount(name, MNT_DETACH)?;
+            mount::umount(name, MNT_DETACH)
         }
         // The root mount of an initramfs has no parent and cannot be exchanged (before Linux 7.0).
         Err(Errno::INVAL) => {
-            jail.enter()?;
-            jail.root = replace_root()?;
+            fds.jail.enter()?;
+            fds.jail.set_root(replace_root()?);
+            Ok(())
         }
-        Err(errno) => return Err(errno),
+        Err(errno) => Err(errno),
     }
-    Ok(jail)
 }
 
 /// The container's tree, in the working directory, takes the place of everything that is mounted on an initramfs root.
@@ -124,32 +124,32 @@ fn replace_root_by_move() -> Result<BorrowedFd<'static>> {
 /// Takes the finished container along into a mount namespace that was joined: as a tree that is attached nowhere in it, so that
 /// who lives there sees none of it, loses nothing, and has nothing left over when the container ends. As pivot_root would, the
 /// root of every process in there would become the container's.
-pub fn take_along(plan: &Plan, mut jail: Jail, namespace: BorrowedFd<'_>, fds: &Fds<'_>) -> Result<Jail> {
+pub fn take_along(plan: &Plan, namespace: BorrowedFd<'_>, fds: &Fds<'_>) -> Result<()> {
     fds.at(Step::RootAttach);
     let place = plan.namespaces.join.iter().position(|join| join.kind == ns::CLONE_NEWNS).unwrap_or(0);
     let flags = fs::AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
-    jail.root = leak(mount::open_tree(jail.root, c"", flags)?);
+    let root = leak(mount::open_tree(fds.jail.root(), c"", flags)?);
+    fds.jail.set_root(root);
     fds.nth(Step::Join, place);
     ns::setns(namespace, ns::CLONE_NEWNS)?;
-    fs::fchdir(jail.root)?;
-    fs::chroot(c".")?;
-    Ok(jail)
+    fs::fchdir(root)?;
+    fs::chroot(c".")
 }
 
 /// Read-only paths, masked paths, the root itself, and last its propagation.
-pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
+pub fn protect(plan: &Plan, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
     let proc = match plan.readonly.is_empty() && plan.masked.is_empty() {
         true => None,
-        false => Procfs::open(jail),
+        false => Procfs::open(&fds.jail),
     };
-    readonly_all(plan, jail, proc.as_ref(), fds)?;
-    mask_all(plan, jail, proc.as_ref(), own, fds)?;
+    readonly_all(plan, proc.as_ref(), fds)?;
+    mask_all(plan, proc.as_ref(), own, fds)?;
     if plan.root.readonly {
         fds.at(Step::RootReadonly);
-        change_or_remount(jail.root, READONLY, MS_RDONLY, 0, jail)?;
+        change_or_remount(fds.jail.root(), READONLY, MS_RDONLY, 0, &fds.jail)?;
     }
     // Last: nothing can be made from an unbindable mount any more.
-    finish_all(plan, jail, fds)?;
+    finish_all(plan, fds)?;
     if plan.root.propagation & (MS_SHARED | MS_UNBINDABLE) != 0 {
         fds.at(Step::RootPropagation);
         mount::mount(None, c"/", None, plan.root.propagation, None)?;
@@ -161,7 +161,7 @@ pub fn protect(plan: &Plan, jail: &Jail, own: Option<Own<'_>>, fds: &Fds<'_>) ->
 ///
 /// What is bound has the flags of what it is a part of: a procfs that is read-only meanwhile gives read-only binds, with one call
 /// for each. What is mounted below would keep its own flags.
-fn readonly_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, fds: &Fds<'_>) -> Result<()> {
+fn readonly_all(plan: &Plan, proc: Option<&Procfs>, fds: &Fds<'_>) -> Result<()> {
     let covered = plan.mounts.iter().any(|mount| mount.target.to_bytes().starts_with(b"proc/"));
     let proc = proc.filter(|_| !plan.readonly.is_empty() && !covered);
     let proc = proc.filter(|proc| proc.is_readonly || change(proc.top, READONLY, 0).is_ok());
@@ -169,11 +169,11 @@ fn readonly_all(plan: &Plan, jail: &Jail, proc: Option<&Procfs>, fds: &Fds<'_>) 
         fds.nth(Step::Readonly, index);
         match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
             Place::Nowhere => {}
-            Place::Directory(at) | Place::File(at) => match jail.bind(at, at, 0) {
-                Err(Errno::NOSYS) => readonly(jail, path)?,
+            Place::Directory(at) | Place::File(at) => match fds.jail.bind(at, at, 0) {
+                Err(Errno::NOSYS) => readonly(&fds.jail, path)?,
                 other => other?,
             },
-            Place::Elsewhere => readonly(jail, path)?,
+            Place::Elsewhere => readonly(&fds.jail, path)?,
         }
     }
     match proc {
@@ -243,13 +243,7 @@ fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> Result<()>
 
 /// Covers files with the null device and directories with an empty read-only tmpfs. The null device is the container's own,
 /// checked to be it, so that no name in the image decides what a mask shows (CVE-2025-31133).
-fn mask_all(
-    plan: &Plan,
-    jail: &Jail,
-    proc: Option<&Procfs>,
-    own: Option<Own<'_>>,
-    fds: &Fds<'_>,
-) -> Result<()> {
+fn mask_all(plan: &Plan, proc: Option<&Procfs>, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
     if plan.masked.is_empty() {
         return Ok(());
     }
@@ -262,7 +256,7 @@ fn mask_all(
         // What was made there is what is there.
         Some(own) if plan.devices.iter().any(is_null) => (own.top, c"null"),
         _ => {
-            let null = jail.open(c"dev/null", 0, Links::Refuse)?;
+            let null = fds.jail.open(c"dev/null", 0, Links::Refuse)?;
             let have = stat::fstat(null)?;
             if (have.mode & fs::S_IFMT, have.rdev_major, have.rdev_minor) != NULL {
                 return Err(Errno::NODEV);
@@ -272,7 +266,7 @@ fn mask_all(
     };
     for (index, path) in plan.masked.iter().enumerate() {
         fds.nth(Step::Masked, index);
-        mask(path, plan.mask_data, jail, proc, null)?;
+        mask(path, plan.mask_data, &fds.jail, proc, null)?;
     }
     Ok(())
 }
