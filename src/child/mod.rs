@@ -92,7 +92,7 @@ pub struct Fds<'a> {
     pub highest: u32,
     /// What is being done, and which element of its list it is about: what the parent is told when a call fails.
     pub step: Cell<Step>,
-    pub index: Cell<u16>,
+    pub index: Cell<usize>,
 }
 
 impl Fds<'_> {
@@ -104,7 +104,7 @@ impl Fds<'_> {
     /// From here on a failure is one of this step, with this element of its list.
     fn nth(&self, step: Step, index: usize) {
         self.step.set(step);
-        self.index.set(u16::try_from(index).unwrap_or(u16::MAX));
+        self.index.set(index);
     }
 }
 
@@ -338,7 +338,8 @@ fn hear(fds: &Fds<'_>) -> Result<()> {
 }
 
 fn frame(kind: Kind, value: i32, fds: &Fds<'_>) -> [u8; FRAME] {
-    Frame { kind, step: fds.step.get(), index: fds.index.get(), value }.encode()
+    let index = u16::try_from(fds.index.get()).unwrap_or(u16::MAX);
+    Frame { kind, step: fds.step.get(), index, value }.encode()
 }
 
 /// Reports what failed, and ends. After `start` the report goes into the fifo, where `start` looks for it.
