@@ -394,12 +394,9 @@ pub fn write_proc(fds: &Fds<'_>, below: &CStr, path: &CStr, value: &[u8]) -> Res
 /// `HOME=` and the home directory of a user from the container's passwd, or `/` (config.md: HOME from passwd when absent).
 fn find_home<'b>(buffer: &'b mut [u8], uid: u32, jail: &Jail) -> Result<&'b CStr> {
     let mut home = [0u8; 256];
-    let mut length = 0usize;
-    if let Ok(passwd) = jail.open_to_read(c"etc/passwd") {
-        length = scan_passwd(passwd, uid, &mut home).unwrap_or(0);
-    }
-    let home = match home.get(..length) {
-        Some([b'/', ..]) => home.get(..length).unwrap_or_default(),
+    let found = jail.open_to_read(c"etc/passwd").and_then(|passwd| scan_passwd(passwd, uid, &mut home));
+    let home = match found.ok().and_then(|length| home.get(..length)) {
+        Some(home @ [b'/', ..]) => home,
         _ => b"/",
     };
     join(buffer, &[b"HOME=", home])
@@ -408,28 +405,23 @@ fn find_home<'b>(buffer: &'b mut [u8], uid: u32, jail: &Jail) -> Result<&'b CStr
 /// How much of a passwd is read, in chunks of 1024 bytes: an image's may have no end.
 const MAX_CHUNKS: u32 = 8192;
 
-/// Finds the sixth field of the first line whose third field is the uid. Long lines are cut, not split.
+/// Finds the sixth field of the first line whose third field is the uid, and how long it is. Long ones are cut, not split.
 fn scan_passwd(passwd: syscalls::BorrowedFd<'_>, uid: u32, home: &mut [u8; 256]) -> Result<usize> {
     let mut chunk = [0u8; 1024];
-    let (mut field, mut number, mut valid, mut length) = (0u32, 0u32, false, 0usize);
+    let (mut field, mut number, mut length) = (0u32, None, 0usize);
     for _ in 0..MAX_CHUNKS {
         let read = fd::read(passwd, &mut chunk)?;
-        for byte in chunk.get(..read).unwrap_or_default().iter().chain((read == 0).then_some(&b'\n')) {
+        let bytes = if read == 0 { b"\n" } else { chunk.get(..read).unwrap_or_default() };
+        for byte in bytes {
             match (*byte, field) {
-                (b'\n', _) => {
-                    if field >= 5 && valid && number == uid {
-                        return Ok(length);
-                    }
-                    (field, number, valid, length) = (0, 0, false, 0);
-                }
+                (b'\n', 5..) if number == Some(uid.into()) => return Ok(length),
+                (b'\n', _) => (field, number, length) = (0, None, 0),
                 (b':', _) => field = field.saturating_add(1),
-                (digit @ b'0'..=b'9', 2) => {
-                    let digit = u32::from(digit.wrapping_sub(b'0'));
-                    let next = number.checked_mul(10).and_then(|tens| tens.checked_add(digit));
-                    valid = next.is_some();
-                    number = next.unwrap_or(u32::MAX);
+                (byte, 2) => {
+                    let digit = u64::from(byte.wrapping_sub(b'0'));
+                    let tens = if digit < 10 { number.unwrap_or(0u64).saturating_mul(10) } else { u64::MAX };
+                    number = Some(tens.saturating_add(digit));
                 }
-                (_, 2) => (valid, number) = (false, u32::MAX),
                 (byte, 5) => {
                     if let Some(slot) = home.get_mut(length) {
                         *slot = byte;

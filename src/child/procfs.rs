@@ -7,7 +7,7 @@ use super::resolve::{Jail, Links, PROC_MAGIC};
 use super::root::ST_RDONLY;
 use core::ffi::CStr;
 use syscalls::fs;
-use syscalls::{BorrowedFd, stat};
+use syscalls::{BorrowedFd, Result, stat};
 
 /// Types of directory entries (readdir(3)).
 const DT_DIR: u8 = 4;
@@ -15,7 +15,8 @@ const DT_REG: u8 = 8;
 
 /// What is mounted on /proc, and its list of names.
 pub struct Procfs {
-    pub top: BorrowedFd<'static>,
+    /// None where /proc is no procfs, or has more names than there is room for: then every path is looked at.
+    pub top: Option<BorrowedFd<'static>>,
     pub is_readonly: bool,
     names: [u8; 8192],
     length: usize,
@@ -33,15 +34,22 @@ pub enum Place<'p> {
 }
 
 impl Procfs {
-    /// None where /proc is no procfs, or has more names than there is room for: then every path is looked at.
-    pub fn open(jail: &Jail) -> Option<Procfs> {
-        let top = jail.open_to_list(c"proc", Links::Refuse).ok()?;
-        let have = stat::fstatfs(top).ok().filter(|have| have.kind == PROC_MAGIC)?;
-        let is_readonly = have.flags & ST_RDONLY != 0;
-        let mut proc = Procfs { top, is_readonly, names: [0; 8192], length: 0 };
-        proc.length = fs::getdents(top, &mut proc.names).ok()?;
-        // The kernel lists `self` after all that is always there, and before the processes.
-        proc.kind(b"self").is_some().then_some(proc)
+    /// Nothing is known.
+    pub fn unknown() -> Procfs {
+        Procfs { top: None, is_readonly: false, names: [0; 8192], length: 0 }
+    }
+
+    /// Looks.
+    pub fn look(&mut self, jail: &Jail) -> Result<()> {
+        let top = jail.open_to_list(c"proc", Links::Refuse)?;
+        let have = stat::fstatfs(top)?;
+        if have.kind == PROC_MAGIC {
+            self.is_readonly = have.flags & ST_RDONLY != 0;
+            self.length = fs::getdents(top, &mut self.names)?;
+            // The kernel lists `self` after all that is always there, and before the processes.
+            self.top = self.kind(b"self").map(|_| top);
+        }
+        Ok(())
     }
 
     fn kind(&self, name: &[u8]) -> Option<u8> {
@@ -52,17 +60,16 @@ impl Procfs {
     /// Where a path (relative to the root) leads, as far as the list tells.
     pub fn place<'p>(&self, path: &'p CStr) -> Place<'p> {
         let below = path.to_bytes_with_nul().strip_prefix(b"proc/");
-        let Some(name) = below.and_then(|name| CStr::from_bytes_with_nul(name).ok()) else {
-            return Place::Elsewhere;
-        };
+        let name = below.and_then(|name| CStr::from_bytes_with_nul(name).ok());
+        let (Some(top), Some(name)) = (self.top, name) else { return Place::Elsewhere };
         let bytes = name.to_bytes();
         let first = bytes.split(|byte| *byte == b'/').next().unwrap_or_default();
         match self.kind(first) {
             // Threads are there without being listed.
             None if first.iter().any(u8::is_ascii_digit) => Place::Elsewhere,
             None => Place::Nowhere,
-            Some(DT_DIR) if first == bytes => Place::Directory((self.top, name)),
-            Some(DT_REG) if first == bytes => Place::File((self.top, name)),
+            Some(DT_DIR) if first == bytes => Place::Directory((top, name)),
+            Some(DT_REG) if first == bytes => Place::File((top, name)),
             Some(_) => Place::Elsewhere,
         }
     }

@@ -138,12 +138,12 @@ pub fn take_along(plan: &Plan, namespace: BorrowedFd<'_>, fds: &Fds<'_>) -> Resu
 
 /// Read-only paths, masked paths, the root itself, and last its propagation.
 pub fn protect(plan: &Plan, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
-    let proc = match plan.readonly.is_empty() && plan.masked.is_empty() {
-        true => None,
-        false => Procfs::open(&fds.jail),
-    };
-    readonly_all(plan, proc.as_ref(), fds)?;
-    mask_all(plan, proc.as_ref(), own, fds)?;
+    let mut proc = Procfs::unknown();
+    if !(plan.readonly.is_empty() && plan.masked.is_empty()) {
+        proc.look(&fds.jail).unwrap_or_default();
+    }
+    readonly_all(plan, &proc, fds)?;
+    mask_all(plan, &proc, own, fds)?;
     if plan.root.readonly {
         fds.at(Step::RootReadonly);
         change_or_remount(fds.jail.root(), READONLY, MS_RDONLY, 0, &fds.jail)?;
@@ -161,13 +161,14 @@ pub fn protect(plan: &Plan, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
 ///
 /// What is bound has the flags of what it is a part of: a procfs that is read-only meanwhile gives read-only binds, with one call
 /// for each. What is mounted below would keep its own flags.
-fn readonly_all(plan: &Plan, proc: Option<&Procfs>, fds: &Fds<'_>) -> Result<()> {
+fn readonly_all(plan: &Plan, proc: &Procfs, fds: &Fds<'_>) -> Result<()> {
     let covered = plan.mounts.iter().any(|mount| mount.target.to_bytes().starts_with(b"proc/"));
-    let proc = proc.filter(|_| !plan.readonly.is_empty() && !covered);
-    let proc = proc.filter(|proc| proc.is_readonly || change(proc.top, READONLY, 0).is_ok());
+    let top = proc.top.filter(|top| {
+        !plan.readonly.is_empty() && !covered && (proc.is_readonly || change(*top, READONLY, 0).is_ok())
+    });
     for (index, path) in plan.readonly.iter().enumerate() {
         fds.nth(Step::Readonly, index);
-        match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
+        match top.map_or(Place::Elsewhere, |_| proc.place(path)) {
             Place::Nowhere => {}
             Place::Directory(at) | Place::File(at) => match fds.jail.bind(at, at, 0) {
                 Err(Errno::NOSYS) => readonly(&fds.jail, path)?,
@@ -176,10 +177,10 @@ fn readonly_all(plan: &Plan, proc: Option<&Procfs>, fds: &Fds<'_>) -> Result<()>
             Place::Elsewhere => readonly(&fds.jail, path)?,
         }
     }
-    match proc {
-        Some(proc) if !proc.is_readonly => {
+    match top {
+        Some(top) if !proc.is_readonly => {
             let writable = AttrChange { set: 0, clear: MOUNT_ATTR_RDONLY };
-            change(proc.top, writable, 0)
+            change(top, writable, 0)
         }
         _ => Ok(()),
     }
@@ -243,7 +244,7 @@ fn remount_readonly(jail: &Jail, path: &CStr, top: BorrowedFd<'_>) -> Result<()>
 
 /// Covers files with the null device and directories with an empty read-only tmpfs. The null device is the container's own,
 /// checked to be it, so that no name in the image decides what a mask shows (CVE-2025-31133).
-fn mask_all(plan: &Plan, proc: Option<&Procfs>, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
+fn mask_all(plan: &Plan, proc: &Procfs, own: Option<Own<'_>>, fds: &Fds<'_>) -> Result<()> {
     if plan.masked.is_empty() {
         return Ok(());
     }
@@ -271,8 +272,8 @@ fn mask_all(plan: &Plan, proc: Option<&Procfs>, own: Option<Own<'_>>, fds: &Fds<
     Ok(())
 }
 
-fn mask(path: &CStr, data: &CStr, jail: &Jail, proc: Option<&Procfs>, null: At<'_>) -> Result<()> {
-    let target = match proc.map_or(Place::Elsewhere, |proc| proc.place(path)) {
+fn mask(path: &CStr, data: &CStr, jail: &Jail, proc: &Procfs, null: At<'_>) -> Result<()> {
+    let target = match proc.place(path) {
         Place::Nowhere => return Ok(()),
         Place::File(at) => return bind_at(null, at, jail),
         Place::Directory(at) => at,
