@@ -249,33 +249,27 @@ impl Jail {
     /// What openat2(RESOLVE_IN_ROOT) does, component by component, for kernels without it. `..` stops at the root, which is
     /// known by its device and inode; a link's text takes the place of the link in what is left of the path.
     fn walk(&self, path: &CStr, flags: u32, links: Links) -> Result<BorrowedFd<'static>> {
+        // What is left of the path stands at the end of the buffer.
         let mut rest = [0u8; PATH];
-        let mut length = put(&mut rest, 0, path.to_bytes())?;
-        let mut at = 0usize;
+        let mut at = put_before(&mut rest, PATH, path.to_bytes())?;
         let mut here = self.root();
         let mut followed = 0u32;
         loop {
-            let left = rest.get(at..length).unwrap_or_default();
-            let skip = left.iter().take_while(|byte| **byte == b'/').count();
-            let left = left.get(skip..).unwrap_or_default();
-            let end = left.iter().position(|byte| *byte == b'/').unwrap_or(left.len());
-            let component = left.get(..end).unwrap_or_default();
-            at = at.saturating_add(skip).saturating_add(end);
-            let last = left.get(end..).unwrap_or_default().iter().all(|byte| *byte == b'/');
-
-            if component.is_empty() || component == b"." {
-                if last {
-                    let want = flags & (O_DIRECTORY | O_PATH | O_CLOEXEC);
-                    return fs::openat(here, c".", want, 0).map(leak);
-                }
-                continue;
+            let mut left = rest.get(at..).unwrap_or_default();
+            while let [b'/', behind @ ..] = left {
+                left = behind;
             }
-            if component == b".." {
-                if same_file(here, self.root()).is_err() {
-                    here = leak(fs::openat(here, c"..", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0)?);
-                }
+            let end = left.iter().position(|byte| *byte == b'/').unwrap_or(left.len());
+            let (component, left) = left.split_at_checked(end).unwrap_or_default();
+            let last = left.iter().all(|byte| *byte == b'/');
+            at = PATH.saturating_sub(left.len());
+
+            if component == b".." && same_file(here, self.root()).is_err() {
+                here = leak(fs::openat(here, c"..", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0)?);
+            }
+            if matches!(component, b"" | b"." | b"..") {
                 if last {
-                    return Ok(here);
+                    return fs::openat(here, c".", flags & (O_DIRECTORY | O_PATH), 0).map(leak);
                 }
                 continue;
             }
@@ -286,37 +280,28 @@ impl Jail {
             let kind = stat::fstat(next)?.mode & fs::S_IFMT;
             if kind == fs::S_IFLNK && !(last && links == Links::LastItself) {
                 followed = followed.saturating_add(1);
-                if links == Links::Refuse || followed > MAX_LINKS {
-                    return Err(Errno::LOOP);
-                }
                 // The links of procfs that are no text (NO_MAGICLINKS): the jail's root is never on a procfs, a mount in it may be.
-                if stat::fstatfs(next)?.kind == PROC_MAGIC {
+                if links == Links::Refuse || followed > MAX_LINKS || stat::fstatfs(next)?.kind == PROC_MAGIC {
                     return Err(Errno::LOOP);
                 }
                 let mut text = [0; PATH];
                 let text = fs::readlinkat(next, c"", &mut text)?;
-                let mut joined = [0u8; PATH];
-                let end = put(&mut joined, 0, text)?;
-                let end = put(&mut joined, end, rest.get(at..length).unwrap_or_default())?;
-                if text.first() == Some(&b'/') {
+                at = put_before(&mut rest, at, text)?;
+                if text.starts_with(b"/") {
                     here = self.root();
                 }
-                (rest, length, at) = (joined, end, 0);
                 continue;
             }
-            if last {
-                if flags & O_DIRECTORY != 0 && kind != fs::S_IFDIR {
-                    return Err(Errno::NOTDIR);
-                }
-                if flags & O_PATH != 0 {
-                    return Ok(next);
-                }
+            if (!last || flags & O_DIRECTORY != 0) && kind != fs::S_IFDIR {
+                return Err(Errno::NOTDIR);
+            }
+            if last && flags & O_PATH == 0 {
                 // To be read: the name again, which must still be the file that was looked at.
                 let file = leak(fs::openat(here, name, flags | O_NOFOLLOW, 0)?);
                 return same_file(file, next).map(|()| file);
             }
-            if kind != fs::S_IFDIR {
-                return Err(Errno::NOTDIR);
+            if last {
+                return Ok(next);
             }
             here = next;
         }
@@ -339,6 +324,12 @@ fn put(buffer: &mut [u8], at: usize, bytes: &[u8]) -> Result<usize> {
     let end = at.saturating_add(bytes.len());
     buffer.get_mut(at..end).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(bytes);
     Ok(end)
+}
+
+/// Copies bytes into a buffer before a place, and says where they begin.
+fn put_before(buffer: &mut [u8; PATH], end: usize, bytes: &[u8]) -> Result<usize> {
+    let at = end.checked_sub(bytes.len()).ok_or(Errno::NAMETOOLONG)?;
+    put(buffer, at, bytes).map(|_| at)
 }
 
 /// A C string of parts that hold no NUL, one after the other, in a buffer.

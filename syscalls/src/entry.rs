@@ -161,6 +161,12 @@ macro_rules! entry {
             extern "C" fn getauxval(kind: usize) -> usize {
                 $crate::auxiliary(kind)
             }
+
+            /// Takes the place of musl's, which would set errno: what std's `OwnedFd` is closed with.
+            #[unsafe(no_mangle)]
+            extern "C" fn close(fd: c_int) -> c_int {
+                $crate::fd::close_raw(fd).map_or(-1, |()| 0)
+            }
         };
     };
 }
