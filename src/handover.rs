@@ -5,7 +5,7 @@ use crate::activation::is_callers;
 use crate::args::text;
 use crate::compile::cstring;
 use crate::error::{Error, Result, decimal, error};
-use crate::paths;
+use crate::paths::{self, shown};
 use crate::spawn::Child;
 use crate::store;
 use alloc::{format, string::ToString};
@@ -15,7 +15,7 @@ use syscalls::{AsFd, Errno, OwnedFd, fd, net};
 
 /// Connects to a Unix socket of the caller's.
 pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
-    net::connected(net::SOCK_STREAM, path.to_bytes()).map_err(Error::at(flag, &path.to_string_lossy()))
+    net::connected(net::SOCK_STREAM, path.to_bytes()).map_err(Error::at(flag, shown(path)))
 }
 
 /// Writes a pid beside the file and renames it: whoever sees the file sees all of it, and a name that somebody else may have put
@@ -49,7 +49,7 @@ pub fn send_pidfd(path: &CStr, child: &Child) -> Result<()> {
     };
     net::send_with_fds(socket.as_fd(), b"pidfd", &[pidfd], net::MSG_NOSIGNAL)
         .map(drop)
-        .map_err(Error::sys(words!("--pidfd-socket"), &path.to_string_lossy()))
+        .map_err(Error::sys(words!("--pidfd-socket"), shown(path)))
 }
 
 /// Takes over a descriptor that the caller names; it must be one of the caller's.

@@ -8,6 +8,7 @@ use crate::config::{Config, HookKind, Hooks};
 use crate::error::{Error, Result, decimal, error};
 use crate::json::Writer;
 use crate::log::Log;
+use crate::paths::shown;
 use crate::store::{Record, Status, write_all};
 use syscalls::{AsFd, Errno, OwnedFd};
 
@@ -18,8 +19,7 @@ pub fn run(kind: HookKind, hooks: &Hooks<'_>, record: &Record<'_>, status: Statu
     }
     let stdin = stdin(record, status)?;
     for (index, hook) in compile::hooks(hooks, kind)?.iter().enumerate() {
-        run_hook(hook, Some(stdin.as_fd()))
-            .map_err(|errno| failed(kind, index, &hook.path.to_string_lossy(), errno))?;
+        run_hook(hook, Some(stdin.as_fd())).map_err(|errno| failed(kind, index, shown(hook.path), errno))?;
     }
     Ok(())
 }
@@ -42,7 +42,7 @@ pub fn poststop(log: &Log, config: &Config<'_>, record: &Record<'_>) {
         Ok((stdin, hooks)) => {
             for (index, hook) in hooks.iter().enumerate() {
                 if let Err(errno) = run_hook(hook, Some(stdin.as_fd())) {
-                    log.warn(&failed(kind, index, &hook.path.to_string_lossy(), errno));
+                    log.warn(&failed(kind, index, shown(hook.path), errno));
                 }
             }
         }

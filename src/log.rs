@@ -11,6 +11,7 @@
 use crate::args::{Flag, Given};
 use crate::error::{Error, Result};
 use crate::json::quote;
+use crate::paths::shown;
 use crate::time::Time;
 use alloc::{format, string::String, string::ToString};
 use core::cell::{Cell, RefCell};
@@ -79,10 +80,7 @@ impl Log {
                         true => Ok(file),
                         false => syscalls::fd::duplicate(file.as_fd(), 3),
                     };
-                    Sink::File(
-                        file.and_then(above)
-                            .map_err(Error::sys(words!("--log: open"), &path.to_string_lossy()))?,
-                    )
+                    Sink::File(file.and_then(above).map_err(Error::sys(words!("--log: open"), shown(path)))?)
                 }
             },
         };

@@ -6,7 +6,7 @@
 //! kernel would return physical ones only, and destroy the others with the namespace. A container that was made keeps them.
 
 use crate::error::{Error, Result, error};
-use crate::paths::{c_path, open};
+use crate::paths::{c_path, open, shown};
 use crate::plan::NetDevice;
 use crate::spawn;
 use crate::words::Words;
@@ -107,9 +107,7 @@ impl Moves {
         for Moved { name, index, addresses, flags } in &self.moved {
             let back = hand_over(&self.there, &self.here, *index, own_pid())
                 .and_then(|index| settle(&self.here, index, name, addresses, false, *flags));
-            first = first.and(
-                back.map_err(Error::sys(words!("linux.netDevices: bring back"), &name.to_string_lossy())),
-            );
+            first = first.and(back.map_err(Error::sys(words!("linux.netDevices: bring back"), shown(name))));
         }
         first
     }
@@ -122,9 +120,7 @@ fn failed<'a>(device: &'a NetDevice, words: Words) -> impl FnOnce(Errno) -> Erro
             Errno::INVAL => words!("this device cannot leave its network namespace"),
             errno => permission(errno),
         };
-        error!("linux.netDevices {quoted}: {}", device.name.to_string_lossy(), words.text())
-            .errno(errno)
-            .hint(hint)
+        error!("linux.netDevices {quoted}: {}", shown(device.name), words.text()).errno(errno).hint(hint)
     }
 }
 

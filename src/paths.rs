@@ -1,7 +1,7 @@
 //! Paths as text, and as the kernel takes them.
 
 use crate::compile::cstring;
-use alloc::fmt;
+use alloc::{fmt, string::String};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
@@ -30,6 +30,14 @@ pub fn make_directory(path: &str, mode: Mode) -> rustix::io::Result<()> {
 #[inline(never)]
 pub fn remove_directory(path: &str) -> rustix::io::Result<()> {
     rustix::fs::rmdir(cstring(path))
+}
+
+/// A C string for a person. What is no UTF-8 is shown as something else, and never freed.
+pub fn shown(text: &CStr) -> &str {
+    match text.to_str() {
+        Ok(text) => text,
+        Err(_) => String::from_utf8_lossy(text.to_bytes()).into_owned().leak(),
+    }
 }
 
 /// What stands before and after the last of an ASCII character: of a slash, the directory and the name in it.

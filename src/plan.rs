@@ -59,6 +59,7 @@ impl Namespaces {
     }
 
     /// Whether this namespace is there already and the container joins it.
+    #[inline(never)]
     pub fn joins(&self, kind: u64) -> bool {
         self.join.iter().any(|join| join.kind & kind != 0)
     }

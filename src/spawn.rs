@@ -12,7 +12,7 @@ pub mod sources;
 use crate::child::{Fds, Jail, Setup};
 use crate::compile::{cstring, namespaces::NAMESPACES};
 use crate::error::{Error, Quoted, Result, decimal, error};
-use crate::paths::open;
+use crate::paths::{open, shown};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind, Step};
 use crate::words::Words;
@@ -35,7 +35,7 @@ pub struct Child {
     pub without: u32,
     /// It is not the process yet that becomes the program, and says when that is there.
     in_between: bool,
-    socket: OwnedFd,
+    socket: BorrowedFd<'static>,
 }
 
 /// What the child did next.
@@ -78,6 +78,7 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
     let highest = close_all_but(task.process().preserve_fds.saturating_add(3))?;
     let mut without = if highest.is_some() { Absent::CloseRange.bit() } else { 0 };
     let (socket, parent) = net::socketpair(net::SOCK_STREAM).map_err(Error::os(words!("socketpair")))?;
+    let (socket, parent) = (leak(socket), leak(parent));
     let mut proc = None;
     if needs_proc(&task) {
         let (opened, own) = open_proc()?;
@@ -86,7 +87,7 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
     }
     let namespaces = task.namespaces();
     let through = needs_trampoline(namespaces);
-    let new = setup.born_in(namespaces);
+    let mut new = setup.born_in(namespaces);
     // A pid namespace is entered by this process for its children, and left again afterwards.
     let mut left = None;
     if !through
@@ -97,19 +98,21 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
         ns::setns(namespace, ns::CLONE_NEWPID).map_err(Error::os(words!("setns to the pid namespace")))?;
     }
 
-    let first = if through { 0 } else { new };
-    let (forked, in_cgroup) = match (clone(first, setup), setup.cgroup) {
-        (Err(errno), Some(_)) if is_absent(errno) && !setup.joins_late => {
+    let first = |new| if through { 0 } else { new };
+    let mut in_cgroup = true;
+    let mut forked = clone(first(new), setup);
+    if let Err(errno) = forked
+        && is_absent(errno)
+    {
+        in_cgroup = setup.cgroup.is_none();
+        if !in_cgroup && !setup.joins_late {
             // Without CLONE_INTO_CGROUP (Linux 5.7) the child waits until it has been moved.
-            return_to(left)?;
             (setup.wait_maps, setup.joins_late) = (true, true);
-            let mut child = spawn(task, joins, setup)?;
-            child.without |= if errno == Errno::ACCESS { 0 } else { Absent::Clone3.bit() };
-            return Ok(child);
+            new = setup.born_in(namespaces);
+            without |= if errno == Errno::ACCESS { 0 } else { Absent::Clone3.bit() };
         }
-        (Err(errno), cgroup) if is_absent(errno) => (clone_before_clone3(first), cgroup.is_none()),
-        (forked, _) => (forked, true),
-    };
+        forked = clone_before_clone3(first(new));
+    }
     let failed = |errno| {
         let hint = match errno == Errno::PERM && new & ns::CLONE_NEWUSER == 0 {
             true => words!("an ordinary user needs a user namespace in linux.namespaces"),
@@ -122,14 +125,13 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
             #[cfg(feature = "seal-allocator")]
             seal_allocator(task.process());
             // The parent's end, so that each side sees when the other is gone.
-            drop(socket);
-            if let Some(lock) = setup.lock {
-                fd::close_raw(lock.as_raw_fd()).unwrap_or_default();
+            for other in [Some(socket), setup.lock].into_iter().flatten() {
+                fd::close_raw(other.as_raw_fd()).unwrap_or_default();
             }
             let mut fds = Fds {
                 setup,
                 jail: Jail::default(),
-                parent: leak(parent),
+                parent,
                 joins,
                 mount: joined(namespaces, ns::CLONE_NEWNS, joins),
                 proc,
@@ -144,6 +146,7 @@ pub fn spawn(task: Task<'_>, joins: &[OwnedFd], setup: &mut Setup<'_>) -> Result
             }
         }
         Fork::Parent { pid, pidfd } => {
+            fd::close_raw(parent.as_raw_fd()).unwrap_or_default();
             return_to(left)?;
             let (waits_for_rules, in_between) = (setup.waits_for_rules(), setup.late_pid);
             let mut child = Child { pid, pidfd, in_cgroup, waits_for_rules, without, in_between, socket };
@@ -236,8 +239,7 @@ fn close_all_but(first: u32) -> Result<Option<u32>> {
 
 /// Opens a namespace of this process, to come back to.
 pub fn leave(path: &core::ffi::CStr) -> Result<OwnedFd> {
-    open(path, OFlags::RDONLY)
-        .map_err(Error::sys(words!("open the runtime's own namespace"), &path.to_string_lossy()))
+    open(path, OFlags::RDONLY).map_err(Error::sys(words!("open the runtime's own namespace"), shown(path)))
 }
 
 fn return_to(left: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -256,8 +258,8 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
     let mut joins = Vec::with_capacity(namespaces.join.len());
     for join in namespaces.join {
         let place = format!("config.json: linux.namespaces[{}].path", join.index);
-        let path = join.path.to_string_lossy();
-        let file = open(join.path, OFlags::RDONLY).map_err(Error::at(&place, &path))?;
+        let path = shown(join.path);
+        let file = open(join.path, OFlags::RDONLY).map_err(Error::at(&place, path))?;
         match ns::get_type(file.as_fd()) {
             Ok(kind) if kind == join.kind => joins.push(file),
             Ok(_) => return Err(error!("{} {quoted}: is a namespace of another type", place, path)),
@@ -272,9 +274,9 @@ pub fn open_joins(namespaces: &Namespaces) -> Result<Vec<OwnedFd>> {
 pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
     for (join, there) in plan.namespaces.join.iter().zip(joins) {
         let held = |name: &str| crate::compile::sysctl::namespace_of(name).map(u64::from) == Some(join.kind);
-        let mut names = plan.sysctls.iter().map(|sysctl| sysctl.path.to_string_lossy());
+        let mut names = plan.sysctls.iter().map(|sysctl| shown(sysctl.path));
         let asked = match names.find(|name| held(name)) {
-            Some(name) => format!("linux.sysctl {}", Quoted(&name)),
+            Some(name) => format!("linux.sysctl {}", Quoted(name)),
             None if join.kind == ns::CLONE_NEWNET && !plan.net_devices.is_empty() => {
                 "linux.netDevices".into()
             }
@@ -285,8 +287,8 @@ pub fn keep_own(plan: &Plan, joins: &[OwnedFd]) -> Result<()> {
         let path = format!("/proc/self/ns/{file}");
         let own = rustix::fs::stat(cstring(&path))
             .map_err(Error::sys(words!("open the runtime's own namespace"), &path))?;
-        let there = rustix::fs::fstat(there)
-            .map_err(Error::sys(words!("look at a namespace"), &join.path.to_string_lossy()))?;
+        let there =
+            rustix::fs::fstat(there).map_err(Error::sys(words!("look at a namespace"), shown(join.path)))?;
         if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) {
             return Err(error!(
                 "config.json: {}: linux.namespaces[{}] is the host's own: it would change the host",
@@ -327,7 +329,7 @@ impl Child {
     pub fn listen(&mut self) -> Result<Event> {
         let mut bytes = [0; FRAME];
         loop {
-            match fd::read(self.socket.as_fd(), &mut bytes) {
+            match fd::read(self.socket, &mut bytes) {
                 // With an answer that it has not read.
                 Ok(0) | Err(Errno::CONNRESET) => return Ok(Event::Closed),
                 Ok(FRAME) => {
@@ -359,7 +361,7 @@ impl Child {
 
     /// Lets the child go on.
     pub fn go(&self) -> Result<()> {
-        match net::send(self.socket.as_fd(), &[1], net::MSG_NOSIGNAL) {
+        match net::send(self.socket, &[1], net::MSG_NOSIGNAL) {
             // It has ended, and what it had to say about that is still to be read.
             Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
             Err(errno) => Err(Error::os(words!("write to the container's process"))(errno)),

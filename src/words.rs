@@ -63,19 +63,24 @@ impl Words {
     }
 
     /// The same with each of these in its place.
-    #[inline(never)]
     pub fn with(self, parts: &[&str]) -> &'static str {
-        let mut text = String::new();
-        let mut parts = parts.iter();
-        for byte in self.text().bytes() {
-            match byte {
-                PLAIN => text.extend(parts.next().copied()),
-                QUOTED => text.extend(parts.next().map(|part| quote(part))),
-                _ => text.push(char::from(byte)),
-            }
-        }
-        text.leak()
+        fill(self.text(), parts)
     }
+}
+
+/// A text as it was read, with each of these in its place.
+#[inline(never)]
+pub fn fill(text: &str, parts: &[&str]) -> &'static str {
+    let mut filled = String::new();
+    let mut parts = parts.iter();
+    for byte in text.bytes() {
+        match byte {
+            PLAIN => filled.extend(parts.next().copied()),
+            QUOTED => filled.extend(parts.next().map(|part| quote(part))),
+            _ => filled.push(char::from(byte)),
+        }
+    }
+    filled.leak()
 }
 
 impl AsRef<str> for Words {

@@ -65,7 +65,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, ids: Start) -> Result<()> {
     if process.new_keyring {
         if let Some(label) = &process.selinux {
             // Keys have the label of who makes them, which the program may not be allowed to use. Exec ends it.
-            fds.nth(Step::Label, 1);
+            fds.at(Step::SelinuxLabel);
             write_proc(fds, c"thread-self/attr", c"keycreate", label.to_bytes())?;
         }
         fds.at(Step::Keyring);
@@ -77,7 +77,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, ids: Start) -> Result<()> {
         }
     }
     if let Some(profile) = &process.apparmor {
-        fds.nth(Step::Label, 0);
+        fds.at(Step::ApparmorLabel);
         // A command with its argument (security/apparmor/lsm.c, do_setattr). The directory is there since Linux 5.8.
         let mut command = [0; 1024];
         let command = join(&mut command, &[b"exec ", profile.to_bytes()])?;
@@ -85,7 +85,7 @@ fn prepare(process: &Process, fds: &Fds<'_>, ids: Start) -> Result<()> {
             .or_else(|_| write_proc(fds, c"thread-self/attr", c"exec", command.to_bytes()))?;
     }
     if let Some(label) = &process.selinux {
-        fds.nth(Step::Label, 1);
+        fds.at(Step::SelinuxLabel);
         write_proc(fds, c"thread-self/attr", c"exec", label.to_bytes())?;
     }
     if !process.affinity_final.is_empty() {

@@ -83,7 +83,7 @@ fn mount_one<'p>(
             filesystem(mount, source, fds)?;
             if !mount.label.is_empty() {
                 let top = existing(mount, fds)?;
-                fds.nth(Step::Label, 2);
+                fds.at(Step::MountLabel);
                 let top = fs::openat(top, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
                 xattr::set(top.as_fd(), c"security.selinux", mount.label.to_bytes())?;
             }

@@ -16,7 +16,7 @@ use crate::plan::{Plan, Process};
 use crate::proc;
 use crate::rdt;
 use crate::store::{Record, Status};
-use crate::sync::Kind;
+use crate::sync::{Frame, Kind};
 use alloc::string::ToString;
 use syscalls::{OwnedFd, ns};
 
@@ -46,46 +46,53 @@ impl Conversation<'_, '_> {
     pub fn hold(&mut self, child: &mut Child) -> Result<()> {
         done_without(self.log, child.without);
         loop {
-            let frame = match child.listen()? {
-                Event::Frame(frame) => frame,
+            match child.listen()? {
+                Event::Frame(frame) => {
+                    if self.answer(frame, child)? {
+                        return Ok(());
+                    }
+                }
                 Event::Closed if self.barrier || child.is_in_between() => {
                     return Err(Error::new(words!("the container's process ended while it was being made"))
                         .hint(words!("killed, perhaps for want of memory")));
                 }
                 Event::Closed => return Ok(()),
-            };
-            match (frame.kind, self.plan) {
-                (Kind::Ready, Some(plan)) => return self.ready(child, plan),
-                (Kind::Failure, plan) => return Err(render(frame, plan, self.process)),
-                (Kind::Warning, plan) => self.log.warn(&render(frame, plan, self.process)),
-                (Kind::Without, _) => done_without(self.log, frame.value.cast_unsigned()),
-                (Kind::Maps, plan) => {
-                    self.enter(child, plan)?;
-                    child.go()?;
-                }
-                (Kind::Hooks, Some(_)) => {
-                    hooks::before_pivot(self.config, self.record)?;
-                    child.go()?;
-                }
-                (Kind::Listener, plan) => {
-                    let status = if plan.is_some() { Status::Creating } else { Status::Running };
-                    notify::hand_over(self.config, self.record, status, child, frame.value)?;
-                    child.go()?;
-                }
-                (Kind::Pid, plan) if child.is_in_between() => {
-                    child.replaced_by(frame.value)?;
-                    crate::child::schedule(self.process, child.pid)
-                        .map_err(Error::os(words!("process.scheduler")))?;
-                    if plan.is_some() {
-                        return Ok(());
-                    }
-                    child.go()?;
-                }
-                (Kind::Pid, _) | (Kind::Ready | Kind::Hooks, None) => {
-                    return Err(Error::new(words!("the container's process speaks nonsense")));
-                }
             }
         }
+    }
+
+    /// One of them. Whether it was the last.
+    fn answer(&mut self, frame: Frame, child: &mut Child) -> Result<bool> {
+        match (frame.kind, self.plan) {
+            (Kind::Ready, Some(plan)) => return self.ready(child, plan).map(|()| true),
+            (Kind::Failure, plan) => return Err(render(frame, plan, self.process)),
+            (Kind::Warning, plan) => {
+                self.log.warn(&render(frame, plan, self.process));
+                return Ok(false);
+            }
+            (Kind::Without, _) => {
+                done_without(self.log, frame.value.cast_unsigned());
+                return Ok(false);
+            }
+            (Kind::Maps, plan) => self.enter(child, plan)?,
+            (Kind::Hooks, Some(_)) => hooks::before_pivot(self.config, self.record)?,
+            (Kind::Listener, plan) => {
+                let status = if plan.is_some() { Status::Creating } else { Status::Running };
+                notify::hand_over(self.config, self.record, status, child, frame.value)?;
+            }
+            (Kind::Pid, plan) if child.is_in_between() => {
+                child.replaced_by(frame.value)?;
+                crate::child::schedule(self.process, child.pid)
+                    .map_err(Error::os(words!("process.scheduler")))?;
+                if plan.is_some() {
+                    return Ok(true);
+                }
+            }
+            (Kind::Pid, _) | (Kind::Ready | Kind::Hooks, None) => {
+                return Err(Error::new(words!("the container's process speaks nonsense")));
+            }
+        }
+        child.go().map(|()| false)
     }
 
     /// What is done from outside in the new namespaces, before the child does anything in them.

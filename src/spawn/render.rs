@@ -1,13 +1,15 @@
 //! A child's failure in words: the place in config.json, what was tried, what the kernel said, and a hint where one helps.
 
+use crate::compile::capabilities::NAMES;
 use crate::config::HookKind;
-use crate::error::{Error, Quoted, error};
+use crate::error::{Error, decimal, error};
 use crate::hooks;
 use crate::json::quote;
 use crate::log::Log;
+use crate::paths::{shown, split_last};
 use crate::plan::{Plan, Process};
 use crate::sync::{ABSENT, Frame, Step};
-use crate::words::Words;
+use crate::words::{Words, fill};
 use alloc::{format, string::String};
 use core::ffi::CStr;
 use syscalls::Errno;
@@ -15,96 +17,25 @@ use syscalls::Errno;
 /// The error that a failure or warning frame stands for. Without a Plan (exec) only the process can have failed.
 pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
     let errno = Errno::from_raw_os_error(frame.value);
-    let index = usize::from(frame.index);
-    let words = frame.step.words();
-    let program = || process.args.iter().next().map(text).unwrap_or_default();
+    let program = || process.args.iter().next().map(shown).unwrap_or_default();
     if matches!(frame.step, Step::Lookup | Step::Exec) {
-        return program_error(&program(), errno, process.selinux.is_some());
+        return program_error(program(), errno, process.selinux.is_some());
     }
+    let index = usize::from(frame.index);
     if let (Step::CreateContainer, Some(plan)) = (frame.step, plan) {
-        let path = plan.create_container.get(index).map(|hook| text(hook.path)).unwrap_or_default();
-        return hooks::failed(HookKind::CreateContainer, index, &path, errno);
+        let path = plan.create_container.get(index).map(|hook| shown(hook.path)).unwrap_or_default();
+        return hooks::failed(HookKind::CreateContainer, index, path, errno);
     }
-    let subject = match (frame.step, plan) {
-        (Step::Join, Some(plan)) => plan
-            .namespaces
-            .join
-            .get(index)
-            .map(|join| format!("linux.namespaces[{}].path {}", join.index, Quoted(&text(join.path)))),
-        (
-            Step::MountSource
-            | Step::MountTarget
-            | Step::MountCreate
-            | Step::MountAttr
-            | Step::MountCopy
-            | Step::Mount
-            | Step::MountPropagation,
-            Some(plan),
-        ) => plan.mounts.get(index).map(|mount| {
-            let of = match frame.step {
-                Step::MountSource => format!(" (source {})", Quoted(&text(mount.source))),
-                _ => String::new(),
-            };
-            format!("{} {}{of}", mount.place(), quoted(mount.target))
-        }),
-        (
-            Step::DeviceDirectory | Step::Device | Step::DeviceOther | Step::DeviceBind | Step::DeviceOwner,
-            Some(plan),
-        ) => plan.devices.get(index).map(|device| match device.index {
-            Some(place) => format!("linux.devices[{place}] {}", quoted(device.path)),
-            None => format!("default device {}", quoted(device.path)),
-        }),
-        (Step::MaskDevice, _) => Some("/dev/null".into()),
-        (Step::Masked, Some(plan)) => {
-            plan.masked.get(index).map(|path| format!("linux.maskedPaths[{index}] {}", quoted(path)))
-        }
-        (Step::Readonly, Some(plan)) => {
-            plan.readonly.get(index).map(|path| format!("linux.readonlyPaths[{index}] {}", quoted(path)))
-        }
-        (Step::Sysctl, Some(plan)) => {
-            plan.sysctls.get(index).map(|sysctl| format!("linux.sysctl {}", Quoted(&text(sysctl.path))))
-        }
-        (
-            Step::Propagation
-            | Step::RootBind
-            | Step::RootAttach
-            | Step::Pivot
-            | Step::Detach
-            | Step::RootReadonly
-            | Step::RootPropagation,
-            Some(plan),
-        ) => Some(format!("root.path {}", Quoted(&text(plan.root.path)))),
-        (Step::Time, _) => Some("linux.timeOffsets".into()),
-        (Step::Hostname, _) => Some("hostname".into()),
-        (Step::Domainname, _) => Some("domainname".into()),
-        (Step::Cwd | Step::CwdOutside, _) => Some(format!("process.cwd {}", Quoted(&text(process.cwd)))),
-        (Step::Rlimit, _) => Some(format!("process.rlimits[{index}]")),
-        (Step::Uid, _) => Some(format!("process.user.uid {}", process.uid)),
-        (Step::Gid, _) => Some(format!("process.user.gid {}", process.gid)),
-        (Step::Groups, _) => Some("process.user.additionalGids".into()),
-        (Step::Label, _) if index == 0 => Some("process.apparmorProfile".into()),
-        (Step::Label, _) if index == 1 => Some("process.selinuxLabel".into()),
-        (Step::Label, _) => Some("linux.mountLabel".into()),
-        (Step::Bounding | Step::Ambient, _) => {
-            Some(format!("process.capabilities CAP_{}", crate::compile::capabilities::NAMES.get(index)))
-        }
-        (Step::Capabilities, _) => Some("process.capabilities".into()),
-        (Step::Seccomp, _) => Some("linux.seccomp".into()),
-        (Step::Console | Step::Stdio, _) => Some("process.terminal".into()),
-        (Step::Scheduler, _) => Some("process.scheduler".into()),
-        (Step::IoPriority, _) => Some("process.ioPriority".into()),
-        (Step::Affinity, _) => Some("process.execCPUAffinity".into()),
-        (Step::MemoryPolicy, _) => Some("linux.memoryPolicy".into()),
-        (Step::Personality, _) => Some("linux.personality".into()),
-        _ => None,
-    };
-    let message = match subject {
-        Some(subject) => format!("{subject}: {words}"),
-        None => words.into(),
+    let words = frame.step.words();
+    let mut parts = [""; 3];
+    let message = match look(&mut parts, (frame.step, index), plan, process) {
+        Some(()) => fill(words, &parts),
+        // It is said what was done, and not to what.
+        None => split_last(words, b':').map_or(words, |(_, operation)| operation.trim_start()),
     };
     let hint = match (frame.step, errno) {
         (Step::Console, Errno::NOENT) => words!("a terminal needs a devpts mounted on /dev/pts"),
-        (Step::Label, Errno::INVAL) => {
+        (Step::ApparmorLabel | Step::SelinuxLabel | Step::MountLabel, Errno::INVAL) => {
             words!("the kernel has no such module, or that does not know the label")
         }
         (Step::Mount | Step::Masked, Errno::INVAL)
@@ -124,9 +55,69 @@ pub fn render(frame: Frame, plan: Option<&Plan>, process: &Process) -> Error {
         _ => Words::NONE,
     };
     match frame.step {
-        Step::CwdOutside | Step::DeviceOther => error!("{}", message).hint(hint),
-        _ => error!("{}", message).errno(errno).hint(hint),
+        Step::CwdOutside | Step::DeviceOther => Error::told(message).hint(hint),
+        _ => Error::told(message).errno(errno).hint(hint),
     }
+}
+
+/// Writes down what is put into the words of a step. None where the Plan does not have it.
+fn look<'p>(
+    [first, second, third]: &mut [&'p str; 3],
+    (step, index): (Step, usize),
+    plan: Option<&'p Plan>,
+    process: &'p Process,
+) -> Option<()> {
+    match step {
+        Step::Join => {
+            let join = plan?.namespaces.join.get(index)?;
+            *first = number(join.index.into());
+            *second = shown(join.path);
+        }
+        Step::MountSource
+        | Step::MountTarget
+        | Step::MountCreate
+        | Step::MountAttr
+        | Step::MountCopy
+        | Step::Mount
+        | Step::MountPropagation => {
+            let mount = plan?.mounts.get(index)?;
+            *first = mount.place().leak();
+            *second = inside(mount.target);
+            *third = shown(mount.source);
+        }
+        Step::DeviceDirectory | Step::Device | Step::DeviceOther | Step::DeviceBind | Step::DeviceOwner => {
+            let device = plan?.devices.get(index)?;
+            *first = match device.index {
+                Some(index) => format!("linux.devices[{index}]").leak(),
+                None => "default device",
+            };
+            *second = inside(device.path);
+        }
+        Step::Masked | Step::Readonly => {
+            let paths = if step == Step::Masked { plan?.masked } else { plan?.readonly };
+            *first = number(index);
+            *second = inside(paths.get(index)?);
+        }
+        Step::Propagation
+        | Step::RootBind
+        | Step::RootAttach
+        | Step::Pivot
+        | Step::Detach
+        | Step::RootReadonly
+        | Step::RootPropagation => *first = shown(plan?.root.path),
+        Step::Sysctl => *first = shown(plan?.sysctls.get(index)?.path),
+        Step::Cwd | Step::CwdOutside => *first = shown(process.cwd),
+        Step::Rlimit => *first = number(index),
+        Step::Uid => *first = number(process.uid as usize),
+        Step::Gid => *first = number(process.gid as usize),
+        Step::Bounding | Step::Ambient => *first = NAMES.get(index),
+        _ => {}
+    }
+    Some(())
+}
+
+fn number(number: usize) -> &'static str {
+    decimal(number).leak()
 }
 
 /// Says in the debug log what was done without, and what that costs: bits of `Absent`, each once.
@@ -156,14 +147,15 @@ pub fn program_error(program: &str, errno: Errno, labelled: bool) -> Error {
     }
 }
 
-fn text(text: &CStr) -> String {
-    text.to_string_lossy().into_owned()
+/// A path inside the container as config.json has it.
+pub fn inside(path: &CStr) -> &str {
+    match path.to_bytes() {
+        b"." => "/",
+        _ => ["/", shown(path)].concat().leak(),
+    }
 }
 
-/// A path inside the container as config.json has it.
+/// The same in quotes.
 pub fn quoted(path: &CStr) -> String {
-    match path.to_bytes() {
-        b"." => "\"/\"".into(),
-        _ => quote(&format!("/{}", text(path))),
-    }
+    quote(inside(path))
 }

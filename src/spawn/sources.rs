@@ -5,6 +5,7 @@
 use super::{joined, maps, procfs, render::done_without};
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::paths::shown;
 use crate::plan::{Mount, MountKind, Plan};
 use crate::sync::{Absent, is_absent};
 use crate::words::Words;
@@ -53,7 +54,7 @@ fn read_link(mount: &mut Mount) -> Result<()> {
         Err(Errno::INVAL) => mount.kind = MountKind::Bind,
         Err(errno) => {
             let place = format!("{}.source", mount.place());
-            return Err(Error::at(&place, &mount.source.to_string_lossy())(errno));
+            return Err(Error::at(&place, shown(mount.source))(errno));
         }
     }
     Ok(())
@@ -78,7 +79,7 @@ fn detach(plan: &Plan, mount: &Mount, namespace: Option<BorrowedFd<'_>>) -> Resu
             } else {
                 Words::NONE
             };
-            Error::at(&place, &mount.source.to_string_lossy())(errno).hint(hint)
+            Error::at(&place, shown(mount.source))(errno).hint(hint)
         })?,
     };
     let Some(map) = &mount.idmap else { return Ok(Some(tree)) };
@@ -98,7 +99,7 @@ fn detach(plan: &Plan, mount: &Mount, namespace: Option<BorrowedFd<'_>>) -> Resu
             Words::NONE
         };
         let place = format!("{}: map the ids of", mount.place());
-        Error::at(&place, &mount.source.to_string_lossy())(errno).hint(hint)
+        Error::at(&place, shown(mount.source))(errno).hint(hint)
     })?;
     Ok(Some(tree))
 }
