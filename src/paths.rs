@@ -40,6 +40,12 @@ pub fn shown(text: &CStr) -> &str {
     }
 }
 
+/// Its parts as one text. Never freed: the program has few paths, and ends.
+#[inline(never)]
+pub fn join(parts: &[&str]) -> &'static str {
+    parts.concat().leak()
+}
+
 /// What stands before and after the last of an ASCII character: of a slash, the directory and the name in it.
 pub fn split_last(text: &str, last: u8) -> Option<(&str, &str)> {
     let at = text.bytes().rposition(|byte| byte == last)?;
@@ -49,6 +55,17 @@ pub fn split_last(text: &str, last: u8) -> Option<(&str, &str)> {
 /// The last component of a path.
 pub fn name(path: &str) -> &str {
     split_last(path, b'/').map_or(path, |(_, name)| name)
+}
+
+/// The directories on the way down a path, behind the one that has so many bytes of it.
+pub fn above(path: &str, root: usize) -> impl Iterator<Item = &str> {
+    core::iter::successors(next(path, root), move |above| next(path, above.len()))
+}
+
+/// A path up to the first slash behind the one at `from`.
+fn next(path: &str, from: usize) -> Option<&str> {
+    let at = path.bytes().skip(from.saturating_add(1)).position(|byte| byte == b'/')?;
+    path.get(..from.saturating_add(at).saturating_add(1))
 }
 
 #[cfg(test)]
@@ -61,5 +78,12 @@ mod tests {
         assert_eq!(split_last("1 (a) b) S", b')'), Some(("1 (a) b", " S")));
         assert_eq!(split_last("a", b'/'), None);
         assert_eq!(["/a/b", "a", "a/"].map(name), ["b", "a", ""]);
+    }
+
+    #[test]
+    fn the_directories_above_are_all_but_the_root_and_itself() {
+        assert!(above("/a/bc/d", 0).eq(["/a", "/a/bc"]));
+        assert!(above("/a/bc/d", 2).eq(["/a/bc"]));
+        assert_eq!(above("/a", 0).next(), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::paths;
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use crate::texts::part;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -28,7 +28,7 @@ pub struct Group {
 
 /// A group that is about to be used: what is made and what is written. Nothing has happened yet.
 pub struct Prepared {
-    pub group: Group,
+    pub group: &'static Group,
     /// Lines for `schemata`, in the order in which they are written.
     schemata: Vec<String>,
     /// Whether the directory is not there yet.
@@ -38,7 +38,7 @@ pub struct Prepared {
 }
 
 /// The group of a container that has one. Only reads.
-pub fn group(config: &Config<'_>, id: &str) -> Result<Option<Group>> {
+pub fn group(config: &Config<'_>, id: &str) -> Result<Option<&'static Group>> {
     match &config.linux.intel_rdt {
         Some(asked) => group_in(mount_point(&host::mountinfo())?, asked, id).map(Some),
         None => Ok(None),
@@ -46,7 +46,7 @@ pub fn group(config: &Config<'_>, id: &str) -> Result<Option<Group>> {
 }
 
 /// The group, and what is to be done with it. Refuses what cannot be had. Only reads.
-pub fn prepare(config: &Config<'_>, id: &str) -> Result<Option<Prepared>> {
+pub fn prepare(config: &Config<'_>, id: &str) -> Result<Option<&'static Prepared>> {
     match (&config.linux.intel_rdt, group(config, id)?) {
         (Some(asked), Some(group)) => prepare_group(group, asked).map(Some),
         _ => Ok(None),
@@ -67,7 +67,7 @@ fn mount_point(mountinfo: &str) -> Result<&'static str> {
         .hint(words!("mount -t resctrl resctrl /sys/fs/resctrl, where the processor and the kernel have it")))
 }
 
-fn group_in(root: &'static str, asked: &IntelRdt<'_>, id: &str) -> Result<Group> {
+fn group_in(root: &'static str, asked: &IntelRdt<'_>, id: &str) -> Result<&'static Group> {
     let name = asked.clos_id.unwrap_or(id);
     let control = match name {
         // The default group is the root itself.
@@ -76,17 +76,17 @@ fn group_in(root: &'static str, asked: &IntelRdt<'_>, id: &str) -> Result<Group>
         _ if ["", ".", "..", "info", "mon_groups", "mon_data"].contains(&name) || name.contains('/') => {
             return Err(refuse("closID", "is not a name for a group"));
         }
-        _ => [root, "/", name].concat().leak(),
+        _ => paths::join(&[root, "/", name]),
     };
-    let monitor = asked.enable_monitoring.then(|| &*[control, "/mon_groups/", id].concat().leak());
-    Ok(Group { root, control, monitor })
+    let monitor = asked.enable_monitoring.then(|| paths::join(&[control, "/mon_groups/", id]));
+    Ok(Box::leak(Box::new(Group { root, control, monitor })))
 }
 
 fn refuse(field: &str, why: &str) -> Error {
     error!("config.json: linux.intelRdt.{}: {}", field, why)
 }
 
-fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
+fn prepare_group(group: &'static Group, asked: &IntelRdt<'_>) -> Result<&'static Prepared> {
     let is_new = rustix::fs::access(cstring(group.control), Access::EXISTS).is_err();
     let is_named = asked.clos_id.is_some();
     let l3 = asked.l3_cache_schema.unwrap_or_default();
@@ -99,7 +99,7 @@ fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
         if line.is_empty() {
             continue;
         }
-        if is_named && !is_new && !agrees(&read(&[group.control, "/schemata"].concat())?, line) {
+        if is_named && !is_new && !agrees(&read(paths::join(&[group.control, "/schemata"]))?, line) {
             return Err(refuse(field, "the group of that closID is there and has another schema"));
         }
         schemata.push(line.into());
@@ -113,7 +113,7 @@ fn prepare_group(group: Group, asked: &IntelRdt<'_>) -> Result<Prepared> {
     if is_named && is_new && schemata.is_empty() {
         return Err(refuse("closID", "there is no such group, and no schema to make it with"));
     }
-    Ok(Prepared { group, schemata, is_new, is_named })
+    Ok(Box::leak(Box::new(Prepared { group, schemata, is_new, is_named })))
 }
 
 /// Whether this is a schema of memory bandwidth, which `--mem-bw-schema` takes as well.
@@ -200,9 +200,9 @@ impl Group {
     /// Puts a process into the group, with all that it will start.
     pub fn assign(&self, pid: i32) -> Result<()> {
         let pid = format!("{pid}");
-        self.write(&[self.control, "/tasks"].concat(), &pid, "linux.intelRdt")?;
+        self.write(paths::join(&[self.control, "/tasks"]), &pid, "linux.intelRdt")?;
         match self.monitor {
-            Some(monitor) => self.write(&[monitor, "/tasks"].concat(), &pid, "linux.intelRdt"),
+            Some(monitor) => self.write(paths::join(&[monitor, "/tasks"]), &pid, "linux.intelRdt"),
             None => Ok(()),
         }
     }
@@ -210,7 +210,7 @@ impl Group {
     /// Writes one schema.
     pub fn write_schema(&self, schema: &str) -> Result<()> {
         let place = format!("linux.intelRdt: {} to", Quoted(schema));
-        self.write(&[self.control, "/schemata"].concat(), &[schema, "\n"].concat(), &place)
+        self.write(paths::join(&[self.control, "/schemata"]), paths::join(&[schema, "\n"]), &place)
     }
 
     fn write(&self, path: &str, text: &str, place: &str) -> Result<()> {
@@ -229,8 +229,8 @@ impl Group {
 
     /// Adds what the kernel says of the last command.
     fn explain(&self, error: Error) -> Error {
-        match read(&[self.root, "/info/last_cmd_status"].concat()) {
-            Ok(status) => error.between("", &[" (", status.trim_ascii(), ")"].concat()),
+        match read(paths::join(&[self.root, "/info/last_cmd_status"])) {
+            Ok(status) => error.between("", paths::join(&[" (", status.trim_ascii(), ")"])),
             Err(_) => error,
         }
     }
@@ -284,7 +284,7 @@ mod tests {
             self.base.join("resctrl").join(name)
         }
 
-        fn prepare(&self, json: &str) -> core::result::Result<Prepared, String> {
+        fn prepare(&self, json: &str) -> core::result::Result<&'static Prepared, String> {
             let asked: &mut IntelRdt<'_> = crate::config::parse("intelRdt", json.as_bytes()).unwrap();
             let root = self.path("").to_str().unwrap().trim_end_matches('/').to_string().leak();
             let group = group_in(root, asked, "box").map_err(|error| error.to_string())?;
@@ -292,7 +292,7 @@ mod tests {
         }
 
         /// Prepares and makes a group whose directory the stand fills.
-        fn make(&self, json: &str) -> Prepared {
+        fn make(&self, json: &str) -> &'static Prepared {
             let prepared = self.prepare(json).unwrap_or_else(|error| panic!("{json}: {error}"));
             prepared.make_directory(&self.entry).unwrap();
             if prepared.is_new {

@@ -76,13 +76,18 @@ fn summary(name: &str, config: &Config<'_>) -> Result<String, String> {
     for (what, value) in process(&plan.process) {
         line(what, value);
     }
-    line("device program", format!("{} instructions", cgroup.devices.map_or(0, |program| program.len())));
+    line(
+        "device program",
+        format!("{} instructions", cgroup.devices.as_ref().map_or(0, |program| program.len())),
+    );
     line(
         "cgroup",
-        joined(cgroup.writes.iter().map(|write| {
-            let value = String::from_utf8_lossy(&write.value);
-            format!("{}={value}:{:?}", write.file.to_string_lossy(), write.missing)
-        })),
+        joined(
+            cgroup
+                .writes
+                .iter()
+                .map(|write| format!("{}={}:{:?}", write.file.to_string_lossy(), write.value, write.missing)),
+        ),
     );
     line("warnings", plan.warnings.join("; "));
     Ok(out)

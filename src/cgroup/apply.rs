@@ -1,12 +1,13 @@
 //! Carries a plan's writes out: controllers are enabled from the mount's root down, values are written in an order that the
 //! kernel accepts, and an update that fails leaves the limits as they were.
 
-use super::Cgroup;
 use super::dir::{Dir, number, open, read_file, write_file};
+use super::{Cgroup, has_part};
 use crate::compile::cgroup::{CgroupPlan, Missing, Now, Write};
 use crate::error::{Error, Result, decimal, error};
+use crate::paths;
 use crate::words::Words;
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -17,39 +18,32 @@ use syscalls::Buffer;
 /// lets itself: callers that name the place read the files there, limit or no limit.
 pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
     let Some(dir) = cgroup.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
-    let names =
-        |list: &[u8], name: &str| list.split(u8::is_ascii_whitespace).any(|word| word == name.as_bytes());
-    let mut needed: Vec<(&str, &str)> = Vec::new();
-    for write in writes.iter().filter(|write| !write.v1) {
-        if let Some(name) = write.controller() {
-            needed.push((name, &write.place));
-        }
+    let controllers =
+        || writes.iter().filter(|write| !write.v1).filter_map(|write| Some((write.controller()?, write)));
+    let mut have = Buffer::default();
+    if controllers().next().is_some() {
+        let read = read_file(&dir.fd, c"cgroup.controllers");
+        have = read.map_err(Error::sys(words!("read the controllers of the cgroup"), dir.path))?;
     }
-    if !needed.is_empty() {
-        let have = read_file(&dir.fd, c"cgroup.controllers");
-        let have = have.map_err(Error::sys(words!("read the controllers of the cgroup"), dir.path))?;
-        needed.retain(|(name, _)| !names(&have, name));
-    }
-    if needed.is_empty() && !all {
+    let needed = || controllers().filter(|(name, _)| !has_part(&have, b" \n", name));
+    if !all && needed().next().is_none() {
         return Ok(());
     }
-
-    for (end, _) in dir.path.match_indices('/').skip(1) {
-        let above = dir.path.get(..end).unwrap_or_default();
+    for above in paths::above(dir.path, 0) {
         let Ok(fd) = open(above) else { continue };
         // Above the mount there is no such file.
         let Ok(mut enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
         if all {
             let there = read_file(&fd, c"cgroup.controllers").unwrap_or_default();
             let there = core::str::from_utf8(&there).unwrap_or_default().split_ascii_whitespace();
-            for name in there.filter(|name| !names(&enabled, name)) {
+            for name in there.filter(|name| !has_part(&enabled, b" \n", name)) {
                 // One that is refused is missed only by who asks for a limit of it.
                 enable_one(&fd, name).unwrap_or_default();
             }
         }
-        for (name, place) in &needed {
-            if !names(&enabled, name) {
-                enable_one(&fd, name).map_err(|errno| not_enabled(name, place, above, errno))?;
+        for (name, write) in needed() {
+            if !has_part(&enabled, b" \n", name) {
+                enable_one(&fd, name).map_err(|errno| not_enabled(name, &write.place, above, errno))?;
                 enabled.extend(b" ");
                 enabled.extend(name.as_bytes());
             }
@@ -79,15 +73,13 @@ fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
 
 /// Present limits, for an update that names a half of a pair.
 pub fn now(cgroup: &Cgroup) -> Now {
-    let max = cgroup.dirs.iter().filter(|dir| !dir.v1).find_map(|dir| read_file(&dir.fd, c"cpu.max").ok());
-    let max = max.unwrap_or_default();
-    let mut quota = max.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(number);
-    Now {
-        // cgroup v1 says "unlimited" with the greatest multiple of a page.
-        memory: cgroup.find("memory.limit_in_bytes memory.max").filter(|bytes| *bytes < i64::MAX as u64 / 2),
-        quota: quota.next().unwrap_or_else(|| cgroup.find("cpu.cfs_quota_us")),
-        period: quota.next().flatten(),
-    }
+    let mut numbers = cgroup.numbers();
+    // cgroup v1 says "unlimited" with the greatest multiple of a page.
+    let memory =
+        numbers.find("memory.limit_in_bytes memory.max").filter(|bytes| *bytes < i64::MAX as u64 / 2);
+    let (quota, period) = numbers.read(false, "cpu.max").split_once(' ').unwrap_or_default();
+    let (quota, period) = (number(quota.as_bytes()), number(period.as_bytes()));
+    Now { memory, quota: quota.or_else(|| numbers.find("cpu.cfs_quota_us")), period }
 }
 
 /// Refuses limits that the present usage is not below (memory.checkBeforeUpdate).
@@ -107,8 +99,8 @@ pub fn check(cgroup: &Cgroup, plan: &CgroupPlan) -> Result<()> {
 pub struct Undo<'p> {
     dir: &'p Dir,
     file: &'p CStr,
-    value: &'p [u8],
-    before: Buffer,
+    value: &'p str,
+    before: &'p str,
 }
 
 /// BFQ's weights: one for all devices, then a line for each that has its own. On cgroup v1 the file for all of them shows no such lines
@@ -118,80 +110,71 @@ const BFQ: [&CStr; 2] = [c"io.bfq.weight", c"blkio.bfq.weight_device"];
 /// Does all the writes. Where two limits bound each other (a burst and its quota, memory and swap on cgroup v1) one order fails
 /// with EINVAL, which depends on the present values: such a write is tried again after the others. With `restore` the values
 /// are read first and put back when a write fails in the end.
-pub fn apply<'p>(cgroup: &'p Cgroup, writes: &'p [Write], restore: bool) -> Result<Vec<Undo<'p>>> {
+pub fn apply<'p>(cgroup: &'p Cgroup, writes: &'p [Write], restore: bool) -> Result<&'p [Undo<'p>]> {
     let mut undo: Vec<Undo<'p>> = Vec::new();
-    let mut open: Vec<&Write> = writes.iter().collect();
-    let result = loop {
-        let before = open.len();
-        let mut later: Vec<&Write> = Vec::new();
+    let mut open: Vec<&[Write]> = writes.chunk_by(|write, _| write.missing == Missing::Next).collect();
+    loop {
+        let mut later: Vec<&[Write]> = Vec::new();
         let mut failure = None;
-        let mut list = open.into_iter();
-        while let Some(write) = list.next() {
-            match put(cgroup, write, restore, &mut undo) {
-                // The write that follows is the same limit for other kernels.
-                Ok(true) if write.missing == Missing::Next => drop(list.next()),
-                Ok(_) => {}
-                Err(Errno::INVAL) => {
+        for same in &open {
+            match put(cgroup, same, restore, &mut undo) {
+                Ok(()) => {}
+                Err((write, Errno::INVAL)) => {
                     failure.get_or_insert((write, Errno::INVAL));
-                    later.push(write);
-                    if write.missing == Missing::Next {
-                        later.extend(list.next());
-                    }
+                    later.push(same);
                 }
-                Err(errno) => {
-                    failure = Some((write, errno));
+                Err(other) => {
+                    failure = Some(other);
                     later.clear();
                     break;
                 }
             }
         }
-        match failure {
-            None => break Ok(()),
-            Some((write, errno)) if later.is_empty() || later.len() == before => {
-                break Err(explain(write, errno));
-            }
-            Some(_) => open = later,
+        let Some((write, errno)) = failure else { return Ok(undo.leak()) };
+        if later.is_empty() || later.len() == open.len() {
+            undo.iter().rev().for_each(Undo::put_back);
+            return Err(explain(write, errno));
         }
-    };
-    if result.is_err() {
-        undo.iter().rev().for_each(Undo::put_back);
+        open = later;
     }
-    result.map(|()| undo)
 }
 
-/// Does one write. `false` when its file is not there, which its `missing` allows.
+/// Does one of some writes that are the same limit for different kernels: the first whose file is there.
 fn put<'p>(
     cgroup: &'p Cgroup,
-    write: &'p Write,
+    same: &'p [Write],
     restore: bool,
     undo: &mut Vec<Undo<'p>>,
-) -> rustix::io::Result<bool> {
-    // systemd has limited the scope for now.
-    if cgroup.scope.is_some() && cgroup.late_pids.is_some() && write.file == c"pids.max" {
-        return Ok(true);
-    }
-    for dir in cgroup.dirs.iter().filter(|dir| dir.v1 == write.v1) {
-        let first = if write.file == c"blkio.bfq.weight" { BFQ[1] } else { write.file };
-        let mut files = [first, write.file].into_iter().filter(|_| restore);
-        let before = files.find_map(|file| Some((file, read_file(&dir.fd, file).ok()?)));
-        match write_file(&dir.fd, write.file, &write.value) {
-            Ok(()) => {
-                if let Some((file, before)) = before {
-                    let done = Undo { dir, file, value: &write.value, before };
-                    done.keep_devices();
-                    undo.push(done);
+) -> core::result::Result<(), (&'p Write, Errno)> {
+    for write in same {
+        // systemd has limited the scope for now.
+        if cgroup.scope.is_some() && cgroup.late_pids.is_some() && write.file == c"pids.max" {
+            return Ok(());
+        }
+        for dir in cgroup.dirs.iter().filter(|dir| dir.v1 == write.v1) {
+            let first = if write.file == c"blkio.bfq.weight" { BFQ[1] } else { write.file };
+            let mut files = [first, write.file].into_iter().filter(|_| restore);
+            let before = files.find_map(|file| Some((file, read_file(&dir.fd, file).ok()?)));
+            match write_file(&dir.fd, write.file, write.value.as_bytes()) {
+                Ok(()) => {
+                    if let Some((file, before)) = before {
+                        let before = core::str::from_utf8(Box::leak(Box::new(before))).unwrap_or_default();
+                        let done = Undo { dir, file, value: write.value, before };
+                        done.keep_devices();
+                        undo.push(done);
+                    }
+                    return Ok(());
                 }
-                return Ok(true);
+                // On cgroup v1 the file is in one of several directories.
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err((write, errno)),
             }
-            // On cgroup v1 the file is in one of several directories.
-            Err(Errno::NOENT) => {}
-            Err(errno) => return Err(errno),
+        }
+        if write.missing == Missing::Fail {
+            return Err((write, Errno::NOENT));
         }
     }
-    match write.missing {
-        Missing::Fail => Err(Errno::NOENT),
-        Missing::Skip | Missing::Next => Ok(false),
-    }
+    Ok(())
 }
 
 fn explain(write: &Write, errno: Errno) -> Error {
@@ -201,44 +184,43 @@ fn explain(write: &Write, errno: Errno) -> Error {
         return error!("linux.resources.{}: the {} controller has no {} here", place, controller, file)
             .hint(words!("it is not enabled, or the kernel was built without it"));
     }
-    let value = String::from_utf8_lossy(&write.value);
     let hint = match (errno, write.file.to_bytes()) {
         (Errno::BUSY, b"memory.limit_in_bytes") => words!("the present usage is above it"),
         _ => Words::NONE,
     };
-    error!("linux.resources.{}: write {quoted} to {}", place, value, file).errno(errno).hint(hint)
+    error!("linux.resources.{}: write {quoted} to {}", place, write.value, file).errno(errno).hint(hint)
 }
 
 impl Undo<'_> {
     /// Writes BFQ's weights of single devices again, which it forgets when it gets one for all (block/bfq-cgroup.c,
     /// bfq_io_set_weight_legacy).
     pub fn keep_devices(&self) {
-        if BFQ.contains(&self.file) && !self.value.contains(&b':') {
-            let lines = self.before.split(|byte| *byte == b'\n').filter(|line| line.contains(&b':'));
-            lines.for_each(|line| write_file(&self.dir.fd, self.file, line).unwrap_or_default());
+        if BFQ.contains(&self.file) && !self.value.contains(':') {
+            self.before.lines().filter(|line| line.contains(':')).for_each(|line| self.write(line));
         }
     }
 
     /// Writes the old value. A file with a line for each device gets its old lines, and where the device had none, none.
     fn put_back(&self) {
-        let lines = self.before.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let device = self.value.split(|byte| *byte == b' ').next().filter(|name| name.contains(&b':'));
-        let mut had = false;
-        for line in lines {
-            had |= device.is_some_and(|name| line.starts_with(name));
-            if device.is_none_or(|name| line.starts_with(name)) {
-                // The kernel took this very value before.
-                write_file(&self.dir.fd, self.file, line).unwrap_or_default();
-            }
+        let device = self.value.split_once(' ').map_or("", |(name, _)| name);
+        let device = if device.contains(':') { device } else { "" };
+        let mut had = device.is_empty();
+        for line in self.before.lines().filter(|line| !line.is_empty() && line.starts_with(device)) {
+            had = true;
+            // The kernel took this very value before.
+            self.write(line);
         }
-        if let (false, Some(name)) = (had, device) {
-            let file = self.file.to_bytes();
-            let none: &[u8] = match file {
-                b"io.max" => b" rbps=max wbps=max riops=max wiops=max",
-                _ if file.starts_with(b"io.") => b" default",
-                _ => b" 0",
+        if !had {
+            let none = match self.file.to_bytes() {
+                b"io.max" => " rbps=max wbps=max riops=max wiops=max",
+                [b'i', b'o', b'.', ..] => " default",
+                _ => " 0",
             };
-            write_file(&self.dir.fd, self.file, &[name, none].concat()).unwrap_or_default();
+            self.write(&[device, none].concat());
         }
+    }
+
+    fn write(&self, line: &str) {
+        write_file(&self.dir.fd, self.file, line.as_bytes()).unwrap_or_default();
     }
 }

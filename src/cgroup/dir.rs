@@ -1,9 +1,7 @@
 //! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
 
 use crate::compile::cstring;
-use crate::error::{Error, Result};
 use crate::paths;
-use crate::words::Words;
 use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -24,11 +22,6 @@ pub(super) struct Dir {
 }
 
 impl Dir {
-    /// Opens one; `operation` is for the error.
-    pub(super) fn open(operation: Words, path: &'static str, v1: bool) -> Result<Dir> {
-        Ok(Dir { fd: open(path).map_err(Error::sys(operation, path))?, path, v1 })
-    }
-
     /// Whether a process is in the directory or below it. There is none in one that another call has removed meanwhile.
     pub(super) fn is_populated(&self) -> rustix::io::Result<bool> {
         let mut any = false;
@@ -80,7 +73,7 @@ pub(super) fn read(path: &str) -> rustix::io::Result<Buffer> {
 
 /// Where a process (`self` or a number) is in the cgroup2; empty for nowhere.
 pub(super) fn place_of(process: &str) -> rustix::io::Result<&'static str> {
-    let text = read(&["/proc/", process, "/cgroup"].concat())?;
+    let text = read(paths::join(&["/proc/", process, "/cgroup"]))?;
     let mut lines = core::str::from_utf8(&text).unwrap_or_default().lines();
     let place = lines.find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
     Ok(String::from(place).leak())
@@ -253,18 +246,16 @@ fn children(dir: &OwnedFd, names: &mut Buffer) -> rustix::io::Result<()> {
 }
 
 /// A new cgroup v1 cpuset has no processor and no memory node, and takes no process until it does: it gets its parent's.
-pub(super) fn inherit_cpuset(path: &str) -> Result<()> {
+pub(super) fn inherit_cpuset(path: &str) -> rustix::io::Result<()> {
     let Some((parent, _)) = paths::split_last(path, b'/') else { return Ok(()) };
-    let failed = |errno| Error::sys(words!("set up the cpuset of"), path)(errno);
-    let (dir, parent) = (open(path).map_err(failed)?, open(parent).map_err(failed)?);
+    let (dir, parent) = (open(path)?, open(parent)?);
     for file in [c"cpuset.cpus", c"cpuset.mems"] {
         match read_file(&dir, file) {
             Ok(text) if text.trim_ascii().is_empty() => {
-                let above = read_file(&parent, file).map_err(failed)?;
-                write_file(&dir, file, above.trim_ascii()).map_err(failed)?;
+                write_file(&dir, file, read_file(&parent, file)?.trim_ascii())?;
             }
             Ok(_) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(failed(errno)),
+            Err(errno) => return Err(errno),
         }
     }
     Ok(())

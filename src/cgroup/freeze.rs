@@ -7,12 +7,12 @@ use rustix::io::Errno;
 use syscalls::process::{SIGKILL, kill};
 
 impl Dir {
-    /// Whether the directory, or one above it, is frozen.
-    pub(super) fn is_frozen(&self) -> rustix::io::Result<bool> {
+    /// Whether the directory, or one above it, is frozen; `settled` when all its processes have stopped.
+    pub(super) fn is_frozen(&self, settled: bool) -> rustix::io::Result<bool> {
         match self.v1 {
             false => Ok(key(&read_file(&self.fd, c"cgroup.events")?, "frozen") == Some(1)),
             true => match read_file(&self.fd, c"freezer.state") {
-                Ok(state) => Ok(state.starts_with(b"FROZEN") || state.starts_with(b"FREEZING")),
+                Ok(state) => Ok(state.starts_with(b"FROZEN") || !settled && state.starts_with(b"FREEZING")),
                 Err(Errno::NOENT) => Ok(false),
                 Err(errno) => Err(errno),
             },
@@ -29,12 +29,32 @@ impl Dir {
         }
     }
 
-    /// Whether all processes have stopped.
-    fn has_settled(&self) -> rustix::io::Result<bool> {
-        match self.v1 {
-            false => self.is_frozen(),
-            true => Ok(read_file(&self.fd, c"freezer.state")?.starts_with(b"FROZEN")),
+    /// Stops all processes and returns when they have stopped. What does not stop in time is let go on again.
+    fn freeze(&self) -> rustix::io::Result<()> {
+        self.set_frozen(true)?;
+        let mut waited = 0u32;
+        while !self.is_frozen(true)? {
+            if waited >= PATIENCE {
+                self.set_frozen(false)?;
+                return Err(Errno::TIMEDOUT);
+            }
+            waited = waited.saturating_add(pause());
+            // cgroup v1 can stay at FREEZING when a process was forked meanwhile: asking again takes it in.
+            if self.v1 {
+                self.set_frozen(true)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Sends a signal to every process in the directory and below it, as they are listed at this moment.
+    fn signal(&self, signal: u32) -> rustix::io::Result<()> {
+        let mut sent = Ok(());
+        each_process(&self.fd, &mut |pid| match kill(pid, signal) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            refused => sent = refused,
+        })?;
+        sent
     }
 }
 
@@ -48,31 +68,17 @@ impl Cgroup {
     pub fn is_frozen(&self) -> bool {
         self.dirs.iter().any(|dir| match dir.v1 {
             false => read_file(&dir.fd, c"cgroup.freeze").is_ok_and(|text| text.starts_with(b"1")),
-            true => dir.is_frozen().unwrap_or(false),
+            true => dir.is_frozen(false).unwrap_or(false),
         })
     }
 
     /// Stops all processes and returns when they have stopped. What does not stop in time is let go on again.
     pub fn freeze(&self) -> Result<()> {
-        let Some(dir) = self.freezer() else {
-            return Err(Error::new(words!("pause: the cgroup cannot freeze"))
-                .hint(words!("needs Linux 5.2 or cgroup v1's freezer")));
-        };
-        let failed = |errno| Error::sys(words!("freeze the cgroup"), dir.path)(errno);
-        dir.set_frozen(true).map_err(failed)?;
-        let mut waited = 0u32;
-        while !dir.has_settled().map_err(failed)? {
-            if waited >= PATIENCE {
-                dir.set_frozen(false).map_err(failed)?;
-                return Err(failed(Errno::TIMEDOUT));
-            }
-            waited = waited.saturating_add(pause());
-            // cgroup v1 can stay at FREEZING when a process was forked meanwhile: asking again takes it in.
-            if dir.v1 {
-                dir.set_frozen(true).map_err(failed)?;
-            }
+        match self.freezer() {
+            Some(dir) => dir.freeze().map_err(Error::sys(words!("freeze the cgroup"), dir.path)),
+            None => Err(Error::new(words!("pause: the cgroup cannot freeze"))
+                .hint(words!("needs Linux 5.2 or cgroup v1's freezer"))),
         }
-        Ok(())
     }
 
     /// Lets all processes go on.
@@ -87,21 +93,28 @@ impl Cgroup {
     /// not.
     pub fn wake_killed(&self) -> Result<()> {
         match self.needs_join().then(|| self.freezer()).flatten() {
-            Some(dir) if dir.v1 && dir.is_frozen().unwrap_or(true) => self.thaw(),
+            Some(dir) if dir.v1 && dir.is_frozen(false).unwrap_or(true) => self.thaw(),
             _ => Ok(()),
         }
     }
 
     /// Ends every process in the cgroup, frozen ones and those that fork meanwhile too. Returns when none is left.
     pub fn kill(&self) -> Result<()> {
-        let Some(first) = self.dirs.first() else { return Ok(()) };
-        let failed = |errno| Error::sys(words!("kill the processes of the cgroup"), first.path)(errno);
+        match self.dirs.first() {
+            Some(dir) => {
+                self.empty(dir).map_err(Error::sys(words!("kill the processes of the cgroup"), dir.path))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn empty(&self, first: &Dir) -> rustix::io::Result<()> {
         // cgroup.kill (Linux 5.14) reaches all of them in one step.
         let at_once = !first.v1 && write_file(&first.fd, c"cgroup.kill", b"1").is_ok();
         let mut waited = 0u32;
-        while first.is_populated().map_err(failed)? {
+        while first.is_populated()? {
             if waited >= PATIENCE {
-                return Err(failed(Errno::TIMEDOUT));
+                return Err(Errno::TIMEDOUT);
             }
             if at_once {
                 waited = waited.saturating_add(first.wait_for_event());
@@ -109,13 +122,9 @@ impl Cgroup {
             }
             // A frozen cgroup forks no more, so that one round reaches all; a signal is acted on when it thaws.
             let freezer = self.freezer();
-            if let Some(dir) = freezer {
-                dir.set_frozen(true).map_err(failed)?;
-            }
-            let sent = self.signal(SIGKILL);
-            if let Some(dir) = freezer {
-                dir.set_frozen(false).map_err(failed)?;
-            }
+            freezer.map_or(Ok(()), |dir| dir.set_frozen(true))?;
+            let sent = first.signal(SIGKILL);
+            freezer.map_or(Ok(()), |dir| dir.set_frozen(false))?;
             sent?;
             waited = waited.saturating_add(pause());
         }
@@ -124,13 +133,9 @@ impl Cgroup {
 
     /// Sends a signal to every process in the cgroup, as they are listed at this moment.
     pub fn signal(&self, signal: u32) -> Result<()> {
-        let Some(dir) = self.dirs.first() else { return Ok(()) };
-        let mut refused = None;
-        let mut send = |pid| match kill(pid, signal) {
-            Ok(()) | Err(Errno::SRCH) => {}
-            Err(errno) => refused = Some(errno),
-        };
-        each_process(&dir.fd, &mut send).map_err(Error::sys(words!("list the processes of"), dir.path))?;
-        refused.map_or(Ok(()), |errno| Err(Error::os(words!("send a signal into the cgroup"))(errno)))
+        match self.dirs.first() {
+            Some(dir) => dir.signal(signal).map_err(Error::sys(words!("send a signal into"), dir.path)),
+            None => Ok(()),
+        }
     }
 }

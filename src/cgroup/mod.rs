@@ -24,6 +24,7 @@ use crate::compile::cstring;
 use crate::config::resources::Resources;
 use crate::error::{Error, Result, error};
 use crate::paths;
+use crate::words::Words;
 use alloc::{boxed::Box, format, vec::Vec};
 use core::cell::RefCell;
 use dir::{Dir, collect, has, open, pause, read, remove_children, write_file};
@@ -47,7 +48,7 @@ pub struct Cgroup {
     /// What it was opened from; empty for a new one.
     note: &'static str,
     /// When systemd made it.
-    scope: Option<Scope>,
+    scope: Option<&'static Scope>,
     placeholder: RefCell<Option<Placeholder>>,
     /// Whether the placeholder stays until [`Cgroup::let_go`].
     holds: bool,
@@ -56,8 +57,8 @@ pub struct Cgroup {
 }
 
 /// Whether one of the parts of a text is this.
-fn has_part(text: &str, separators: &[u8], part: &str) -> bool {
-    text.as_bytes().split(|byte| separators.contains(byte)).any(|have| have == part.as_bytes())
+fn has_part(text: &[u8], separators: &[u8], part: &str) -> bool {
+    text.split(|byte| separators.contains(byte)).any(|have| have == part.as_bytes())
 }
 
 impl Cgroup {
@@ -84,6 +85,12 @@ impl Cgroup {
         Ok((!cgroup.dirs.is_empty()).then_some(cgroup))
     }
 
+    /// Opens one more directory; `operation` is for the error.
+    fn enter(&mut self, operation: Words, path: &'static str, v1: bool) -> Result<&Dir> {
+        let fd = open(path).map_err(Error::sys(operation, path))?;
+        Ok(self.dirs.push_mut(Dir { fd, path, v1 }))
+    }
+
     /// The cgroup2 directory, for CLONE_INTO_CGROUP and device programs.
     pub fn cgroup2(&self) -> Option<BorrowedFd<'_>> {
         self.dirs.iter().find(|dir| !dir.v1).map(|dir| dir.fd.as_fd())
@@ -96,16 +103,15 @@ impl Cgroup {
             let name = name.text.to_str().map_err(|_| Error::new(words!("--cgroup: is not UTF-8")))?;
             let (controllers, path) =
                 name.split_once(':').map_or((None, name), |(names, path)| (Some(names), path));
-            if has_part(path, b"/", "..") {
-                return Err(error!("--cgroup {quoted}: must not hold \"..\"", name));
-            }
+            let Some(path) = place::clean(path) else {
+                return Err(error!("--cgroup {quoted}: must not hold \"..\" or a line break", name));
+            };
             for dir in &self.dirs {
-                let is_of = |name| dir.v1 && has_part(dir.path, b"/,", name);
+                let is_of = |name| dir.v1 && has_part(dir.path.as_bytes(), b"/,", name);
                 if !controllers.is_none_or(|names| names.split(',').any(is_of)) {
                     continue;
                 }
-                let full = &*[dir.path, "/", path.trim_matches('/')].concat().leak();
-                below.dirs.push(Dir::open(words!("--cgroup: open"), full, dir.v1)?);
+                below.enter(words!("--cgroup: open"), paths::join(&[dir.path, path]), dir.v1)?;
             }
         }
         match below.dirs.is_empty() {
@@ -121,11 +127,15 @@ impl Cgroup {
             .map_err(Error::os(words!("read the cgroup of the container's process")))?;
         for dir in self.dirs.iter_mut().filter(|dir| !dir.v1) {
             // The paths have the part in common that is below the mount.
-            for (at, _) in dir.path.match_indices('/') {
-                let below = dir.path.get(at..).and_then(|tail| place.strip_prefix(tail)).unwrap_or_default();
+            let mut rest = dir.path;
+            while let Some((_, tail)) = rest.split_once('/') {
+                rest = tail;
+                let below = place.get(1..).and_then(|place| place.strip_prefix(tail)).unwrap_or_default();
                 if below.starts_with('/') {
-                    let path = [dir.path, below].concat().leak();
-                    *dir = Dir::open(words!("open the cgroup of the container's process"), path, false)?;
+                    let path = paths::join(&[dir.path, below]);
+                    let operation = words!("open the cgroup of the container's process");
+                    dir.fd = open(path).map_err(Error::sys(operation, path))?;
+                    dir.path = path;
                     break;
                 }
             }
@@ -163,7 +173,7 @@ impl Cgroup {
         let mut host = Host::default();
         host.find_all();
         let plan = compile(resources, host.useful_v1_controllers(), Occasion::Update(apply::now(self)))?;
-        apply::check(self, &plan)?;
+        apply::check(self, plan)?;
         let program = plan.devices.as_deref().map(device::load).transpose()?.flatten();
         self.reach(&host, &plan.writes, keep)?;
         apply::enable(self, &plan.writes, false)?;
@@ -249,7 +259,7 @@ impl Cgroup {
             self.kill()?;
         }
         // systemd also takes a scope away by itself when it is empty: it is enough that the directory goes.
-        let stopped = self.scope.as_ref().map_or(Ok(()), Scope::stop);
+        let stopped = self.scope.map_or(Ok(()), Scope::stop);
         for dir in self.dirs.iter().filter(|_| !gone) {
             let mut waited = 0;
             loop {

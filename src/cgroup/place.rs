@@ -23,10 +23,10 @@ const PARENT: &str = "runlet";
 const MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
 
 /// A cgroup that is about to be made: what is to be written where. Nothing has happened yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Prepared {
     /// Limits and device program.
-    pub plan: CgroupPlan,
+    pub plan: &'static mut CgroupPlan,
     /// What the person should know: device rules that cannot be had here.
     pub warning: Option<&'static str>,
     /// What [`Cgroup::open`] has to be told, to be kept before anything is made; empty for no cgroup. The container's
@@ -36,8 +36,10 @@ pub struct Prepared {
     places: Vec<Place>,
     /// Whether the place is a caller's: named, or delegated to him. Callers read the files there, limit or no limit.
     is_callers: bool,
-    /// The scope that has them, and the container's id.
-    scope: Option<(Scope, String)>,
+    /// The scope that has them.
+    scope: Option<&'static Scope>,
+    /// Of the container.
+    id: &'static str,
     /// See [`Wanted::holds`].
     holds: bool,
 }
@@ -53,16 +55,14 @@ struct Place {
 }
 
 impl Place {
-    /// `above` in parts, with a slash at its end.
-    fn below(above: &[&str], relative: &str, v1: bool) -> Place {
-        let above = above.concat();
-        Place { v1, path: [&above, relative].concat().leak(), root: above.len().saturating_sub(1) }
+    /// `relative` begins with a slash.
+    fn below(root: &str, relative: &str, v1: bool) -> Place {
+        Place { v1, path: paths::join(&[root, relative]), root: root.len() }
     }
 
     /// The directories between the mount point and the container's, topmost first.
     fn parents(&self) -> impl Iterator<Item = &'static str> {
-        let ends = self.path.match_indices('/').map(|(at, _)| at).filter(|at| *at > self.root);
-        ends.filter_map(|end| self.path.get(..end))
+        paths::above(self.path, self.root)
     }
 
     /// Whether it is in the parent of containers that name no cgroupsPath.
@@ -79,7 +79,7 @@ pub struct Wanted<'a> {
     /// linux.cgroupsPath; empty for the default.
     pub cgroups_path: &'a str,
     /// The container's id.
-    pub id: &'a str,
+    pub id: &'static str,
     /// Whether the container's processes may come to hold CAP_MKNOD in the host's user namespace.
     pub may_mknod: bool,
     /// Whether what the cgroup counts is read after the container's end, until when a scope of systemd's is held: by a process in it.
@@ -88,7 +88,6 @@ pub struct Wanted<'a> {
 
 /// Finds the place, compiles the limits for it and refuses what cannot be had. Only reads.
 pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static mut Prepared> {
-    let prepared: &mut Prepared = Box::leak(Box::default());
     let disabled = wanted.manager == CgroupManager::Disabled;
     let mut host = Host::default();
     if !disabled {
@@ -101,9 +100,17 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static
         host.find_all();
         compiled = compile(resources, host.useful_v1_controllers(), Occasion::Create);
     }
-    prepared.plan = compiled?;
-    let plan = &mut prepared.plan;
-
+    let prepared = Box::leak(Box::new(Prepared {
+        plan: compiled?,
+        warning: None,
+        note: "",
+        places: Vec::new(),
+        is_callers: !wanted.cgroups_path.is_empty(),
+        scope: None,
+        id: wanted.id,
+        holds: false,
+    }));
+    let plan = &mut *prepared.plan;
     let nowhere = host.v2.is_none() && host.v1.is_empty();
     if nowhere {
         plan.refuse(match disabled {
@@ -131,24 +138,20 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static
         in_scope(prepared, host.v2, wanted)?;
         return Ok(prepared);
     }
-    prepared.is_callers = !wanted.cgroups_path.is_empty();
     let relative = match prepared.is_callers {
-        false => [PARENT, "/", wanted.id].concat(),
+        false => paths::join(&["/", PARENT, "/", wanted.id]),
         true => relative(wanted.cgroups_path)?,
     };
     if let Some(root) = host.v2 {
-        let above = match !prepared.is_callers && host.is_denied {
-            true => delegated(),
-            false => String::new(),
-        };
+        let above = if !prepared.is_callers && host.is_denied { delegated() } else { "" };
         prepared.is_callers |= !above.is_empty();
-        prepared.places.push(Place::below(&[root, "/", &above], &relative, false));
+        prepared.places.push(Place::below(paths::join(&[root, above]), relative, false));
     }
     // On a hybrid host only the hierarchies with a limit are used; without a cgroup2 all of them, for freezing and counting.
     let needed = on_v1(&prepared.plan.writes);
     for (controllers, root) in &host.v1 {
         if host.v2.is_none() || controllers.0 & needed.0 != 0 {
-            prepared.places.push(Place::below(&[root, "/"], &relative, true));
+            prepared.places.push(Place::below(root, relative, true));
         }
     }
     prepared.note = note(&prepared.places);
@@ -170,15 +173,15 @@ fn in_scope(prepared: &mut Prepared, root: Option<&'static str>, wanted: Wanted<
     let plan = &mut prepared.plan;
     refuse_v1(&plan.writes)?;
     let scope = Scope::of(wanted.cgroups_path, wanted.id, !syscalls::ids::is_root())?;
-    let path = &*[root, scope.manager_path()?, &scope.path().unwrap_or_default()].concat().leak();
-    prepared.note = [path, "\n", &scope.note()].concat().leak();
-    prepared.places.push(Place { v1: false, path, root: root.len() });
-    prepared.scope = Some((scope, wanted.id.into()));
+    let place = Place::below(paths::join(&[root, scope.manager_path()?]), scope.path, false);
+    prepared.note = scope.note(place.path);
+    prepared.places.push(place);
+    prepared.scope = Some(scope);
     prepared.holds = wanted.holds;
     for write in plan.writes.iter_mut().filter(|write| wanted.holds && write.file == c"pids.max") {
         // The process that holds it counts.
-        if let Some(limit) = number(&write.value) {
-            write.value = format!("{}", limit.saturating_add(1)).into();
+        if let Some(limit) = number(write.value.as_bytes()) {
+            write.value = format!("{}", limit.saturating_add(1)).leak();
         }
     }
     Ok(())
@@ -196,32 +199,30 @@ fn refuse_v1(writes: &[Write]) -> Result<()> {
 }
 
 /// Where one who may not write at the top of the hierarchy makes containers that name no place: beside his own cgroup, which is where
-/// a service manager's delegation lets him. Empty or with a slash at its end.
-fn delegated() -> String {
-    let own = place_of("self").unwrap_or_default().get(1..).unwrap_or_default();
-    own.get(..own.len().saturating_sub(paths::name(own).len())).unwrap_or_default().into()
+/// a service manager's delegation lets him.
+fn delegated() -> &'static str {
+    paths::split_last(place_of("self").unwrap_or_default(), b'/').map_or("", |(above, _)| above)
 }
 
-/// linux.cgroupsPath without what could lead out of the mount.
-fn relative(cgroups_path: &str) -> Result<String> {
+/// A path without what could lead out of the directory that it is below, with a slash before each part; `None` when it would.
+pub(super) fn clean(path: &str) -> Option<&'static str> {
     let mut clean = String::new();
-    for part in cgroups_path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." || part.contains('\n') {
-            return Err(error!(
-                "linux.cgroupsPath {quoted}: must not hold \"..\" or a line break",
-                cgroups_path
-            ));
+            return None;
         }
-        if !clean.is_empty() {
-            clean.push('/');
-        }
+        clean.push('/');
         clean.push_str(part);
     }
-    match clean.is_empty() {
-        true => {
-            Err(Error::new(words!("linux.cgroupsPath: is the root cgroup, which cannot be a container's")))
-        }
-        false => Ok(clean),
+    Some(clean.leak())
+}
+
+/// linux.cgroupsPath below the mount.
+fn relative(cgroups_path: &str) -> Result<&'static str> {
+    match clean(cgroups_path) {
+        None => Err(error!("linux.cgroupsPath {quoted}: must not hold \"..\" or a line break", cgroups_path)),
+        Some("") => Err(error!("linux.cgroupsPath: is the root cgroup, which cannot be a container's")),
+        Some(path) => Ok(path),
     }
 }
 
@@ -249,9 +250,13 @@ pub(super) fn in_default_parent(path: &str) -> bool {
     paths::split_last(path, b'/').is_some_and(|(above, _)| paths::name(above) == PARENT)
 }
 
-/// The part of `path` below the directory `root`.
+/// The part of `path` below the directory `root`, with its slash.
 fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
-    path.strip_prefix(root)?.strip_prefix('/')
+    path.strip_prefix(root).filter(|rest| rest.starts_with('/'))
+}
+
+fn not_made(path: &str) -> impl FnOnce(Errno) -> Error {
+    Error::sys(words!("make the cgroup"), path)
 }
 
 impl Prepared {
@@ -268,7 +273,7 @@ impl Prepared {
     /// Makes the directories and writes the limits; the device program is left to [`Cgroup::attach`]. `None` where there is no
     /// cgroup: none is mounted, or an unprivileged caller may not make one and asked for no limit. On error all is undone.
     pub fn create(&self) -> Result<Option<&'static Cgroup>> {
-        let pids_is_1 = |write: &Write| write.file == c"pids.max" && write.value == b"1";
+        let pids_is_1 = |write: &Write| write.file == c"pids.max" && write.value == "1";
         let late_pids: Option<&[u8]> = match self.plan.no_forks {
             true => Some(b"0"),
             false if self.scope.is_some() && self.plan.writes.iter().any(pids_is_1) => Some(b"1"),
@@ -296,13 +301,13 @@ impl Prepared {
     /// What it has made so far is in `cgroup` when it fails.
     fn make(&self, cgroup: &mut Cgroup) -> Result<()> {
         for place in &self.places {
-            let Some((scope, id)) = &self.scope else {
+            let Some(scope) = self.scope else {
                 cgroup.make(place)?;
                 continue;
             };
-            cgroup.placeholder.replace(Some(scope.start(id, &self.plan.writes)?));
-            cgroup.scope = Some(*scope);
-            cgroup.dirs.push(Dir::open(words!("open the scope's cgroup"), place.path, false)?);
+            cgroup.placeholder.replace(Some(scope.start(self.id, &self.plan.writes)?));
+            cgroup.scope = Some(scope);
+            cgroup.enter(words!("open the scope's cgroup"), place.path, false)?;
         }
         apply::enable(cgroup, &self.plan.writes, self.is_callers)?;
         apply::apply(cgroup, &self.plan.writes, false).map(drop)
@@ -325,7 +330,7 @@ impl Cgroup {
         let mut places = Vec::new();
         for (some, root) in &host.v1 {
             if some.0 & needed.0 != 0 && !has(root) {
-                places.push(Place::below(&[root, "/"], relative, true));
+                places.push(Place::below(root, relative, true));
             }
         }
         if places.is_empty() {
@@ -339,7 +344,10 @@ impl Cgroup {
         let (dirs, made) = (self.dirs.len(), self.made.len());
         let moved = places.iter().try_for_each(|place| self.make(place)).and_then(|()| {
             let new = self.dirs.get(dirs..).unwrap_or_default();
-            new.iter().try_for_each(|dir| self.gather(dir))
+            new.iter().try_for_each(|dir| {
+                let operation = words!("move the container's processes into the cgroup");
+                self.gather(dir).map_err(Error::sys(operation, dir.path))
+            })
         });
         if moved.is_err() {
             // What cannot be removed holds processes by now and goes with the container.
@@ -351,76 +359,74 @@ impl Cgroup {
     }
 
     /// Moves all processes of the container into one more directory. What they fork meanwhile is found in the next round.
-    fn gather(&self, dir: &Dir) -> Result<()> {
-        let failed =
-            |errno| Error::sys(words!("move the container's processes into the cgroup"), dir.path)(errno);
+    fn gather(&self, dir: &Dir) -> rustix::io::Result<()> {
         for _ in 0..PATIENCE {
-            let mut there = Vec::new();
-            collect(&dir.fd, &mut there).map_err(failed)?;
-            let mut rest = self.processes()?;
-            rest.retain(|pid| !there.contains(pid));
-            if rest.is_empty() {
-                return Ok(());
-            }
-            for pid in rest {
+            let (mut there, mut all) = (Vec::new(), Vec::new());
+            collect(&dir.fd, &mut there)?;
+            self.dirs.first().map_or(Ok(()), |first| collect(&first.fd, &mut all))?;
+            let mut any = false;
+            for pid in all.iter().filter(|pid| !there.contains(pid)) {
+                any = true;
                 match write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes()) {
                     Ok(()) | Err(Errno::SRCH) => {}
-                    Err(errno) => return Err(failed(errno)),
+                    Err(errno) => return Err(errno),
                 }
             }
+            if !any {
+                return Ok(());
+            }
         }
-        Err(failed(Errno::AGAIN))
+        Err(Errno::AGAIN)
     }
 
     /// Makes and opens one directory with its parents. One that is there already must be empty and thawed.
     fn make(&mut self, place: &Place) -> Result<()> {
-        let path = place.path;
-        let failed = |errno| Error::sys(words!("make the cgroup"), path)(errno);
+        let (path, v1) = (place.path, place.v1);
         let mut tries = 0u32;
         let there = loop {
             // The default parent is missing more often than not: it goes with its last container.
             if tries > 0 || place.is_default() {
                 for parent in place.parents() {
-                    match paths::make_directory(parent, MODE) {
-                        Ok(()) => {
-                            self.made.push(parent);
-                            if place.v1 {
-                                inherit_cpuset(parent)?;
-                            }
-                        }
-                        Err(Errno::EXIST) => {}
-                        Err(errno) => return Err(Error::sys(words!("make the cgroup"), parent)(errno)),
+                    match self.make_directory(parent, v1)? {
+                        None | Some(Errno::EXIST) => {}
+                        Some(errno) => return Err(not_made(parent)(errno)),
                     }
                 }
             }
-            match paths::make_directory(path, MODE) {
-                Ok(()) => break false,
-                Err(Errno::EXIST) => break true,
+            match self.make_directory(path, v1)? {
+                None => break false,
+                Some(Errno::EXIST) => break true,
                 // A parent is missing, or was removed with its last container just now.
-                Err(Errno::NOENT) if tries < 100 => {}
-                Err(errno) => return Err(failed(errno)),
+                Some(Errno::NOENT) if tries < 100 => {}
+                Some(errno) => return Err(not_made(path)(errno)),
             }
             tries = tries.saturating_add(1);
         };
-        if !there {
-            self.made.push(path);
-            if place.v1 {
-                inherit_cpuset(path)?;
+        let dir = self.enter(words!("make the cgroup"), path, v1)?;
+        let state = || {
+            if there && dir.is_populated()? {
+                return Ok("already holds processes");
             }
+            // A new directory below one that is frozen is frozen too; the default parent never is.
+            let is_frozen = (there || !place.is_default()) && dir.is_frozen(false)?;
+            Ok(if is_frozen { "is frozen, nothing could start in it" } else { "" })
+        };
+        match state().map_err(not_made(path))? {
+            "" => Ok(()),
+            state => Err(error!("linux.cgroupsPath: the cgroup {quoted} {}", path, state)),
         }
-        let dir = Dir::open(words!("make the cgroup"), path, place.v1)?;
-        // A new directory below one that is frozen is frozen too; the default parent never is.
-        if there || !place.is_default() {
-            let refuse = |what: &str| Err(error!("linux.cgroupsPath: the cgroup {quoted} {}", path, what));
-            if there && dir.is_populated().map_err(failed)? {
-                return refuse("already holds processes");
-            }
-            if dir.is_frozen().map_err(failed)? {
-                return refuse("is frozen, nothing could start in it");
-            }
+    }
+
+    /// Makes a directory, or gives the kernel's answer.
+    fn make_directory(&mut self, path: &'static str, v1: bool) -> Result<Option<Errno>> {
+        if let Err(errno) = paths::make_directory(path, MODE) {
+            return Ok(Some(errno));
         }
-        self.dirs.push(dir);
-        Ok(())
+        self.made.push(path);
+        if v1 {
+            inherit_cpuset(path).map_err(Error::sys(words!("set up the cpuset of"), path))?;
+        }
+        Ok(None)
     }
 
     /// Removes what this call of create has made.
@@ -446,8 +452,8 @@ mod tests {
 
     #[test]
     fn a_path_stays_below_the_mount() {
-        assert_eq!(relative("/a//b/./c/").unwrap(), "a/b/c");
-        assert_eq!(relative("a/b").unwrap(), "a/b");
+        assert_eq!(relative("/a//b/./c/").unwrap(), "/a/b/c");
+        assert_eq!(relative("a/b").unwrap(), "/a/b");
         for bad in ["/", "//", "../x", "/a/../../b", "/a/..", "/a\nb"] {
             assert!(relative(bad).unwrap_err().to_string().starts_with("linux.cgroupsPath"), "{bad:?}");
         }

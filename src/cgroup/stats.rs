@@ -76,7 +76,7 @@ static HUGE_PAGE_SIZES: Texts = texts![
     "2GB", "16GB",
 ];
 /// Reads and writes the numbers of a cgroup.
-struct Numbers<'c> {
+pub(super) struct Numbers<'c> {
     cgroup: &'c Cgroup,
     /// What a `#` stands for.
     part: &'c str,
@@ -89,7 +89,7 @@ struct Numbers<'c> {
 
 impl Numbers<'_> {
     /// A file's text; empty where there is none.
-    fn read(&mut self, v1: bool, name: &str) -> &str {
+    pub(super) fn read(&mut self, v1: bool, name: &str) -> &str {
         self.wanted.room(64).clear();
         for byte in name.bytes() {
             match byte {
@@ -114,7 +114,7 @@ impl Numbers<'_> {
     }
 
     /// A number, from the first of its sources that has it.
-    fn find(&mut self, sources: &str) -> Option<u64> {
+    pub(super) fn find(&mut self, sources: &str) -> Option<u64> {
         let mut v1 = true;
         for source in sources.split(' ') {
             let found = self.sum(v1, source);
@@ -288,7 +288,7 @@ fn block_entry(device: &str, operation: &str, value: &str, out: &mut Writer) {
 }
 
 impl Cgroup {
-    fn numbers(&self) -> Numbers<'_> {
+    pub(super) fn numbers(&self) -> Numbers<'_> {
         Numbers {
             cgroup: self,
             part: "",
@@ -350,9 +350,7 @@ mod tests {
             for (_, name, text) in files.iter().filter(|(of, ..)| *of == v1) {
                 fs::write(path.join(name), text).unwrap();
             }
-            cgroup
-                .dirs
-                .push(Dir::open(words!("open"), std::format!("{}", path.display()).leak(), v1).unwrap());
+            cgroup.enter(words!("open"), std::format!("{}", path.display()).leak(), v1).unwrap();
         }
         check(&cgroup);
         fs::remove_dir_all(&base).unwrap();

@@ -9,6 +9,7 @@ use super::dbus::{BUS, Call, Connection, Object};
 use crate::compile::cgroup::Write;
 use crate::compile::process::bit_list;
 use crate::error::{Error, Result, error};
+use crate::paths;
 use crate::{texts, texts::Texts};
 use alloc::{boxed::Box, format, string::String};
 use rustix::fd::OwnedFd;
@@ -31,6 +32,8 @@ pub struct Scope {
     pub slice: &'static str,
     /// `prefix-name.scope`.
     pub unit: &'static str,
+    /// The cgroup below the manager's own; of a noted scope the note has it.
+    pub path: &'static str,
 }
 
 /// Whether a cgroupsPath has systemd's form.
@@ -45,7 +48,7 @@ pub fn is_running() -> bool {
 
 impl Scope {
     /// From `slice:prefix:name`, or the default for a container that names none.
-    pub fn of(cgroups_path: &str, id: &str, user: bool) -> Result<Scope> {
+    pub fn of(cgroups_path: &str, id: &str, user: bool) -> Result<&'static Scope> {
         let refuse = |why: &str| error!("linux.cgroupsPath {quoted}: {}", cgroups_path, why);
         let mut parts = cgroups_path.split(':');
         let (slice, prefix, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -61,50 +64,27 @@ impl Scope {
             (slice, _) => slice,
         };
         let dash = if prefix.is_empty() { "" } else { "-" };
-        let unit = [prefix, dash, name, ".scope"].concat();
+        let unit = paths::join(&[prefix, dash, name, ".scope"]);
         // systemd.unit(5), "String Escaping for Inclusion in Unit Names".
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
         if name.is_empty() || unit.len() > 255 || !unit.bytes().all(plain) || !slice.bytes().all(plain) {
             return Err(refuse("is not the name of a unit"));
         }
-        let scope = Scope { user, slice: String::from(slice).leak(), unit: unit.leak() };
-        match scope.path() {
-            Some(_) => Ok(scope),
-            None => Err(refuse("is not the name of a slice")),
-        }
+        let Some(above) = path(slice) else { return Err(refuse("is not the name of a slice")) };
+        let path = paths::join(&[&above, "/", unit]);
+        Ok(Box::leak(Box::new(Scope { user, slice: paths::join(&[slice]), unit, path })))
     }
 
-    /// The cgroup below the manager's own: each dash of a slice's name is a level (systemd.slice(5)).
-    pub fn path(&self) -> Option<String> {
-        let name = self.slice.strip_suffix(".slice")?;
-        let mut path = String::new();
-        if name != "-" {
-            let mut upto = String::new();
-            for part in name.split('-') {
-                if part.is_empty() {
-                    return None;
-                }
-                upto.push_str(part);
-                path.push_str(&["/", &upto, ".slice"].concat());
-                upto.push('-');
-            }
-        }
-        path.push('/');
-        path.push_str(self.unit);
-        Some(path)
-    }
-
-    /// The line of a note.
-    pub fn note(&self) -> String {
-        let manager = if self.user { "@user " } else { "@system " };
-        [manager, self.slice, " ", self.unit].concat()
+    /// The note of the scope, whose cgroup is at this path.
+    pub fn note(&self, path: &str) -> &'static str {
+        paths::join(&[path, if self.user { "\n@user " } else { "\n@system " }, self.slice, " ", self.unit])
     }
 
     /// From the line of a note.
-    pub fn of_note(line: &'static str) -> Option<Scope> {
-        let mut words = line.strip_prefix('@')?.split(' ');
-        let user = words.next()? == "user";
-        Some(Scope { user, slice: words.next()?, unit: words.next()? })
+    pub fn of_note(line: &'static str) -> Option<&'static Scope> {
+        let (manager, rest) = line.strip_prefix('@')?.split_once(' ')?;
+        let (slice, unit) = rest.split_once(' ')?;
+        Some(Box::leak(Box::new(Scope { user: manager == "user", slice, unit, path: "" })))
     }
 
     fn connect(&self) -> Result<Box<Connection>> {
@@ -141,7 +121,7 @@ impl Scope {
 
         let mut start = Call::new(&MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))");
         let list = start.string(self.unit).string("fail").array(8);
-        start.text("Description", &["container ", id].concat());
+        start.text("Description", paths::join(&["container ", id]));
         start.text("Slice", self.slice);
         start.flag("Delegate", true);
         let pids = start.property("PIDs", "au").array(4);
@@ -195,6 +175,24 @@ impl Scope {
             other => other,
         }
     }
+}
+
+/// The cgroup of a slice below the manager's own: each dash of its name is a level (systemd.slice(5)).
+fn path(slice: &str) -> Option<String> {
+    let name = slice.strip_suffix(".slice")?;
+    let mut path = String::new();
+    let mut end = 0usize;
+    for part in name.split('-').filter(|_| name != "-") {
+        if part.is_empty() {
+            return None;
+        }
+        end = end.saturating_add(part.len());
+        path.push('/');
+        path.push_str(name.get(..end)?);
+        path.push_str(".slice");
+        end = end.saturating_add(1);
+    }
+    Some(path)
 }
 
 /// Whether an answer is the error of that name.
@@ -267,9 +265,9 @@ static PROPERTIES_OF: Texts = texts![
 fn properties(writes: &[Write], tasks: u64, call: &mut Call) {
     let number = |text: &str| if text == "max" { Some(u64::MAX) } else { text.parse().ok() };
     for write in writes.iter().filter(|write| !write.v1) {
-        let Ok(value) = core::str::from_utf8(&write.value) else { continue };
         let mut rows = PROPERTIES_OF.iter().filter_map(|row| row.split_once(' '));
         let name = rows.find(|(file, _)| file.as_bytes() == write.file.to_bytes()).map_or("", |row| row.1);
+        let value = write.value;
         let value = match name {
             "" => None,
             "AllowedCPUs" | "AllowedMemoryNodes" => {
@@ -322,11 +320,12 @@ mod tests {
     fn a_scope_is_where_its_slice_says() {
         let scope = Scope::of("a-b.slice:docker:box", "id", false).unwrap();
         assert_eq!((scope.slice, scope.unit), ("a-b.slice", "docker-box.scope"));
-        assert_eq!(scope.path().unwrap(), "/a.slice/a-b.slice/docker-box.scope");
-        assert_eq!(Scope::of("", "id", false).unwrap().path().unwrap(), "/system.slice/runlet-id.scope");
-        assert_eq!(Scope::of("", "id", true).unwrap().path().unwrap(), "/user.slice/runlet-id.scope");
-        assert_eq!(Scope::of("-.slice::x", "id", false).unwrap().path().unwrap(), "/x.scope");
-        assert_eq!(Scope::of_note(scope.note().leak()).unwrap(), scope);
+        assert_eq!(scope.path, "/a.slice/a-b.slice/docker-box.scope");
+        assert_eq!(Scope::of("", "id", false).unwrap().path, "/system.slice/runlet-id.scope");
+        assert_eq!(Scope::of("", "id", true).unwrap().path, "/user.slice/runlet-id.scope");
+        assert_eq!(Scope::of("-.slice::x", "id", false).unwrap().path, "/x.scope");
+        let (_, line) = scope.note("/x").split_once('\n').unwrap();
+        assert_eq!(*Scope::of_note(line).unwrap(), Scope { path: "", ..*scope });
     }
 
     #[test]
@@ -351,7 +350,7 @@ mod tests {
         let write = |file: &str, value: &str| Write {
             v1: false,
             file: crate::compile::cstring(file),
-            value: value.into(),
+            value: String::from(value).leak(),
             place: "".into(),
             missing: Missing::Fail,
         };

@@ -101,7 +101,7 @@ pub struct Design {
     pub config: &'static Config<'static>,
     plan: &'static mut Plan,
     cgroup: &'static cgroup::Prepared,
-    rdt: Option<rdt::Prepared>,
+    rdt: Option<&'static rdt::Prepared>,
     joins: Vec<OwnedFd>,
     /// Where the child sends the terminal's master.
     pub terminal: OtherSide,
@@ -306,7 +306,7 @@ impl Made<'_> {
                 process: &design.plan.process,
                 cgroup: self.cgroup,
                 moves: &mut self.moves,
-                rdt: design.rdt.as_ref().map(|rdt| &rdt.group),
+                rdt: design.rdt.map(|rdt| rdt.group),
                 privileged: !context.is_rootless(),
                 state: state.as_ref(),
                 barrier: design.barrier,

@@ -101,7 +101,7 @@ fn start(context: &Context) -> Result<()> {
             process,
             cgroup,
             moves: &mut None,
-            rdt: rdt.as_ref(),
+            rdt,
             privileged: !context.is_rootless(),
             state: None,
             barrier: false,

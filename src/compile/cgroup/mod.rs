@@ -19,6 +19,7 @@ use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::words::Words;
 use crate::{texts, texts::Texts};
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -97,8 +98,8 @@ pub struct Write {
     pub v1: bool,
     /// File name; up to the first dot it is the controller's name.
     pub file: &'static CStr,
-    /// The bytes, in one write.
-    pub value: Vec<u8>,
+    /// The text, in one write.
+    pub value: &'static str,
     /// Property below linux.resources.
     pub place: String,
     /// When the file is absent.
@@ -164,8 +165,12 @@ pub enum Occasion {
 }
 
 /// Compiles the section. `v1` are the controllers that live on cgroup v1 hierarchies of this host.
-pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -> Result<CgroupPlan> {
-    let mut compiler = Compiler { plan: CgroupPlan::default(), v1: false };
+pub fn compile(
+    resources: &Resources<'_>,
+    v1: Controllers,
+    occasion: Occasion,
+) -> Result<&'static mut CgroupPlan> {
+    let mut compiler = Compiler { plan: Box::leak(Box::default()), v1: false };
     let on = |controller| v1.has(controller);
     let (now, update) = match occasion {
         Occasion::Create => (Now::default(), false),
@@ -231,7 +236,7 @@ pub fn compile(resources: &Resources<'_>, v1: Controllers, occasion: Occasion) -
 
 /// The plan being made.
 struct Compiler {
-    plan: CgroupPlan,
+    plan: &'static mut CgroupPlan,
     /// Whether the controller at hand is on cgroup v1.
     v1: bool,
 }
@@ -251,7 +256,7 @@ impl Compiler {
         self.plan.writes.push(Write {
             v1: self.v1,
             file: super::cstring(file),
-            value: value.to_string().into_bytes(),
+            value: value.to_string().leak(),
             place: place.into(),
             missing,
         });
@@ -278,21 +283,18 @@ impl Compiler {
         })?;
         if v1 {
             self.v1 = true;
-            let exceptions = devices.exceptions().ok_or_else(|| {
+            devices.exceptions(&mut |file, line| self.put(file, "devices", &line)).ok_or_else(|| {
                 refuse(
                     "devices",
                     words!("cgroup v1 cannot deny a part of what another rule allows; order them otherwise"),
                 )
-            })?;
-            for (file, value) in exceptions {
-                self.put(file, "devices", &value);
-            }
-        } else if let Some(program) =
-            devices.program().map_err(|_| refuse("devices", words!("too many rules for one program")))?
-        {
-            self.plan.devices = Some(program.into_iter().map(device::Insn::encode).collect());
+            })
+        } else {
+            let program = devices.program();
+            self.plan.devices =
+                program.map_err(|_| refuse("devices", words!("too many rules for one program")))?;
+            Ok(())
         }
-        Ok(())
     }
 
     fn hugepages(&mut self, limits: &[HugepageLimit<'_>]) -> Result<()> {

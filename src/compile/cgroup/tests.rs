@@ -15,7 +15,7 @@ fn writes(json: &str, v1: Controllers, occasion: Occasion) -> Vec<String> {
             Missing::Skip => "?",
             Missing::Next => "|",
         };
-        format!("{}{mark}={}", write.file.to_str().unwrap(), String::from_utf8_lossy(&write.value))
+        format!("{}{mark}={}", write.file.to_str().unwrap(), write.value)
     };
     plan.writes.iter().map(line).collect()
 }
@@ -255,7 +255,7 @@ fn values_out_of_their_range_are_refused_by_name() {
 fn an_update_leaves_the_devices_unless_a_rule_grants_one() {
     let compiled = |json: &str, occasion| {
         let resources: &mut Resources<'_> = crate::config::parse("resources", json.as_bytes()).unwrap();
-        compile(resources, Controllers::NONE, occasion).unwrap().devices
+        compile(resources, Controllers::NONE, occasion).unwrap().devices.clone()
     };
     let now = Occasion::Update(Now::default());
     let deny = r#"{"devices": [{"allow": false, "access": "rwm"}]}"#;

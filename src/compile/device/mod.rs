@@ -12,7 +12,9 @@
 mod tests;
 
 use crate::config::resources::DeviceRule;
-use alloc::{format, string::String, vec::Vec};
+use crate::error::decimal;
+use alloc::{string::String, vec::Vec};
+use syscalls::bpf::Insn;
 
 /// Access bits, as the kernel passes them (BPF_DEVCG_ACC_*, linux/bpf.h).
 pub const MKNOD: u8 = 1;
@@ -26,18 +28,11 @@ const ALL: u8 = MKNOD | READ | WRITE;
 const BLOCK: u8 = 1;
 const CHAR: u8 = 2;
 
-/// Always granted, character devices, `None` for any minor: null, zero, full, random, urandom, tty, ptmx and the pseudo
-/// terminals of /dev/pts.
-static DEFAULTS: [(u32, Option<u32>); 8] = [
-    (1, Some(3)),
-    (1, Some(5)),
-    (1, Some(7)),
-    (1, Some(8)),
-    (1, Some(9)),
-    (5, Some(0)),
-    (5, Some(2)),
-    (136, None),
-];
+/// Any number; of what rules come to, those that are not named.
+const ANY: i32 = -1;
+
+/// Always granted, character devices: null, zero, full, random, urandom, tty, ptmx and the pseudo terminals of /dev/pts.
+static DEFAULTS: [(i32, i32); 8] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, ANY)];
 
 /// A rule that is not one.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,48 +49,35 @@ struct Rule {
     allow: bool,
     /// BLOCK, CHAR or both.
     kinds: u8,
-    major: Option<u32>,
-    minor: Option<u32>,
     access: u8,
+    major: i32,
+    minor: i32,
 }
 
-impl Rule {
-    fn speaks_of(&self, kind: u8, major: Option<u32>, minor: Option<u32>) -> bool {
-        self.kinds & kind != 0
-            && (self.major.is_none() || self.major == major)
-            && (self.minor.is_none() || self.minor == minor)
-    }
+/// What is granted of some devices of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cell {
+    major: i32,
+    minor: i32,
+    bits: u8,
 }
 
-/// Granted bits of one major.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
-    /// `None` for all majors that have no row of their own.
-    major: Option<u32>,
-    /// For minors that are not listed.
-    other: u8,
-    /// Listed minors, ascending, each with bits that differ from `other`.
-    minors: Vec<(u32, u8)>,
-}
-
-impl Row {
-    fn bits(&self, minor: Option<u32>) -> u8 {
-        let listed = self.minors.iter().find(|(listed, _)| Some(*listed) == minor);
-        listed.map_or(self.other, |(_, bits)| *bits)
-    }
-}
-
-/// What the rules come to: the rows of each type, first that of all other majors, then, ascending, those that differ from it.
+/// What the rules come to, for each type. The cells of a major are a row: first that of its other minors, then, ascending, those that
+/// differ from it. The first row is that of all other majors; then come, ascending, those that differ from it.
 #[derive(Debug)]
 pub struct Devices {
-    block: Vec<Row>,
-    char: Vec<Row>,
+    block: Vec<Cell>,
+    char: Vec<Cell>,
+}
+
+fn rows(cells: &[Cell]) -> impl Iterator<Item = &[Cell]> {
+    cells.chunk_by(|one, next| one.major == next.major)
 }
 
 /// The bits, where every device of a type has the same.
-fn uniform(rows: &[Row]) -> Option<u8> {
-    match rows {
-        [row] if row.minors.is_empty() => Some(row.other),
+fn uniform(cells: &[Cell]) -> Option<u8> {
+    match cells {
+        [cell] => Some(cell.bits),
         _ => None,
     }
 }
@@ -107,12 +89,13 @@ pub fn fold(rules: &[DeviceRule<'_>], nodes: &[(bool, u32, u32)]) -> Result<Devi
     for (index, rule) in rules.iter().enumerate() {
         checked.push(check(rule).map_err(|what| Invalid { index, what })?);
     }
-    for (major, minor) in &DEFAULTS {
-        checked.push(Rule { allow: true, kinds: CHAR, major: Some(*major), minor: *minor, access: ALL });
+    for (major, minor) in DEFAULTS {
+        checked.push(Rule { allow: true, kinds: CHAR, access: ALL, major, minor });
     }
     for (block, major, minor) in nodes {
         let kinds = if *block { BLOCK } else { CHAR };
-        checked.push(Rule { allow: true, kinds, major: Some(*major), minor: Some(*minor), access: MKNOD });
+        let (major, minor) = (major.cast_signed(), minor.cast_signed());
+        checked.push(Rule { allow: true, kinds, access: MKNOD, major, minor });
     }
     Ok(Devices { block: table(&checked, BLOCK), char: table(&checked, CHAR) })
 }
@@ -123,21 +106,16 @@ pub fn grants(rules: &[DeviceRule<'_>]) -> bool {
 }
 
 fn check(rule: &DeviceRule<'_>) -> Result<Rule, &'static str> {
-    let kinds = match rule.kind {
-        "" | "a" => BLOCK | CHAR,
-        "b" => BLOCK,
-        "c" | "u" => CHAR,
+    let kinds = match rule.kind.as_bytes() {
+        b"" | b"a" => BLOCK | CHAR,
+        b"b" => BLOCK,
+        b"c" | b"u" => CHAR,
         _ => return Err("type: must be a, b, c or u"),
     };
-    let beyond = |number: Option<i64>| number > Some(i32::MAX.into());
-    if beyond(rule.major) {
-        return Err("major: out of range");
-    }
-    if beyond(rule.minor) {
-        return Err("minor: out of range");
-    }
     // A negative number is any.
-    let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
+    let number = |value: Option<i64>| i32::try_from(value.unwrap_or(-1).max(-1));
+    let Ok(major) = number(rule.major) else { return Err("major: out of range") };
+    let Ok(minor) = number(rule.minor) else { return Err("minor: out of range") };
     let mut access = 0;
     for letter in rule.access.bytes() {
         access |= match letter {
@@ -147,80 +125,59 @@ fn check(rule: &DeviceRule<'_>) -> Result<Rule, &'static str> {
             _ => return Err("access: must be made of r, w and m"),
         };
     }
-    Ok(Rule {
-        allow: rule.allow,
-        kinds,
-        major: number(rule.major),
-        minor: number(rule.minor),
-        access: if access == 0 { ALL } else { access },
-    })
+    Ok(Rule { allow: rule.allow, kinds, access: if access == 0 { ALL } else { access }, major, minor })
 }
 
-fn granted(rules: &[Rule], kind: u8, major: Option<u32>, minor: Option<u32>) -> u8 {
-    rules
-        .iter()
-        .filter(|rule| rule.speaks_of(kind, major, minor))
-        .fold(0, |bits, rule| if rule.allow { bits | rule.access } else { bits & !rule.access })
-}
-
-fn row(rules: &[Rule], kind: u8, major: Option<u32>) -> Row {
-    let other = granted(rules, kind, major, None);
-    let of_major = |rule: &Rule| rule.minor.filter(|_| rule.major.is_none() || rule.major == major);
-    let mut minors = Vec::new();
-    for minor in numbers(rules, kind, &of_major) {
-        let bits = granted(rules, kind, major, Some(minor));
-        if bits != other {
-            minors.push((minor, bits));
+fn table(rules: &[Rule], kind: u8) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    let mut others = 0;
+    let mut major = ANY;
+    loop {
+        let start = cells.len();
+        row(rules, kind, major, &mut cells);
+        if start == 0 {
+            others = cells.len();
+        } else {
+            let (first, row) = cells.split_at_checked(start).unwrap_or_default();
+            let first = first.iter().take(others).map(|cell| (cell.minor, cell.bits));
+            if first.eq(row.iter().map(|cell| (cell.minor, cell.bits))) {
+                cells.truncate(start);
+            }
+        }
+        match next(rules, kind, major, &|rule| rule.major) {
+            Some(next) => major = next,
+            None => return cells,
         }
     }
-    Row { major, other, minors }
 }
 
-/// The numbers that the rules for a kind have, sorted, each once.
-fn numbers(rules: &[Rule], kind: u8, number: &dyn Fn(&Rule) -> Option<u32>) -> Vec<u32> {
-    let mut numbers = Vec::new();
-    for rule in rules {
-        if let Some(number) = number(rule).filter(|_| rule.kinds & kind != 0)
-            && let Err(place) = numbers.binary_search(&number)
-        {
-            numbers.insert(place, number);
+/// Adds the cells of a major.
+fn row(rules: &[Rule], kind: u8, major: i32, cells: &mut Vec<Cell>) {
+    let is_of = |rule: &Rule| rule.major == ANY || rule.major == major;
+    let mut other = None;
+    let mut minor = ANY;
+    loop {
+        let mut bits = 0;
+        for rule in rules {
+            if rule.kinds & kind != 0 && is_of(rule) && (rule.minor == ANY || rule.minor == minor) {
+                bits = if rule.allow { bits | rule.access } else { bits & !rule.access };
+            }
+        }
+        if other != Some(bits) {
+            cells.push(Cell { major, minor, bits });
+        }
+        other = other.or(Some(bits));
+        match next(rules, kind, minor, &|rule| if is_of(rule) { rule.minor } else { ANY }) {
+            Some(next) => minor = next,
+            None => return,
         }
     }
-    numbers
 }
 
-fn table(rules: &[Rule], kind: u8) -> Vec<Row> {
-    let mut rows = Vec::from([row(rules, kind, None)]);
-    for major in numbers(rules, kind, &|rule| rule.major) {
-        let row = row(rules, kind, Some(major));
-        let same = |other: &Row| other.other == row.other && other.minors == row.minors;
-        if !rows.first().is_some_and(same) {
-            rows.push(row);
-        }
-    }
-    rows
-}
-
-/// One eBPF instruction (linux/bpf.h, struct bpf_insn).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Insn {
-    /// Operation.
-    pub code: u8,
-    /// Destination register.
-    pub dst: u8,
-    /// Source register.
-    pub src: u8,
-    /// Jump distance or memory offset.
-    pub off: i16,
-    /// Immediate value.
-    pub imm: i32,
-}
-
-impl Insn {
-    /// As bpf(2) takes it.
-    pub fn encode(self) -> syscalls::bpf::Insn {
-        syscalls::bpf::Insn::new(self.code, self.dst, self.src, self.off, self.imm)
-    }
+/// The least number above another that the rules for a type have.
+fn next(rules: &[Rule], kind: u8, above: i32, number: &dyn Fn(&Rule) -> i32) -> Option<i32> {
+    let of_kind = rules.iter().filter(|rule| rule.kinds & kind != 0);
+    of_kind.map(number).filter(|number| *number > above).min()
 }
 
 // Operations used (linux/bpf.h and bpf_common.h): class | size or operation | source.
@@ -259,12 +216,12 @@ struct Assembler {
 }
 
 impl Assembler {
-    fn push(&mut self, code: u8, dst: u8, imm: u32, label: usize) {
-        self.code.push((Insn { code, dst, src: 0, off: 0, imm: imm.cast_signed() }, label));
+    fn push(&mut self, code: u8, dst: u8, imm: i32, label: usize) {
+        self.code.push((Insn::new(code, dst, 0, 0, imm), label));
     }
 
     fn load(&mut self, code: u8, dst: u8, off: i16) {
-        self.code.push((Insn { code, dst, src: CONTEXT, off, imm: 0 }, NOWHERE));
+        self.code.push((Insn::new(code, dst, CONTEXT, off, 0), NOWHERE));
     }
 
     /// The verdict on bits.
@@ -297,15 +254,16 @@ impl Assembler {
     }
 
     /// Tests of the minor, one for each run of neighbours with the same bits, then the row's other bits.
-    fn row(&mut self, row: &Row) {
-        let mut rest = row.minors.as_slice();
-        while let Some(&(first, bits)) = rest.first() {
+    fn row(&mut self, row: &[Cell]) {
+        let Some((other, mut rest)) = row.split_first() else { return };
+        while let Some(&Cell { minor: first, bits, .. }) = rest.first() {
             let run = rest
                 .iter()
                 .zip(first..)
-                .take_while(|((minor, same), expected)| minor == expected && *same == bits)
+                .take_while(|(cell, expected)| cell.minor == *expected && cell.bits == bits)
                 .count();
-            let last = first.saturating_add(u32::try_from(run).unwrap_or(1)).saturating_sub(1);
+            let (these, others) = rest.split_at_checked(run).unwrap_or_default();
+            let last = these.last().map_or(first, |cell| cell.minor);
             let verdict = self.verdict(bits);
             match (first, run) {
                 (_, 1) => self.push(JEQ, MINOR, first, verdict),
@@ -317,45 +275,45 @@ impl Assembler {
                     self.place(below);
                 }
             }
-            rest = rest.get(run..).unwrap_or_default();
+            rest = others;
         }
-        self.finish(self.verdict(row.other));
+        self.finish(self.verdict(other.bits));
     }
 
     /// Majors of one verdict first, one test each; then those with minors, the last of which falls through.
-    fn table(&mut self, rows: &[Row]) {
-        let [other, majors @ ..] = rows else { return };
-        for row in majors.iter().filter(|row| row.minors.is_empty()) {
-            self.push(JEQ, MAJOR, row.major.unwrap_or_default(), self.verdict(row.other));
+    fn table(&mut self, cells: &[Cell]) {
+        for row in rows(cells).skip(1) {
+            if let [cell] = row {
+                self.push(JEQ, MAJOR, cell.major, self.verdict(cell.bits));
+            }
         }
-        for row in majors.iter().filter(|row| !row.minors.is_empty()) {
-            let next = self.label();
-            self.push(JNE, MAJOR, row.major.unwrap_or_default(), next);
-            self.row(row);
-            self.place(next);
+        for row in rows(cells).skip(1) {
+            if let [cell, _, ..] = row {
+                let next = self.label();
+                self.push(JNE, MAJOR, cell.major, next);
+                self.row(row);
+                self.place(next);
+            }
         }
-        self.row(other);
+        self.row(rows(cells).next().unwrap_or_default());
     }
 
     /// Writes the verdicts behind the code and fills in the distances.
     ///
     /// Verdicts on some bits come first, each a block that denies if one more bit is asked for; then the denial, which falls
     /// into the exit. r0 is 1 from the start, so that a grant is the exit alone.
-    fn link(mut self) -> Result<Vec<Insn>, TooLong> {
-        let mut partial: Vec<usize> = Vec::new();
-        for (_, label) in &self.code {
-            if (DENY + 1..GRANT).contains(label) && !partial.contains(label) {
-                partial.push(*label);
-            }
-        }
+    fn link(&mut self) -> Result<Vec<Insn>, TooLong> {
+        // A bit for each verdict.
+        let bit =
+            |label: usize| u32::try_from(label).ok().and_then(|label| 1u8.checked_shl(label)).unwrap_or(0);
+        let used = self.code.iter().fold(0, |used, (_, label)| used | bit(*label));
+        let mut partial = used & !bit(DENY) & !bit(GRANT);
         // The verdict that the code ends with goes next, so that it needs no jump.
-        if let Some((Insn { code: JA, .. }, verdict)) = self.code.last().copied() {
-            let last = partial.iter().position(|other| *other == verdict);
-            if let Some(at) = last {
-                partial.swap(0, at);
-            }
-            if last.is_some() || (verdict == DENY && partial.is_empty()) {
-                while matches!(self.code.last(), Some((Insn { code: JA, .. }, same)) if *same == verdict) {
+        let mut verdict = GRANT;
+        if let Some((Insn { code: JA, .. }, last)) = self.code.last().copied() {
+            verdict = last;
+            if partial & bit(last) != 0 || (last == DENY && partial == 0) {
+                while matches!(self.code.last(), Some((Insn { code: JA, .. }, same)) if *same == last) {
                     self.code.pop();
                 }
             }
@@ -364,10 +322,13 @@ impl Assembler {
         // What falls off the end is denied, unless a block of a verdict stands there.
         let falls = !matches!(self.code.last(), Some((Insn { code: JA, .. }, _)));
         self.labels.iter_mut().for_each(|at| *at = end.min(*at));
-        for verdict in &partial {
-            self.place(*verdict);
-            let bits = u32::try_from(*verdict).unwrap_or_default();
-            self.push(JSET, ACCESS, u32::from(ALL) & !bits, DENY);
+        while partial != 0 {
+            if partial & bit(verdict) == 0 {
+                verdict = partial.trailing_zeros() as usize;
+            }
+            partial &= !bit(verdict);
+            self.place(verdict);
+            self.push(JSET, ACCESS, GRANT.saturating_sub(verdict) as i32, DENY);
             self.finish(GRANT);
         }
         self.place(DENY);
@@ -378,8 +339,9 @@ impl Assembler {
         self.push(EXIT, 0, 0, NOWHERE);
 
         let mut linked = Vec::with_capacity(self.code.len());
-        for (at, (mut insn, label)) in self.code.into_iter().enumerate() {
-            if let Some(to) = self.labels.get(label) {
+        for (at, (insn, label)) in self.code.iter().enumerate() {
+            let mut insn = *insn;
+            if let Some(to) = self.labels.get(*label) {
                 insn.off = i16::try_from(to.saturating_sub(at).saturating_sub(1)).map_err(|_| TooLong)?;
             }
             linked.push(insn);
@@ -393,54 +355,45 @@ impl Assembler {
 pub struct TooLong;
 
 impl Devices {
-    /// The same as writes to cgroup v1's `devices.deny` and `devices.allow`. There a list of exceptions is added to "nothing"
-    /// or taken from "everything"; an exception cannot itself have one, which is the case that gives `None`.
-    pub fn exceptions(&self) -> Option<Vec<(&'static str, String)>> {
-        let from_all =
-            [&self.block, &self.char].iter().all(|rows| rows.first().is_some_and(|row| row.other == ALL));
+    /// The same as writes to cgroup v1's `devices.deny` and `devices.allow`, for `put`. There a list of exceptions is added to
+    /// "nothing" or taken from "everything"; an exception cannot itself have one, which is the case that gives `None`.
+    pub fn exceptions(&self, put: &mut dyn FnMut(&'static str, &str)) -> Option<()> {
+        let all = |cells: &[Cell]| cells.first().is_some_and(|cell| cell.bits == ALL);
+        let from_all = all(&self.block) && all(&self.char);
         let (start, file) = match from_all {
             true => ("devices.allow", "devices.deny"),
             false => ("devices.deny", "devices.allow"),
         };
-        let mut writes = alloc::vec![(start, String::from("a"))];
-        for (letter, rows) in [('b', &self.block), ('c', &self.char)] {
-            let wild = rows.first().map_or(&[][..], |row| &row.minors);
-            let mut told: Vec<(Option<u32>, Option<u32>, u8)> = Vec::new();
-            let mut tell = |row: &Row, minor: Option<u32>| {
-                let bits = row.bits(minor);
-                let bits = if from_all { ALL & !bits } else { bits };
-                let mut covered = bits == 0;
-                for (major, other, wider) in &told {
-                    if (major.is_none() || *major == row.major) && (other.is_none() || *other == minor) {
-                        covered |= *wider == bits;
-                        if wider & !bits != 0 {
-                            return None;
+        put(start, "a");
+        for (letter, cells) in [("b ", &self.block), ("c ", &self.char)] {
+            let others = rows(cells).next().unwrap_or_default();
+            let mut told: Vec<Cell> = Vec::new();
+            for row in rows(cells) {
+                for Cell { minor, .. } in row.iter().chain(others) {
+                    let mut cell = *row.iter().find(|cell| cell.minor == *minor).or(row.first())?;
+                    cell.minor = *minor;
+                    if from_all {
+                        cell.bits ^= ALL;
+                    }
+                    let mut covered = cell.bits == 0;
+                    for wider in &told {
+                        if (wider.major == ANY || wider.major == cell.major)
+                            && (wider.minor == ANY || wider.minor == cell.minor)
+                        {
+                            covered |= wider.bits == cell.bits;
+                            if wider.bits & !cell.bits != 0 {
+                                return None;
+                            }
                         }
                     }
-                }
-                if !covered {
-                    told.push((row.major, minor, bits));
-                    let shown = |number: Option<u32>| number.map_or("*".into(), |number| format!("{number}"));
-                    let mut line = format!("{letter} {}:{} ", shown(row.major), shown(minor));
-                    for (bit, letter) in [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')] {
-                        if bits & bit != 0 {
-                            line.push(letter);
-                        }
-                    }
-                    writes.push((file, line));
-                }
-                Some(())
-            };
-            for row in rows {
-                tell(row, None)?;
-                for minors in [&row.minors[..], wild] {
-                    for (minor, _) in minors {
-                        tell(row, Some(*minor))?;
+                    if !covered {
+                        told.push(cell);
+                        put(file, &cell.line(letter));
                     }
                 }
             }
         }
-        Some(writes)
+        Some(())
     }
 
     /// The program: r0 is 1 to grant, 0 to deny. None is needed where every access to every device is granted.
@@ -448,13 +401,11 @@ impl Devices {
         // What is granted everywhere, and whether there is a place where it is some access but not all.
         let (mut floor, mut partial) = (ALL, false);
         let (mut majors, mut minors) = (false, false);
-        for row in self.block.iter().chain(&self.char) {
-            majors |= row.major.is_some();
-            minors |= !row.minors.is_empty();
-            for (_, bits) in row.minors.iter().chain([&(0, row.other)]) {
-                floor &= bits;
-                partial |= *bits != 0 && *bits != ALL;
-            }
+        for cell in self.block.iter().chain(&self.char) {
+            majors |= cell.major != ANY;
+            minors |= cell.minor != ANY;
+            floor &= cell.bits;
+            partial |= cell.bits != 0 && cell.bits != ALL;
         }
         if floor == ALL {
             return Ok(None);
@@ -481,32 +432,41 @@ impl Devices {
             MKNOD => asm.push(JLE, ACCESS, MKNOD.into(), GRANT),
             _ => {
                 let beyond = asm.label();
-                asm.push(JSET, ACCESS, u32::from(ALL & !floor), beyond);
+                asm.push(JSET, ACCESS, (ALL & !floor).into(), beyond);
                 asm.finish(GRANT);
                 asm.place(beyond);
             }
         }
-        if !split {
-            asm.table(&self.char);
-            return asm.link().map(Some);
-        }
-        let (kind, rows, others) = match (uniform(&self.block), uniform(&self.char)) {
+        let (kind, cells, others) = match (uniform(&self.block), uniform(&self.char)) {
             (None, Some(_)) => (BLOCK, &self.block, &self.char),
             _ => (CHAR, &self.char, &self.block),
         };
-        match uniform(others) {
-            Some(bits) => {
-                asm.push(JNE, TYPE, kind.into(), asm.verdict(bits));
-                asm.table(rows);
-            }
-            None => {
-                let next = asm.label();
-                asm.push(JNE, TYPE, kind.into(), next);
-                asm.table(rows);
-                asm.place(next);
-                asm.table(others);
-            }
+        if !split {
+            asm.table(cells);
+        } else if let Some(bits) = uniform(others) {
+            asm.push(JNE, TYPE, kind.into(), asm.verdict(bits));
+            asm.table(cells);
+        } else {
+            let next = asm.label();
+            asm.push(JNE, TYPE, kind.into(), next);
+            asm.table(cells);
+            asm.place(next);
+            asm.table(others);
         }
         asm.link().map(Some)
+    }
+}
+
+impl Cell {
+    /// As cgroup v1 takes it, behind the type.
+    fn line(&self, kind: &str) -> String {
+        let shown = |number: i32| if number == ANY { "*".into() } else { decimal(number) };
+        let mut line = [kind, &shown(self.major), ":", &shown(self.minor), " "].concat();
+        for (bit, letter) in [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')] {
+            if self.bits & bit != 0 {
+                line.push(letter);
+            }
+        }
+        line
     }
 }
