@@ -1,5 +1,6 @@
 //! What /proc says of a process: whether it is there, since when, and which number it has in its own pid namespace.
 
+use crate::args::values::integer;
 use crate::paths::{c_path, open, split_last};
 use crate::store::read_all;
 use crate::texts::part;
@@ -69,7 +70,7 @@ pub fn innermost_pid(pid: i32) -> i32 {
     let text = Buffer::from(file.and_then(|file| read_all(&file)).unwrap_or_default());
     let text = core::str::from_utf8(&text).unwrap_or_default();
     let pids = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    pids.and_then(|pids| split_last(pids, b'\t')?.1.parse().ok()).unwrap_or(pid)
+    pids.and_then(|pids| i32::try_from(integer(split_last(pids, b'\t')?.1)?).ok()).unwrap_or(pid)
 }
 
 /// Whether there is such a process, where no /proc tells more of it.

@@ -169,7 +169,7 @@ impl Store {
             let name = entry.file_name().to_str().unwrap_or_default();
             if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) && check_id(name).is_ok()
             {
-                let place = ids.binary_search(&name).unwrap_or_else(|place| place);
+                let place = ids.iter().position(|id| *id > name).unwrap_or(ids.len());
                 ids.insert(place, &*String::from(name).leak());
             }
         }

@@ -45,7 +45,7 @@ fn natural(text: &str) -> Option<u64> {
 }
 
 /// A decimal number, perhaps negative.
-fn integer(text: &str) -> Option<i64> {
+pub fn integer(text: &str) -> Option<i64> {
     match text.strip_prefix('-') {
         Some(rest) => i64::try_from(natural(rest)?).ok()?.checked_neg(),
         None => i64::try_from(natural(text)?).ok(),

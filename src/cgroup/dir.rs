@@ -1,5 +1,6 @@
 //! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
 
+use crate::args::values::integer;
 use crate::compile::cstring;
 use crate::paths;
 use alloc::{string::String, vec::Vec};
@@ -155,7 +156,8 @@ pub(super) fn each_process(dir: &OwnedFd, each: &mut dyn FnMut(i32)) -> rustix::
         Ok(text) => {
             let text = core::str::from_utf8(&text).unwrap_or_default();
             // 0 is a process that the caller's pid namespace does not see, and for kill(2) the caller's own group.
-            text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).for_each(&mut *each);
+            let pids = text.lines().filter_map(|line| i32::try_from(integer(line)?).ok());
+            pids.filter(|pid| *pid > 0).for_each(&mut *each);
             Ok(())
         }
         // A threaded cgroup (EOPNOTSUPP): its processes are listed by the domain above. Removed meanwhile (ENODEV).

@@ -42,22 +42,13 @@ pub fn check(context: &Context) -> Result<()> {
         return plan(bundle);
     }
     let machine = machine::probe();
-    let judged = match bundle {
-        None => None,
-        Some(path) => {
-            let bundle = Bundle::read(Some(path), None)?;
-            let findings = bundle::judge(context, bundle, &machine);
-            Some((bundle.path, findings))
-        }
-    };
-    let judged = judged.as_ref().map(|(path, findings)| (*path, findings));
-    if judged.is_some_and(|(_, findings)| !findings.fails.is_empty()) {
-        context.status.set(1);
+    let mut judged = None;
+    if bundle.is_some() {
+        let found = judged.insert(bundle::judge(context, Bundle::read(bundle, None)?, &machine));
+        context.status.set((!found.fails.is_empty()).into());
     }
-    super::print(&match given.wants_json() {
-        true => json(&machine, judged),
-        false => table(&machine, judged),
-    })
+    let show = if given.wants_json() { json } else { table };
+    super::print(&show(&machine, judged.as_ref()))
 }
 
 /// `--plan`: everything that the bundle compiles to. It is JSON in either format.
@@ -82,25 +73,23 @@ fn request(bundle: &'static Bundle) -> Request<'static> {
     }
 }
 
-fn table(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
+fn table(machine: &Machine, judged: Option<&Findings>) -> String {
     let mut text = format!("Linux {}\n", machine.kernel);
     for item in &machine.items {
-        let has = if item.has { "yes" } else { "no " };
-        let lost = if item.has { "" } else { item.without };
+        let (has, lost) = if item.has { ("yes", "") } else { ("no ", item.without) };
         let between = if item.detail.is_empty() || lost.is_empty() { "" } else { "; " };
-        text.push_str(&format!("  {has}  {:<28} {}{between}{lost}", item.name, item.detail));
-        text.truncate(text.trim_ascii_end().len());
+        let said = [item.detail, between, lost].concat();
+        text.push_str(format!("  {has}  {:<28} {said}", item.name).trim_ascii_end());
         text.push('\n');
     }
-    if let Some((path, findings)) = judged {
-        text.push_str(path);
-        text.push('\n');
-        for (word, found) in [("FAIL", &findings.fails), ("lost", &findings.losses)] {
-            for line in found {
-                text.push_str(&format!("  {word} {line}\n"));
+    if let Some(found) = judged {
+        text.extend([found.path, "\n"]);
+        for (word, lines) in [("  FAIL ", &found.fails), ("  lost ", &found.losses)] {
+            for line in lines {
+                text.extend([word, *line, "\n"]);
             }
         }
-        text.push_str(match (findings.fails.is_empty(), findings.losses.is_empty()) {
+        text.push_str(match (found.fails.is_empty(), found.losses.is_empty()) {
             (false, _) => "would not start here\n",
             (true, false) => "would start here, with less than it asks for\n",
             (true, true) => "would start here\n",
@@ -109,7 +98,7 @@ fn table(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
     text
 }
 
-fn json(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
+fn json(machine: &Machine, judged: Option<&Findings>) -> String {
     let mut out = Writer::default();
     out.object("");
     out.string("kernel", &machine.kernel);
@@ -126,12 +115,12 @@ fn json(machine: &Machine, judged: Option<(&str, &Findings)>) -> String {
         out.end_object();
     }
     out.end_array();
-    if let Some((path, findings)) = judged {
+    if let Some(found) = judged {
         out.object("bundle");
-        out.string("path", path);
-        out.flag("starts", findings.fails.is_empty());
-        out.strings("fails", &mut findings.fails.iter().map(String::as_str));
-        out.strings("losses", &mut findings.losses.iter().map(String::as_str));
+        out.string("path", found.path);
+        out.flag("starts", found.fails.is_empty());
+        out.strings("fails", &mut found.fails.iter().copied());
+        out.strings("losses", &mut found.losses.iter().copied());
         out.end_object();
     }
     out.end_object();

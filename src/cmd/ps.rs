@@ -2,7 +2,7 @@
 
 use super::container::Container;
 use super::{Context, print};
-use crate::args::Given;
+use crate::args::{Given, values::integer};
 use crate::error::{Error, Result};
 use crate::json::Writer;
 use crate::log::printable;
@@ -145,8 +145,8 @@ fn filter(table: &str, pids: &[i32]) -> Result<String> {
     })?;
     let mut kept = format!("{heading}\n");
     for line in lines {
-        let pid = line.split_ascii_whitespace().nth(column).and_then(|word| word.parse().ok());
-        if pid.is_some_and(|pid| pids.contains(&pid)) {
+        let pid = line.split_ascii_whitespace().nth(column).and_then(integer);
+        if pid.is_some_and(|pid| pids.iter().any(|own| i64::from(*own) == pid)) {
             kept.push_str(line);
             kept.push('\n');
         }

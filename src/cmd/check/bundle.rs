@@ -2,19 +2,20 @@
 //!
 //! First the refusals of `create` itself, made by the same code; then what only the kernel or a file could refuse.
 
-use super::machine::{self, Machine};
+use super::machine::{self, Machine, is_there};
+use crate::args::values::integer;
 use crate::bundle::Bundle;
 use crate::cgroup::{self, Wanted};
 use crate::cmd::Context;
 use crate::compile::{self, capabilities, namespaces, process};
 use crate::config::{self, Config, HookKind, Hooks};
-use crate::error::{Quoted, Result, Text};
+use crate::error::{Error, Result, decimal, error};
 use crate::paths::{c_path, open};
 use crate::plan::{MountKind, Plan};
 use crate::rdt;
 use crate::spawn::{self, maps, render::quoted};
 use crate::validate::validate;
-use alloc::{fmt, format, string::String, vec::Vec};
+use alloc::{format, string::ToString, vec::Vec};
 use core::ffi::CStr;
 use rustix::fs::{Access, OFlags};
 use syscalls::{AsFd, CWD, Errno, OwnedFd, fd, fs, net, ns, process as call, stat};
@@ -24,30 +25,37 @@ const CAP_SYS_RESOURCE: u32 = 24;
 const CAP_MKNOD: u32 = 27;
 
 /// What was found, each a finished line.
-#[derive(Default)]
 pub struct Findings {
+    /// The bundle's path.
+    pub path: &'static str,
     /// Why it would not start.
-    pub fails: Vec<String>,
+    pub fails: Vec<&'static str>,
     /// What it would not get, or not as asked.
-    pub losses: Vec<String>,
+    pub losses: Vec<&'static str>,
 }
 
 impl Findings {
-    fn fail(&mut self, line: fmt::Arguments<'_>) {
-        self.fails.push(fmt::format(line));
+    #[inline(never)]
+    fn fail(&mut self, error: Error) {
+        self.fails.push(error.to_string().leak());
     }
 
-    fn lose(&mut self, line: fmt::Arguments<'_>) {
-        self.losses.push(fmt::format(line));
+    #[inline(never)]
+    fn lose(&mut self, error: Error) {
+        self.losses.push(error.to_string().leak());
+    }
+
+    /// Goes on after what one of the judgements says.
+    fn take(&mut self, judged: Result<()>) {
+        judged.unwrap_or_else(|error| self.fail(error));
     }
 }
 
 /// Judges a bundle.
 pub fn judge(context: &Context, bundle: &'static Bundle, machine: &Machine) -> Findings {
-    let mut found = Findings::default();
-    if let Err(error) = refusals(context, bundle, machine, &mut found) {
-        found.fail(format_args!("{error}"));
-    }
+    let mut found = Findings { path: bundle.path, fails: Vec::new(), losses: Vec::new() };
+    let judged = refusals(context, bundle, machine, &mut found);
+    found.take(judged);
     found
 }
 
@@ -61,7 +69,7 @@ fn refusals(
     let config: &mut Config<'_> = config::parse("config.json", bundle.json)?;
     validate(config)?;
     let plan = compile::compile(config, super::request(bundle))?;
-    found.losses.extend(plan.warnings.iter().map(|warning| String::from(*warning)));
+    found.losses.extend_from_slice(&plan.warnings);
     let user_namespace = plan.namespaces.has(ns::CLONE_NEWUSER);
     let wanted = Wanted {
         manager: context.cgroup_manager(),
@@ -71,26 +79,22 @@ fn refusals(
         may_mknod: plan.process.capabilities.bounding & (1 << CAP_MKNOD) != 0 && !user_namespace,
     };
     match cgroup::prepare(&config.linux.resources, wanted) {
-        Ok(prepared) => found.losses.extend(prepared.warning.map(String::from)),
-        Err(error) => found.fail(format_args!("{error}")),
+        Ok(prepared) => found.losses.extend(prepared.warning),
+        Err(error) => found.fail(error),
     }
-    if let Err(error) = rdt::prepare(config, super::ID) {
-        found.fail(format_args!("{error}"));
-    }
-    if let Err(error) = spawn::open_joins(&plan.namespaces) {
-        found.fail(format_args!("{error}"));
-    }
-    new_namespaces(plan, machine, found);
+    found.take(rdt::prepare(config, super::ID).map(drop));
+    found.take(spawn::open_joins(&plan.namespaces).map(drop));
+    found.take(new_namespaces(plan, machine));
+    found.take(id_maps(plan, machine));
     mounts(plan, machine, found);
     net_devices(plan, found);
-    root(plan, found);
+    found.take(root(plan));
     process(plan, machine, user_namespace, found);
     security(plan, config.linux.mount_label, machine, found);
     for sysctl in plan.sysctls {
         let path = c_path(format_args!("/proc/sys/{}", sysctl.path.to_string_lossy()));
-        if rustix::fs::access(path, Access::EXISTS).is_err() {
-            let path = path.to_string_lossy();
-            found.fail(format_args!("linux.sysctl: {}: is not in this kernel", Quoted(&path)));
+        if !is_there(path) {
+            found.fail(error!("linux.sysctl: {:?}: is not in this kernel", path.to_string_lossy()));
         }
     }
     for kind in HookKind::ALL {
@@ -103,32 +107,33 @@ fn refusals(
 }
 
 /// Makes them once, in a process that ends at once.
-fn new_namespaces(plan: &Plan, machine: &Machine, found: &mut Findings) {
+fn new_namespaces(plan: &Plan, machine: &Machine) -> Result<()> {
     let new = plan.namespaces.new;
     for (name, flag, file) in namespaces::NAMESPACES {
-        let path = c_path(format_args!("/proc/self/ns/{file}"));
-        if new & flag != 0 && rustix::fs::access(path, Access::EXISTS).is_err() {
-            found.fail(format_args!("linux.namespaces: {name}: this kernel has none"));
-            return;
+        if new & flag != 0 && !is_there(c_path(format_args!("/proc/self/ns/{file}"))) {
+            return Err(error!("linux.namespaces: {}: this kernel has none", name));
         }
     }
-    if let Err(errno) = machine::try_namespaces(new & !ns::CLONE_NEWTIME) {
-        let hint = if new & ns::CLONE_NEWUSER == 0 && !machine.root {
-            " (an ordinary user needs a user namespace)"
-        } else {
-            ""
-        };
-        found.fail(format_args!("linux.namespaces: {}{hint}", Text(errno)));
-    }
+    machine::try_namespaces(new & !ns::CLONE_NEWTIME).map_err(|errno| {
+        let error = error!("linux.namespaces").errno(errno);
+        match new & ns::CLONE_NEWUSER == 0 && !machine.root {
+            true => error.hint(words!("an ordinary user needs a user namespace")),
+            false => error,
+        }
+    })
+}
+
+fn id_maps(plan: &Plan, machine: &Machine) -> Result<()> {
     let asked = &plan.namespaces;
-    if !machine.root && new & ns::CLONE_NEWUSER != 0 {
+    if !machine.root && asked.new & ns::CLONE_NEWUSER != 0 {
         let user = syscalls::ids::start().uid;
         let group = syscalls::ids::start().gid;
         let own = maps::is_single(asked.uid_map, user) && maps::is_single(asked.gid_map, group);
         if !own && !machine.has("newuidmap, newgidmap") {
-            found.fail(format_args!("linux.uidMappings: more than the own id needs newuidmap and newgidmap"));
+            return Err(error!("linux.uidMappings: more than the own id needs newuidmap and newgidmap"));
         }
     }
+    Ok(())
 }
 
 fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
@@ -138,27 +143,28 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
             MountKind::Filesystem => {
                 let fstype = mount.fstype.to_string_lossy();
                 if !machine.mounts(&fstype) {
-                    found.lose(format_args!(
-                        "{place}: {fstype} is not in this kernel, unless a module brings it"
+                    found.lose(error!(
+                        "{}: {} is not in this kernel, unless a module brings it",
+                        place, fstype
                     ));
                 }
             }
             MountKind::Bind | MountKind::TreeBind => {
                 if let Err(errno) = rustix::fs::access(mount.source, Access::EXISTS) {
                     let source = mount.source.to_string_lossy();
-                    found.fail(format_args!("{place}: source {}: {}", Quoted(&source), Text(errno)));
+                    found.fail(error!("{}: source {:?}", place, source).errno(errno));
                 }
             }
             _ => {}
         }
         if mount.idmap.is_some() && !machine.has("mount_setattr") {
-            found.fail(format_args!("{place}: idmap needs mount_setattr (Linux 5.12)"));
+            found.fail(error!("{}: idmap needs mount_setattr (Linux 5.12)", place));
         }
     }
     if !plan.mounts.is_empty() {
         for name in ["openat2", "open_tree", "fsopen"] {
             if let Some(item) = machine.items.iter().find(|item| item.name == name && !item.has) {
-                found.lose(format_args!("mounts: no {name}: {}", item.without));
+                found.lose(error!("mounts: no {}: {}", name, item.without));
             }
         }
     }
@@ -170,23 +176,17 @@ fn net_devices(plan: &Plan, found: &mut Findings) {
     }
     let Ok(socket) = net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0) else { return };
     for device in plan.net_devices {
-        if let Err(errno) = net::get_interface_index(socket.as_fd(), device.name) {
-            found.fail(format_args!(
-                "linux.netDevices {}: {}",
-                Quoted(&device.name.to_string_lossy()),
-                Text(errno)
-            ));
-        }
+        let name = device.name.to_string_lossy();
+        let index = net::get_interface_index(socket.as_fd(), device.name);
+        found.take(index.map(drop).map_err(Error::at("linux.netDevices", &name)));
     }
 }
 
 /// The root, and the program in it unless a mount could bring that.
-fn root(plan: &Plan, found: &mut Findings) {
+fn root(plan: &Plan) -> Result<()> {
     let path = plan.root.path.to_string_lossy();
-    let root = match open(plan.root.path, OFlags::PATH | OFlags::DIRECTORY) {
-        Ok(root) => root,
-        Err(errno) => return found.fail(format_args!("root.path {}: {}", Quoted(&path), Text(errno))),
-    };
+    let root =
+        open(plan.root.path, OFlags::PATH | OFlags::DIRECTORY).map_err(Error::at("root.path", &path))?;
     let covered = |candidate: &CStr| {
         let candidate = candidate.to_bytes().strip_prefix(b"/").unwrap_or(candidate.to_bytes());
         plan.mounts.iter().any(|mount| {
@@ -201,22 +201,20 @@ fn root(plan: &Plan, found: &mut Findings) {
     let candidates = plan.process.candidates;
     // A path relative to the working directory is left to the kernel.
     if candidates.iter().any(|candidate| covered(candidate) || relative(candidate)) {
-        return;
+        return Ok(());
     }
     let mut why = Errno::NOENT;
     for candidate in candidates {
         match executable(&root, candidate) {
-            Ok(()) | Err(Errno::NOSYS) => return,
+            Ok(()) | Err(Errno::NOSYS) => return Ok(()),
             Err(Errno::NOENT) => {}
             Err(errno) => why = errno,
         }
     }
-    let name = candidates.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match (why, candidates.len()) {
-        (Errno::NOENT, 2..) => {
-            found.fail(format_args!("process.args[0]: executable file not found in $PATH"));
-        }
-        (errno, _) => found.fail(format_args!("process.args[0] {}: {}", Quoted(&name), Text(errno))),
+    match (why, candidates) {
+        (errno, [name]) => Err(Error::at("process.args[0]", &name.to_string_lossy())(errno)),
+        (Errno::NOENT, _) => Err(error!("process.args[0]: executable file not found in $PATH")),
+        (errno, _) => Err(error!("process.args[0]").errno(errno)),
     }
 }
 
@@ -232,7 +230,7 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
     for (number, name) in (0_u32..).zip(capabilities::NAMES.iter()) {
         let bit = 1_u64.wrapping_shl(number);
         if asked & bit != 0 && !user_namespace && !machine.may(number) {
-            found.lose(format_args!("process.capabilities: CAP_{name}: this caller has not got it to give"));
+            found.lose(error!("process.capabilities: CAP_{}: this caller has not got it to give", name));
         }
     }
     if machine.may(CAP_SYS_RESOURCE) {
@@ -243,19 +241,22 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
         if now.is_ok_and(|now| limit.hard > now.maximum) {
             let name = process::RLIMITS.iter().find(|(_, number)| *number == limit.resource);
             let name = name.map_or("", |(name, _)| name);
-            found.fail(format_args!(
-                "process.rlimits[{}] RLIMIT_{name}: more than this caller may have (CAP_SYS_RESOURCE)",
-                limit.index
+            found.fail(error!(
+                "process.rlimits[{}] RLIMIT_{}: more than this caller may have (CAP_SYS_RESOURCE)",
+                decimal(limit.index),
+                name
             ));
         }
     }
-    let now =
-        machine::read(c"/proc/self/oom_score_adj").and_then(|text| text.trim_ascii().parse::<i32>().ok());
-    if let (Some(wanted), Some(now)) = (plan.process.oom_score_adj, now)
-        && wanted < now
+    let now = machine::read(c"/proc/self/oom_score_adj").unwrap_or_default();
+    let now = now.trim_ascii();
+    if let (Some(wanted), Some(number)) = (plan.process.oom_score_adj, integer(now))
+        && i64::from(wanted) < number
     {
-        found.fail(format_args!(
-            "process.oomScoreAdj: {wanted} is less than the caller's {now} (CAP_SYS_RESOURCE)"
+        found.fail(error!(
+            "process.oomScoreAdj: {} is less than the caller's {} (CAP_SYS_RESOURCE)",
+            wanted.to_string(),
+            now
         ));
     }
 }
@@ -266,20 +267,17 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
         let profile = profile.to_string_lossy();
         let loaded = machine::read(c"/sys/kernel/security/apparmor/profiles");
         if !machine.has("AppArmor") {
-            found.fail(format_args!(
-                "process.apparmorProfile {}: this kernel has no AppArmor",
-                Quoted(&profile)
-            ));
+            found.fail(error!("process.apparmorProfile {:?}: this kernel has no AppArmor", profile));
         } else if loaded.is_some_and(|loaded| {
             // Each line is a name and, in brackets, its mode.
             let is = |line: &str| {
-                line.strip_prefix(&*profile)
-                    .is_some_and(|mode| mode.starts_with(" (") && mode.matches('(').count() == 1)
+                let mode = line.strip_prefix(&*profile).and_then(|mode| mode.strip_prefix(" ("));
+                mode.is_some_and(|mode| !mode.as_bytes().contains(&b'('))
             };
             !loaded.lines().any(is)
         }) && profile != "unconfined"
         {
-            found.fail(format_args!("process.apparmorProfile {}: is not loaded", Quoted(&profile)));
+            found.fail(error!("process.apparmorProfile {:?}: is not loaded", profile));
         }
     }
     let process_label = process.selinux.map(CStr::to_bytes).unwrap_or_default();
@@ -287,20 +285,19 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
         [("process.selinuxLabel", process_label), ("linux.mountLabel", mount_label.as_bytes())]
     {
         if !label.is_empty() && !is_known(label) {
-            found.fail(format_args!("{property}: this kernel has no SELinux, or that no such label"));
+            found.fail(error!("{}: this kernel has no SELinux, or that no such label", property));
         }
     }
     if let Some(filter) = &process.seccomp {
         if !machine.has("seccomp") {
-            found.fail(format_args!("linux.seccomp: this kernel has no seccomp filters"));
+            found.fail(error!("linux.seccomp: this kernel has no seccomp filters"));
         }
         if filter.flags & syscalls::seccomp::NEW_LISTENER != 0 && !machine.has("seccomp notify") {
-            found.fail(format_args!("linux.seccomp: SCMP_ACT_NOTIFY is not in this kernel (Linux 5.0)"));
+            found.fail(error!("linux.seccomp: SCMP_ACT_NOTIFY is not in this kernel (Linux 5.0)"));
         }
     }
-    if process.memory_policy.is_some() && rustix::fs::access(c"/proc/self/numa_maps", Access::EXISTS).is_err()
-    {
-        found.fail(format_args!("linux.memoryPolicy: this kernel has no NUMA"));
+    if process.memory_policy.is_some() && !is_there(c"/proc/self/numa_maps") {
+        found.fail(error!("linux.memoryPolicy: this kernel has no NUMA"));
     }
 }
 
@@ -314,16 +311,14 @@ fn is_known(label: &[u8]) -> bool {
 fn hook(kind: HookKind, hooks: &Hooks<'_>, found: &mut Findings) {
     let plans = match compile::hooks(hooks, kind) {
         Ok(plans) => plans,
-        Err(error) => return found.fail(format_args!("{error}")),
+        Err(error) => return found.fail(error),
     };
     for (index, hook) in plans.iter().enumerate() {
         if let Err(errno) = rustix::fs::access(hook.path, Access::EXEC_OK) {
             let report = if kind == HookKind::Poststop { Findings::lose } else { Findings::fail };
             let path = hook.path.to_string_lossy();
-            report(
-                found,
-                format_args!("hooks.{}[{index}].path {}: {}", kind.name(), Quoted(&path), Text(errno)),
-            );
+            let error = error!("hooks.{}[{}].path {:?}", kind.name(), decimal(index), path);
+            report(found, error.errno(errno));
         }
     }
 }

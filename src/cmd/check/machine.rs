@@ -5,12 +5,13 @@
 
 use crate::cgroup::host::Host;
 use crate::compile::{capabilities, namespaces};
+use crate::error::Text;
 use crate::paths::{self, c_path};
 use crate::sync::ABSENT;
 use crate::words::Words;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, string::ToString, vec::Vec};
 use core::ffi::CStr;
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags};
 use syscalls::mount::MountAttr;
 use syscalls::process::{self, CloneArgs, Fork, SIGCHLD, WEXITED, WaitFor};
 use syscalls::{AsFd, CWD, Errno, bpf, caps, fd, fs, mount, ns, seccomp, stat};
@@ -135,15 +136,28 @@ pub fn probe() -> Machine {
     machine
 }
 
+#[inline(never)]
 fn add(machine: &mut Machine, name: &'static str, has: bool, detail: &'static str, without: Words) {
     machine.items.push(Item { name, has, detail, without: without.text() });
+}
+
+/// A fact of which there is no more to say.
+#[inline(never)]
+fn plain(machine: &mut Machine, name: &'static str, has: bool, without: Words) {
+    add(machine, name, has, "", without);
+}
+
+/// Whether there is a file of this name.
+#[inline(never)]
+pub fn is_there(path: &CStr) -> bool {
+    rustix::fs::access(path, Access::EXISTS).is_ok()
 }
 
 fn calls(machine: &mut Machine) {
     let replaced = ABSENT.iter().zip(PROBES).map(|((name, since, cost), call)| (*name, *since, call, *cost));
     for (name, since, call, without) in replaced.chain(ESSENTIAL.iter().copied()) {
         let (has, detail): (bool, &str) = match call() {
-            Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, format!("since Linux {since}").leak()),
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => (false, filled!("since Linux {}", since)),
             // A filter's answer, or that this user may not: for root only the former.
             Err(Errno::PERM) => match machine.root {
                 true => (false, "denied"),
@@ -158,32 +172,25 @@ fn calls(machine: &mut Machine) {
 /// Each namespace by making one; a user without root's rights makes it within a user namespace.
 fn spaces(machine: &mut Machine) {
     let with = if machine.root { 0 } else { ns::CLONE_NEWUSER };
-    for (_, flag, _) in namespaces::NAMESPACES {
-        // clone(2) has no room for this one among its flags; it is made by unshare.
-        let made = match *flag == ns::CLONE_NEWTIME {
-            true => match rustix::fs::access(c"/proc/self/ns/time", rustix::fs::Access::EXISTS) {
-                Ok(()) => Ok(()),
-                Err(_) => Err(Errno::INVAL),
-            },
-            false => try_namespaces(*flag | with),
+    for (name, flag, _) in namespaces::NAMESPACES {
+        let made = match *flag {
+            // clone(2) has no room for this one among its flags; it is made by unshare.
+            ns::CLONE_NEWTIME if is_there(c"/proc/self/ns/time") => Ok(()),
+            ns::CLONE_NEWTIME => Err(Errno::INVAL),
+            flag => try_namespaces(flag | with),
         };
-        let (label, without) = match *flag {
-            ns::CLONE_NEWUSER => ("user namespace", words!("no rootless containers")),
-            ns::CLONE_NEWIPC => ("ipc namespace", Words::NONE),
-            ns::CLONE_NEWUTS => ("uts namespace", Words::NONE),
-            ns::CLONE_NEWNET => ("network namespace", Words::NONE),
-            ns::CLONE_NEWCGROUP => ("cgroup namespace", Words::NONE),
-            ns::CLONE_NEWTIME => ("time namespace", Words::NONE),
-            ns::CLONE_NEWNS => ("mount namespace", words!("no containers at all")),
-            _ => ("pid namespace", Words::NONE),
+        let without = match *flag {
+            ns::CLONE_NEWUSER => words!("no rootless containers"),
+            ns::CLONE_NEWNS => words!("no containers at all"),
+            _ => Words::NONE,
         };
         let detail = match made {
             Ok(()) => "",
             Err(Errno::INVAL) => "not in this kernel",
             Err(Errno::NOSPC | Errno::USERS) => "the limit in /proc/sys/user is reached",
-            Err(errno) => format!("{}", crate::error::Text(errno)).leak(),
+            Err(errno) => Text(errno).to_string().leak(),
         };
-        add(machine, label, made.is_ok(), detail, without);
+        add(machine, [*name, " namespace"].concat().leak(), made.is_ok(), detail, without);
     }
     let restricted = [
         (c"/proc/sys/kernel/unprivileged_userns_clone", "0"),
@@ -191,13 +198,8 @@ fn spaces(machine: &mut Machine) {
     ];
     let restricted =
         restricted.iter().any(|(path, denies)| read(path).is_some_and(|text| text.trim_ascii() == *denies));
-    add(
-        machine,
-        "unprivileged user namespaces",
-        !restricted,
-        "",
-        words!("no rootless containers but by root's leave"),
-    );
+    let without = words!("no rootless containers but by root's leave");
+    plain(machine, "unprivileged user namespaces", !restricted, without);
 }
 
 fn cgroups(machine: &mut Machine) {
@@ -211,55 +213,64 @@ fn cgroups(machine: &mut Machine) {
                 "" => "no controllers",
                 controllers => controllers,
             };
-            (true, &*format!("{path}: {controllers}").leak())
+            (true, filled!("{}: {}", path, controllers))
         }
     };
     add(machine, "cgroup2", has, detail, words!("limits only by cgroup v1; no limit at all without both"));
     host.find_all();
     let v1 = host.v1;
-    let list: Vec<&str> = v1.iter().map(|(_, path)| paths::name(path)).collect();
-    add(machine, "cgroup v1", !v1.is_empty(), list.join(" ").leak(), Words::NONE);
-    let systemd = rustix::fs::access(c"/run/systemd/system", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "systemd", systemd, "", words!("no --systemd-cgroup"));
+    let mut list = String::new();
+    v1.iter().for_each(|(_, path)| append(&mut list, paths::name(path)));
+    add(machine, "cgroup v1", !v1.is_empty(), list.leak(), Words::NONE);
+    plain(machine, "systemd", is_there(c"/run/systemd/system"), words!("no --systemd-cgroup"));
 }
 
 fn rest(machine: &mut Machine) {
     let apparmor = read(c"/sys/module/apparmor/parameters/enabled").is_some_and(|text| text.starts_with('Y'));
-    add(machine, "AppArmor", apparmor, "", words!("no apparmorProfile"));
-    let selinux = rustix::fs::access(c"/sys/fs/selinux/enforce", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "SELinux", selinux, "", words!("no selinuxLabel, no mountLabel"));
-    let resctrl = rustix::fs::access(c"/sys/fs/resctrl/schemata", rustix::fs::Access::EXISTS).is_ok();
-    add(machine, "resctrl", resctrl, "", words!("no intelRdt"));
+    plain(machine, "AppArmor", apparmor, words!("no apparmorProfile"));
+    let selinux = is_there(c"/sys/fs/selinux/enforce");
+    plain(machine, "SELinux", selinux, words!("no selinuxLabel, no mountLabel"));
+    plain(machine, "resctrl", is_there(c"/sys/fs/resctrl/schemata"), words!("no intelRdt"));
     for name in ["overlay", "mqueue", "fuse"] {
         let has = machine.mounts(name);
-        add(machine, name, has, "", if has { Words::NONE } else { words!("unless a module brings it") });
+        plain(machine, name, has, if has { Words::NONE } else { words!("unless a module brings it") });
     }
     let newuidmap = program("newuidmap") && program("newgidmap");
-    add(machine, "newuidmap, newgidmap", newuidmap, "", words!("one id each for a rootless container"));
+    plain(machine, "newuidmap, newgidmap", newuidmap, words!("one id each for a rootless container"));
     // pivot_root cannot leave a ramfs or tmpfs that the kernel mounted as its first root.
     const RAMFS_MAGIC: u32 = 0x8584_58f6;
     let kind = paths::open(c"/", OFlags::PATH).and_then(|root| stat::fstatfs(root.as_fd()));
     if kind.is_ok_and(|stat| stat.kind == RAMFS_MAGIC) {
         add(machine, "root on initramfs", true, "the root is moved in place of pivot_root", Words::NONE);
     }
-    let missing: Vec<&str> = (0_u32..)
-        .zip(capabilities::NAMES.iter())
-        .filter(|(number, _)| !machine.may(*number))
-        .map(|(_, name)| name)
-        .collect();
-    let detail = match (missing.len(), machine.root) {
-        (0, _) => "",
-        (_, true) => format!("lacks {}", missing.join(" ")).leak(),
-        (_, false) => "this user has not root's",
+    let mut missing = String::new();
+    for (number, name) in (0_u32..).zip(capabilities::NAMES.iter()) {
+        if !machine.may(number) {
+            append(&mut missing, name);
+        }
+    }
+    let detail = match machine.root {
+        _ if missing.is_empty() => "",
+        true => filled!("lacks {}", missing),
+        false => "this user has not root's",
     };
     add(machine, "all capabilities", missing.is_empty(), detail, Words::NONE);
 }
 
+/// Puts a word at the end of a list.
+#[inline(never)]
+fn append(list: &mut String, word: &str) {
+    if !list.is_empty() {
+        list.push(' ');
+    }
+    list.push_str(word);
+}
+
 /// Whether a program is where the runtime looks for helpers.
 fn program(name: &str) -> bool {
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].iter().any(|dir| {
-        rustix::fs::access(c_path(format_args!("{dir}/{name}")), rustix::fs::Access::EXEC_OK).is_ok()
-    })
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .iter()
+        .any(|dir| rustix::fs::access(c_path(format_args!("{dir}/{name}")), Access::EXEC_OK).is_ok())
 }
 
 /// A small file's text.
