@@ -94,7 +94,7 @@ fn refusals(
     for sysctl in plan.sysctls {
         let path = c_path(format_args!("/proc/sys/{}", sysctl.path.to_string_lossy()));
         if !is_there(path) {
-            found.fail(error!("linux.sysctl: {:?}: is not in this kernel", path.to_string_lossy()));
+            found.fail(error!("linux.sysctl: {quoted}: is not in this kernel", path.to_string_lossy()));
         }
     }
     for kind in HookKind::ALL {
@@ -152,7 +152,7 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
             MountKind::Bind | MountKind::TreeBind => {
                 if let Err(errno) = rustix::fs::access(mount.source, Access::EXISTS) {
                     let source = mount.source.to_string_lossy();
-                    found.fail(error!("{}: source {:?}", place, source).errno(errno));
+                    found.fail(error!("{}: source {quoted}", place, source).errno(errno));
                 }
             }
             _ => {}
@@ -267,7 +267,7 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
         let profile = profile.to_string_lossy();
         let loaded = machine::read(c"/sys/kernel/security/apparmor/profiles");
         if !machine.has("AppArmor") {
-            found.fail(error!("process.apparmorProfile {:?}: this kernel has no AppArmor", profile));
+            found.fail(error!("process.apparmorProfile {quoted}: this kernel has no AppArmor", profile));
         } else if loaded.is_some_and(|loaded| {
             // Each line is a name and, in brackets, its mode.
             let is = |line: &str| {
@@ -277,7 +277,7 @@ fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findi
             !loaded.lines().any(is)
         }) && profile != "unconfined"
         {
-            found.fail(error!("process.apparmorProfile {:?}: is not loaded", profile));
+            found.fail(error!("process.apparmorProfile {quoted}: is not loaded", profile));
         }
     }
     let process_label = process.selinux.map(CStr::to_bytes).unwrap_or_default();
@@ -317,7 +317,7 @@ fn hook(kind: HookKind, hooks: &Hooks<'_>, found: &mut Findings) {
         if let Err(errno) = rustix::fs::access(hook.path, Access::EXEC_OK) {
             let report = if kind == HookKind::Poststop { Findings::lose } else { Findings::fail };
             let path = hook.path.to_string_lossy();
-            let error = error!("hooks.{}[{}].path {:?}", kind.name(), decimal(index), path);
+            let error = error!("hooks.{}[{}].path {quoted}", kind.name(), decimal(index), path);
             report(found, error.errno(errno));
         }
     }
