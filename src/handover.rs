@@ -2,7 +2,7 @@
 //! how it ended. Each is asked for by a flag that names a file, a socket or a descriptor.
 
 use crate::activation::is_callers;
-use crate::args::text;
+use crate::args::{Flag, Given, text};
 use crate::compile::cstring;
 use crate::error::{Error, Result, decimal, error};
 use crate::paths::{self, shown};
@@ -18,9 +18,20 @@ pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
     net::connected(net::SOCK_STREAM, path.to_bytes()).map_err(Error::at(flag, shown(path)))
 }
 
+/// What the caller asked to be told of a process: a pidfd, and the pid in a file.
+pub fn tell(given: &Given, child: &Child) -> Result<()> {
+    if let Some(path) = given.path(Flag::PidfdSocket) {
+        send_pidfd(path, child)?;
+    }
+    match given.path(Flag::PidFile) {
+        Some(path) => write_pid_file(path, child.pid),
+        None => Ok(()),
+    }
+}
+
 /// Writes a pid beside the file and renames it: whoever sees the file sees all of it, and a name that somebody else may have put
 /// there is not written through.
-pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
+fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
     let name = path;
     let path = text(path, "--pid-file")?;
     let failed = |errno| Error::sys(words!("--pid-file: write"), path)(errno);
@@ -36,12 +47,12 @@ pub fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
         other => other,
     };
     let file = file.map_err(failed)?;
-    store::write_all(&file, pid.to_string().as_bytes()).map_err(failed)?;
+    store::write_all(file.as_fd(), pid.to_string().as_bytes()).map_err(failed)?;
     rustix::fs::rename(beside, name).map_err(failed)
 }
 
 /// Hands a pidfd of the child to `--pidfd-socket`.
-pub fn send_pidfd(path: &CStr, child: &Child) -> Result<()> {
+fn send_pidfd(path: &CStr, child: &Child) -> Result<()> {
     let socket = connect(path, "--pidfd-socket")?;
     let pidfd = match &child.pidfd {
         Some(pidfd) => pidfd.as_fd(),
@@ -62,5 +73,5 @@ pub fn take(number: u32, flag: &str) -> Result<OwnedFd> {
 
 /// s6's readiness protocol: a newline on a descriptor, and its end.
 pub fn ready(descriptor: OwnedFd) -> Result<()> {
-    store::write_all(&descriptor, b"\n").map_err(Error::os(words!("--ready-fd")))
+    store::write_all(descriptor.as_fd(), b"\n").map_err(Error::os(words!("--ready-fd")))
 }

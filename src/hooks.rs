@@ -65,7 +65,7 @@ pub fn give_state(file: &OwnedFd, record: &Record<'_>, pid: i32, status: Status)
     let rewind = || {
         syscalls::fs::ftruncate(file.as_fd(), 0)?;
         syscalls::fs::lseek(file.as_fd(), 0, syscalls::fs::SEEK_SET)?;
-        write_all(file, json.as_bytes())
+        write_all(file.as_fd(), json.as_bytes())
     };
     rewind().map_err(Error::os(words!("write the hooks' state")))
 }

@@ -14,7 +14,7 @@ use crate::json::quote;
 use crate::paths::shown;
 use crate::time::Time;
 use alloc::{format, string::String, string::ToString};
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::fmt::Display;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -22,14 +22,14 @@ use rustix::io::{Errno, retry_on_intr, write};
 use syscalls::net;
 
 /// The log of one call.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Log {
     sink: Sink,
     /// One JSON object a line, in place of `time="…" level=error msg="…"`.
     json: bool,
     level: Level,
     /// Finished lines that wait for the call to succeed.
-    held: RefCell<String>,
+    held: Cell<String>,
     /// What is said once at most: a bit each, whose meaning is the caller's.
     said: Cell<u32>,
 }
@@ -60,44 +60,37 @@ enum Sink {
 
 impl Log {
     /// Opens what `--log` names: a file, made if absent and never truncated, or `syslog:` perhaps with a name.
-    /// Without `--log` there is only standard error, as with `Log::default()`.
-    pub fn open(given: &Given) -> Result<Log> {
-        let sink = match given.path(Flag::Log) {
-            None => Sink::None,
-            Some(path) => match path.to_bytes().strip_prefix(b"syslog:") {
-                Some(name) => {
-                    let name = if name.is_empty() { b"runlet" } else { name };
-                    let socket = syslog().map_err(Error::sys(words!("--log: connect"), "/dev/log"))?;
-                    Sink::Syslog(socket, String::from_utf8_lossy(name).into_owned())
-                }
-                None => {
-                    let flags =
-                        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
-                    let mode = Mode::from_raw_mode(0o644);
-                    let file = retry_on_intr(|| rustix::fs::open(path, flags, mode));
-                    // Where the caller left standard error closed it must not become that.
-                    let above = |file: OwnedFd| match file.as_raw_fd() > 2 {
-                        true => Ok(file),
-                        false => syscalls::fd::duplicate(file.as_fd(), 3),
-                    };
-                    Sink::File(file.and_then(above).map_err(Error::sys(words!("--log: open"), shown(path)))?)
-                }
-            },
-        };
-        let level = match given.number(Flag::LogLevel) {
+    /// Without `--log`, as before this, there is only standard error.
+    pub fn open(&mut self, given: &Given) -> Result<()> {
+        self.level = match given.number(Flag::LogLevel) {
             _ if given.switch(Flag::Debug) => Level::Debug,
             Some(0) => Level::Error,
             Some(2) => Level::Info,
             Some(3) => Level::Debug,
             _ => Level::Warning,
         };
-        Ok(Log {
-            sink,
-            json: given.number(Flag::LogFormat) == Some(1),
-            level,
-            held: RefCell::default(),
-            said: Cell::new(0),
-        })
+        self.json = given.number(Flag::LogFormat) == Some(1);
+        let Some(path) = given.path(Flag::Log) else { return Ok(()) };
+        self.sink = match path.to_bytes().strip_prefix(b"syslog:") {
+            Some(name) => {
+                let name = if name.is_empty() { b"runlet" } else { name };
+                let socket = syslog().map_err(Error::sys(words!("--log: connect"), "/dev/log"))?;
+                Sink::Syslog(socket, String::from_utf8_lossy(name).into_owned())
+            }
+            None => {
+                let flags =
+                    OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOCTTY;
+                let mode = Mode::from_raw_mode(0o644);
+                let file = retry_on_intr(|| rustix::fs::open(path, flags, mode));
+                // Where the caller left standard error closed it must not become that.
+                let above = |file: OwnedFd| match file.as_raw_fd() > 2 {
+                    true => Ok(file),
+                    false => syscalls::fd::duplicate(file.as_fd(), 3),
+                };
+                Sink::File(file.and_then(above).map_err(Error::sys(words!("--log: open"), shown(path)))?)
+            }
+        };
+        Ok(())
     }
 
     /// Says why the call failed: to standard error and to the log. What was held back is dropped.
@@ -168,7 +161,9 @@ impl Log {
                 };
                 let hold = self.json && level == Level::Warning && self.level <= Level::Warning;
                 if hold {
-                    self.held.borrow_mut().push_str(&text);
+                    let mut held = self.held.take();
+                    held.push_str(&text);
+                    self.held.set(held);
                 } else {
                     write_line(file, text.as_bytes());
                 }
@@ -226,7 +221,9 @@ mod tests {
         given.put(Flag::Log, alloc::boxed::Box::leak(path_c.into_boxed_c_str())).unwrap();
         given.put(Flag::LogFormat, format).unwrap();
         given.put(Flag::LogLevel, level).unwrap();
-        say(&Log::open(&given).unwrap());
+        let mut log = Log::default();
+        log.open(&given).unwrap();
+        say(&log);
         let text = fs::read_to_string(&path).unwrap();
         fs::remove_file(&path).unwrap();
         text.strip_prefix("before\n").unwrap().into()
@@ -282,7 +279,7 @@ mod tests {
     fn a_log_that_cannot_be_opened_is_an_error_that_names_it() {
         let mut given = Given::default();
         given.put(Flag::Log, c"/nonexistent/dir/log").unwrap();
-        let error = Log::open(&given).unwrap_err().to_string();
+        let error = Log::default().open(&given).unwrap_err().to_string();
         assert!(error.contains("--log") && error.contains("/nonexistent/dir/log"), "{error}");
     }
 

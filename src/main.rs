@@ -26,16 +26,16 @@ syscalls::entry!(program);
 
 fn program(args: syscalls::Args) -> i32 {
     let mut words = Vec::new();
-    for word in args.args().skip(1) {
+    let mut typed = args.args();
+    typed.next();
+    for word in typed {
         words.push(OsStr::from_bytes(word.to_bytes()).to_os_string());
     }
     let given: &'static mut Given = Box::leak(Box::default());
     let command = cli::parse(words, given);
-    let (log, opened) = match Log::open(given) {
-        Ok(log) => (log, Ok(())),
-        Err(error) => (Log::default(), Err(error)),
-    };
-    let context = Context { given, log: Box::leak(Box::new(log)), env: args, status: Cell::new(0) };
+    let log: &'static mut Log = Box::leak(Box::default());
+    let opened = log.open(given);
+    let context = Context { given, log, env: args, status: Cell::new(0) };
     // What is wrong with the command line matters more than a log that cannot be opened.
     match command.and_then(|run| opened.and_then(|()| run(&context))) {
         Ok(()) => {

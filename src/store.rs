@@ -22,7 +22,7 @@ use crate::readiness;
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::ffi::CStr;
 use core::mem::ManuallyDrop;
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -296,7 +296,7 @@ impl Entry {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::openat(&self.directory, RECORD_NEW, flags, Mode::RUSR | Mode::WUSR)
             .map_err(Error::os(words!("state.json: create")))?;
-        write_all(&file, json.as_bytes()).map_err(Error::os(words!("state.json: write")))?;
+        write_all(file.as_fd(), json.as_bytes()).map_err(Error::os(words!("state.json: write")))?;
         core::mem::forget(file); // exit closes it, with all else
         rustix::fs::renameat(&self.directory, RECORD_NEW, &self.directory, RECORD)
             .map_err(Error::os(words!("state.json: rename")))
@@ -461,7 +461,8 @@ fn make_directories(path: &str) -> Result<()> {
 }
 
 /// Writes all of it.
-pub fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
+#[inline(never)]
+pub fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(file, bytes) {
             Ok(0) => return Err(Errno::IO),

@@ -36,9 +36,8 @@ impl fmt::Display for Time {
             days = rest;
             year = year.saturating_add(1);
         }
-        let mut month = 1_u32;
-        for length in [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-            let Some(rest) = days.checked_sub(length) else { break };
+        let mut month = 1_u64;
+        while let Some(rest) = days.checked_sub(length(month, year)) {
             days = rest;
             month = month.saturating_add(1);
         }
@@ -54,6 +53,16 @@ impl fmt::Display for Time {
 
 fn leap(year: u64) -> bool {
     year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400)
+}
+
+/// The days of a month.
+fn length(month: u64, year: u64) -> u64 {
+    match month {
+        2 if leap(year) => 29,
+        2 => 28,
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        _ => 30,
+    }
 }
 
 #[cfg(test)]

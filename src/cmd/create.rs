@@ -330,9 +330,6 @@ impl Made<'_> {
         let Some(child) = &self.child else {
             return Err(Error::new(words!("the container's process is missing")));
         };
-        if let Some(path) = context.given.path(Flag::PidfdSocket) {
-            handover::send_pidfd(path, child)?;
-        }
         if let Some(rdt) = &design.rdt {
             rdt.keep(&self.entry)?;
         }
@@ -340,9 +337,7 @@ impl Made<'_> {
             rustix::fs::renameat(&self.entry.directory, FIFO_NEW, &self.entry.directory, FIFO)
                 .map_err(Error::os(words!("exec.fifo: rename")))?;
         }
-        if let Some(path) = context.given.path(Flag::PidFile) {
-            handover::write_pid_file(path, child.pid)?;
-        }
+        handover::tell(context.given, child)?;
         self.entry.unlock()
     }
 

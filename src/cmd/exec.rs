@@ -3,14 +3,14 @@
 use super::Context;
 use super::container::{Container, not_running};
 use crate::activation;
-use crate::args::{Flag, Given, text, values};
+use crate::args::{Flag, text, values};
 use crate::cgroup::Cgroup;
 use crate::child::Setup;
 use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config, List, process::Capabilities};
 use crate::console::OtherSide;
 use crate::error::{Error, Result, error};
-use crate::handover::{send_pidfd, write_pid_file};
+use crate::handover::tell;
 use crate::log::Log;
 use crate::paths::{c_path, open};
 use crate::plan::{Join, Namespaces, Process};
@@ -152,17 +152,6 @@ fn late_pid(config: &Config<'_>) -> bool {
         bounding.iter().chain(permitted).any(traces)
     });
     !syscalls::ids::is_root() || namespace("user").is_none() && (tracer || !pid.path.is_empty())
-}
-
-/// What the caller asked to be told of the process.
-fn tell(given: &Given, child: &Child) -> Result<()> {
-    if let Some(path) = given.path(Flag::PidfdSocket) {
-        send_pidfd(path, child)?;
-    }
-    match given.path(Flag::PidFile) {
-        Some(path) => write_pid_file(path, child.pid),
-        None => Ok(()),
-    }
 }
 
 /// The process: the file's, or the container's own with what the flags change.

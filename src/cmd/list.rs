@@ -3,13 +3,10 @@
 use super::{Context, print, state::status};
 use crate::args::Flag;
 use crate::config;
-use crate::error::{Quoted, Result};
+use crate::error::Result;
 use crate::json::Writer;
 use crate::store::{Record, Status};
-use alloc::{
-    format,
-    string::{String, ToString},
-};
+use alloc::string::{String, ToString};
 use syscalls::Buffer;
 
 /// `list`. A container that is deleted or half-made while it is looked at is left out.
@@ -19,22 +16,21 @@ pub fn list(context: &Context) -> Result<()> {
     let mut table = String::new();
     let mut json = Writer::default();
     if !as_json && !quiet {
-        table.push_str(&row("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"));
+        row(&mut table, &["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]);
     }
     json.array("");
     let store = context.store()?;
     for id in store.list()? {
         let Ok(entry) = store.find(id) else { continue };
         if quiet {
-            table.push_str(id);
-            table.push('\n');
+            table.extend([id, "\n"]);
             continue;
         }
         let Ok(Some(text)) = entry.read().map(|text| text.map(Buffer::from)) else { continue };
         // One place for each in turn: what is kept would add up over a thousand containers.
         let mut record = Record::default();
         if let Err(error) = config::read("state.json", &text, &mut record) {
-            context.log.warn(&format!("container {}: {error}", Quoted(id)));
+            context.log.warn(&error.between(filled!("container {quoted}: ", id), ""));
             continue;
         }
         let status = status(&record, &entry);
@@ -43,18 +39,21 @@ pub fn list(context: &Context) -> Result<()> {
             false => {
                 let pid = if status == Status::Stopped { 0 } else { record.pid };
                 let pid = pid.to_string();
-                let created = &record.created;
-                table.push_str(&row(id, &pid, status.name(), record.bundle, created, record.owner));
+                row(&mut table, &[id, &pid, status.name(), record.bundle, record.created, record.owner]);
             }
         }
     }
     json.end_array();
-    match as_json {
-        true => print(&json.finish()),
-        false => print(&table),
-    }
+    print(&if as_json { json.finish() } else { table })
 }
 
-fn row(id: &str, pid: &str, status: &str, bundle: &str, created: &str, owner: &str) -> String {
-    format!("{id:<23} {pid:<9} {status:<9} {bundle:<35} {created:<31} {owner}\n")
+/// A line, in columns that are at least so wide.
+fn row(table: &mut String, columns: &[&str; 6]) {
+    for (text, width) in columns.iter().zip([23, 9, 9, 35, 31, 0]) {
+        table.push_str(text);
+        for _ in text.chars().count()..width {
+            table.push(' ');
+        }
+        table.push(if width == 0 { '\n' } else { ' ' });
+    }
 }

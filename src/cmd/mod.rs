@@ -22,10 +22,9 @@ use crate::args::{CgroupManager, Flag, Given, text};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::seal;
-use crate::store::Store;
+use crate::store::{Store, write_all};
 use alloc::format;
 use core::cell::Cell;
-use rustix::io::{retry_on_intr, write};
 use syscalls::signal;
 
 /// What every command is given.
@@ -93,11 +92,5 @@ impl Context {
 /// Writes a command's result to standard output.
 pub fn print(text: &str) -> Result<()> {
     let stdout = syscalls::fd::inherited(1).map_err(Error::os(words!("standard output")))?;
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        let written =
-            retry_on_intr(|| write(stdout, rest)).map_err(Error::os(words!("write to standard output")))?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
-    Ok(())
+    write_all(stdout, text.as_bytes()).map_err(Error::os(words!("write to standard output")))
 }

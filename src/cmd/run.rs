@@ -15,7 +15,7 @@ use crate::supervise;
 use alloc::format;
 use core::mem;
 use rustix::fs::{Mode, OFlags};
-use syscalls::process::WaitStatus;
+use syscalls::{AsFd, process::WaitStatus};
 
 /// `run`. The exit status is the program's own, 128 + signal for one that was killed.
 pub fn run(context: &Context) -> Result<()> {
@@ -91,5 +91,5 @@ fn say_how_it_ended(name: &core::ffi::CStr, status: WaitStatus, oom: u64) -> Res
     let json = format!("{{\"code\":{code},\"signal\":{signal},\"oomKills\":{oom}}}\n");
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     let file = rustix::fs::open(name, flags, Mode::from_raw_mode(0o644)).map_err(failed)?;
-    write_all(&file, json.as_bytes()).map_err(failed)
+    write_all(file.as_fd(), json.as_bytes()).map_err(failed)
 }

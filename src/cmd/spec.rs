@@ -7,12 +7,13 @@ use super::Context;
 use crate::args::Flag;
 use crate::error::{Error, Result};
 use crate::json::Writer;
+use crate::paths::open;
+use crate::store::write_all;
 use crate::words::Words;
-use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
-use core::ffi::CStr;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
-use rustix::io::{Errno, retry_on_intr, write};
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::io::Errno;
 
 /// Writes the file that `--bundle` and `--output` name, or standard output.
 pub fn spec(context: &Context) -> Result<()> {
@@ -25,32 +26,21 @@ pub fn spec(context: &Context) -> Result<()> {
         return super::print(&text);
     }
     let bundle = given.path(Flag::SpecBundle).unwrap_or(c".");
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory =
-        openat(CWD, bundle, flags, Mode::empty()).map_err(Error::sys(words!("open"), &shown(bundle)))?;
+    let directory = open(bundle, OFlags::PATH | OFlags::DIRECTORY)
+        .map_err(Error::sys(words!("open"), &bundle.to_string_lossy()))?;
+    let shown = name.to_string_lossy();
+    let failed = |errno| Error::sys(words!("write"), &shown)(errno);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let opened = openat(&directory, name, flags, Mode::from_raw_mode(0o666));
     let file = opened.map_err(|errno| {
         let hint = if errno == Errno::EXIST { words!("remove it first") } else { Words::NONE };
-        Error::sys(words!("write"), &shown(name))(errno).hint(hint)
+        failed(errno).hint(hint)
     })?;
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        match retry_on_intr(|| write(&file, rest)) {
-            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-            Err(errno) => {
-                // Half a file is worse than none: the next attempt would find it.
-                unlinkat(&directory, name, AtFlags::empty())
-                    .map_err(Error::sys(words!("remove"), &shown(name)))?;
-                return Err(Error::sys(words!("write"), &shown(name))(errno));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn shown(path: &CStr) -> Cow<'_, str> {
-    path.to_string_lossy()
+    write_all(file.as_fd(), text.as_bytes()).map_err(|errno| {
+        // Half a file is worse than none: the next attempt would find it.
+        let removed = unlinkat(&directory, name, AtFlags::empty());
+        removed.err().map_or_else(|| failed(errno), Error::sys(words!("remove"), &shown))
+    })
 }
 
 /// The whole file. `rootless` holds the user and group that become root of a user namespace.

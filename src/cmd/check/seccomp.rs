@@ -7,7 +7,7 @@ use crate::args::{Flag, Given, text, values};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
 use crate::config::{self, Config, Slot, Value, object, seccomp::Seccomp};
-use crate::error::{Result, error};
+use crate::error::{Result, decimal, error};
 use crate::json::Writer;
 use crate::store::read_named;
 use alloc::{format, string::String};
@@ -96,12 +96,14 @@ fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {
     out.push_str(&asm::print(program, machine));
     out.push('\n');
     asm::summary(program, machine, &mut out);
-    let _infallible = writeln!(
-        out,
-        "\n{instructions} instructions; at most {unconditional} run where no argument matters, {longest} in all"
-    );
+    out.push_str(filled!(
+        "\n{} instructions; at most {} run where no argument matters, {} in all\n",
+        decimal(instructions),
+        decimal(unconditional),
+        decimal(longest)
+    ));
     for unknown in &filter.unknown {
-        let _infallible = writeln!(out, "unknown, skipped: {unknown}");
+        out.extend(["unknown, skipped: ", unknown, "\n"]);
     }
     Ok(out)
 }
