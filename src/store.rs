@@ -16,7 +16,7 @@ use crate::compile::cstring;
 use crate::config::{Map, object};
 use crate::error::{Error, Result, error};
 use crate::json::Writer;
-use crate::paths::{c_path, make_directory, open};
+use crate::paths::{c_path, make_directory, open, shown};
 use crate::proc::{self, Stat};
 use crate::readiness;
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -195,7 +195,7 @@ impl Store {
             }
             other => other,
         };
-        removed.map_err(Error::sys(words!("remove the state directory"), &path.to_string_lossy()))
+        removed.map_err(Error::sys(words!("remove the state directory"), shown(path)))
     }
 
     fn entry_path(&self, id: &str) -> &'static CStr {
@@ -224,8 +224,8 @@ impl Entry {
             match rustix::fs::unlinkat(&self.directory, *name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => {
-                    let name = name.to_string_lossy();
-                    return Err(Error::sys(words!("remove from the state directory"), &name)(errno));
+                    let name = shown(name);
+                    return Err(Error::sys(words!("remove from the state directory"), name)(errno));
                 }
             }
         }

@@ -13,6 +13,7 @@ use crate::error::{Error, Quoted, Result};
 use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
+use crate::paths::shown;
 use crate::plan::{Device, Mount, MountKind, Plan};
 use crate::proc;
 use crate::rdt;
@@ -409,7 +410,7 @@ fn record(
         id,
         pid,
         bundle: bundle.path,
-        rootfs: plan.root.path.to_string_lossy().into_owned().leak(),
+        rootfs: shown(plan.root.path),
         created: Time::now().to_string().leak(),
         owner: owner.leak(),
         annotations: config.annotations.clone(),

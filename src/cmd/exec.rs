@@ -12,7 +12,7 @@ use crate::console::OtherSide;
 use crate::error::{Error, Result, error};
 use crate::handover::tell;
 use crate::log::Log;
-use crate::paths::{c_path, open};
+use crate::paths::{c_path, open, shown};
 use crate::plan::{Join, Namespaces, Process};
 use crate::rdt;
 use crate::spawn::{self, Child, Task, conversation::Conversation, render::done_without};
@@ -283,7 +283,7 @@ impl Target {
                 }
                 let path = c_path(format_args!("/proc/{}/ns/{file}", record.pid));
                 let namespace = open(path, OFlags::RDONLY)
-                    .map_err(Error::sys(words!("join the container: open"), &path.to_string_lossy()))?;
+                    .map_err(Error::sys(words!("join the container: open"), shown(path)))?;
                 // To enter one's own user namespace again is invalid (setns(2)), and the others need not be.
                 let own = rustix::fs::stat(c_path(format_args!("/proc/self/ns/{file}")));
                 let here = own.is_ok_and(|own| {

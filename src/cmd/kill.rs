@@ -6,6 +6,7 @@ use crate::args::Flag;
 use crate::config::Namespace;
 use crate::error::{Error, Result, error};
 use crate::log::Log;
+use crate::paths::shown;
 use crate::signal;
 use crate::spawn::render::done_without;
 use crate::store::{Record, Status};
@@ -16,8 +17,8 @@ use syscalls::{AsFd, Errno, process};
 pub fn kill(context: &Context) -> Result<()> {
     let id = context.given.id;
     let all = context.given.switch(Flag::All);
-    let name = context.given.operands.get(1).copied().unwrap_or(c"TERM").to_string_lossy();
-    let signal = signal::parse(&name).ok_or_else(|| error!("kill: unknown signal {quoted}", name))?;
+    let name = shown(context.given.operands.get(1).copied().unwrap_or(c"TERM"));
+    let signal = signal::parse(name).ok_or_else(|| error!("kill: unknown signal {quoted}", name))?;
     let found = context.store().and_then(|store| store.find(id));
     let entry = match found {
         // Nothing is left to signal, which is what was asked for (CLI.md: `kill --all` of one that is gone succeeds).

@@ -7,7 +7,7 @@ use super::Context;
 use crate::args::Flag;
 use crate::error::{Error, Result};
 use crate::json::Writer;
-use crate::paths::open;
+use crate::paths::{open, shown};
 use crate::store::write_all;
 use crate::words::Words;
 use alloc::string::{String, ToString};
@@ -26,10 +26,9 @@ pub fn spec(context: &Context) -> Result<()> {
         return super::print(&text);
     }
     let bundle = given.path(Flag::SpecBundle).unwrap_or(c".");
-    let directory = open(bundle, OFlags::PATH | OFlags::DIRECTORY)
-        .map_err(Error::sys(words!("open"), &bundle.to_string_lossy()))?;
-    let shown = name.to_string_lossy();
-    let failed = |errno| Error::sys(words!("write"), &shown)(errno);
+    let directory =
+        open(bundle, OFlags::PATH | OFlags::DIRECTORY).map_err(Error::sys(words!("open"), shown(bundle)))?;
+    let failed = |errno| Error::sys(words!("write"), shown(name))(errno);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let opened = openat(&directory, name, flags, Mode::from_raw_mode(0o666));
     let file = opened.map_err(|errno| {
@@ -39,7 +38,7 @@ pub fn spec(context: &Context) -> Result<()> {
     write_all(file.as_fd(), text.as_bytes()).map_err(|errno| {
         // Half a file is worse than none: the next attempt would find it.
         let removed = unlinkat(&directory, name, AtFlags::empty());
-        removed.err().map_or_else(|| failed(errno), Error::sys(words!("remove"), &shown))
+        removed.err().map_or_else(|| failed(errno), Error::sys(words!("remove"), shown(name)))
     })
 }
 

@@ -10,7 +10,7 @@ use crate::cmd::Context;
 use crate::compile::{self, capabilities, namespaces, process};
 use crate::config::{self, Config, HookKind, Hooks};
 use crate::error::{Error, Result, decimal, error};
-use crate::paths::{c_path, open};
+use crate::paths::{c_path, open, shown};
 use crate::plan::{MountKind, Plan};
 use crate::rdt;
 use crate::spawn::{self, maps, render::quoted};
@@ -92,9 +92,9 @@ fn refusals(
     process(plan, machine, user_namespace, found);
     security(plan, config.linux.mount_label, machine, found);
     for sysctl in plan.sysctls {
-        let path = c_path(format_args!("/proc/sys/{}", sysctl.path.to_string_lossy()));
+        let path = c_path(format_args!("/proc/sys/{}", shown(sysctl.path)));
         if !is_there(path) {
-            found.fail(error!("linux.sysctl: {quoted}: is not in this kernel", path.to_string_lossy()));
+            found.fail(error!("linux.sysctl: {quoted}: is not in this kernel", shown(path)));
         }
     }
     for kind in HookKind::ALL {
@@ -141,8 +141,8 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
         let place = format!("mounts[{}] {}", mount.index, quoted(mount.target));
         match mount.kind {
             MountKind::Filesystem => {
-                let fstype = mount.fstype.to_string_lossy();
-                if !machine.mounts(&fstype) {
+                let fstype = shown(mount.fstype);
+                if !machine.mounts(fstype) {
                     found.lose(error!(
                         "{}: {} is not in this kernel, unless a module brings it",
                         place, fstype
@@ -151,7 +151,7 @@ fn mounts(plan: &Plan, machine: &Machine, found: &mut Findings) {
             }
             MountKind::Bind | MountKind::TreeBind => {
                 if let Err(errno) = rustix::fs::access(mount.source, Access::EXISTS) {
-                    let source = mount.source.to_string_lossy();
+                    let source = shown(mount.source);
                     found.fail(error!("{}: source {quoted}", place, source).errno(errno));
                 }
             }
@@ -176,17 +176,17 @@ fn net_devices(plan: &Plan, found: &mut Findings) {
     }
     let Ok(socket) = net::socket(net::AF_UNIX, net::SOCK_DGRAM, 0) else { return };
     for device in plan.net_devices {
-        let name = device.name.to_string_lossy();
+        let name = shown(device.name);
         let index = net::get_interface_index(socket.as_fd(), device.name);
-        found.take(index.map(drop).map_err(Error::at("linux.netDevices", &name)));
+        found.take(index.map(drop).map_err(Error::at("linux.netDevices", name)));
     }
 }
 
 /// The root, and the program in it unless a mount could bring that.
 fn root(plan: &Plan) -> Result<()> {
-    let path = plan.root.path.to_string_lossy();
+    let path = shown(plan.root.path);
     let root =
-        open(plan.root.path, OFlags::PATH | OFlags::DIRECTORY).map_err(Error::at("root.path", &path))?;
+        open(plan.root.path, OFlags::PATH | OFlags::DIRECTORY).map_err(Error::at("root.path", path))?;
     let covered = |candidate: &CStr| {
         let candidate = candidate.to_bytes().strip_prefix(b"/").unwrap_or(candidate.to_bytes());
         plan.mounts.iter().any(|mount| {
@@ -212,7 +212,7 @@ fn root(plan: &Plan) -> Result<()> {
         }
     }
     match (why, candidates) {
-        (errno, [name]) => Err(Error::at("process.args[0]", &name.to_string_lossy())(errno)),
+        (errno, [name]) => Err(Error::at("process.args[0]", shown(name))(errno)),
         (Errno::NOENT, _) => Err(error!("process.args[0]: executable file not found in $PATH")),
         (errno, _) => Err(error!("process.args[0]").errno(errno)),
     }
@@ -264,14 +264,14 @@ fn process(plan: &Plan, machine: &Machine, user_namespace: bool, found: &mut Fin
 fn security(plan: &Plan, mount_label: &str, machine: &Machine, found: &mut Findings) {
     let process = &plan.process;
     if let Some(profile) = &process.apparmor {
-        let profile = profile.to_string_lossy();
+        let profile = shown(profile);
         let loaded = machine::read(c"/sys/kernel/security/apparmor/profiles");
         if !machine.has("AppArmor") {
             found.fail(error!("process.apparmorProfile {quoted}: this kernel has no AppArmor", profile));
         } else if loaded.is_some_and(|loaded| {
             // Each line is a name and, in brackets, its mode.
             let is = |line: &str| {
-                let mode = line.strip_prefix(&*profile).and_then(|mode| mode.strip_prefix(" ("));
+                let mode = line.strip_prefix(profile).and_then(|mode| mode.strip_prefix(" ("));
                 mode.is_some_and(|mode| !mode.as_bytes().contains(&b'('))
             };
             !loaded.lines().any(is)
@@ -316,7 +316,7 @@ fn hook(kind: HookKind, hooks: &Hooks<'_>, found: &mut Findings) {
     for (index, hook) in plans.iter().enumerate() {
         if let Err(errno) = rustix::fs::access(hook.path, Access::EXEC_OK) {
             let report = if kind == HookKind::Poststop { Findings::lose } else { Findings::fail };
-            let path = hook.path.to_string_lossy();
+            let path = shown(hook.path);
             let error = error!("hooks.{}[{}].path {quoted}", kind.name(), decimal(index), path);
             report(found, error.errno(errno));
         }
