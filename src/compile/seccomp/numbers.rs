@@ -66,12 +66,16 @@ pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> R
     let mut dispatch = leaves.graph.give(KILL_THREAD);
     let mut spans = Vec::with_capacity(256);
     // The architecture written last comes first in the program: the native one.
-    let mut end = machine.abis.len();
-    while let Some(last) = end.checked_sub(1).and_then(|last| machine.abis.get(last)) {
-        let first = machine.abis.iter().position(|abi| abi.audit == last.audit).unwrap_or_default();
+    for (first, native) in machine.abis.iter().enumerate().rev() {
+        if machine.abis.iter().position(|abi| abi.audit == native.audit) != Some(first) {
+            continue; // another ABI of one that is still to come
+        }
         let mut beyond = DEFAULT;
         spans.clear();
-        for (at, abi) in machine.abis.iter().enumerate().take(end).skip(first) {
+        for (at, abi) in machine.abis.iter().enumerate() {
+            if abi.audit != native.audit {
+                continue;
+            }
             if named.wrapping_shr(at as u32) & 1 != 0 {
                 beyond = leaves.spans(abi, machine, newer, &mut spans)?;
             } else if abi.bit != 0 {
@@ -79,11 +83,10 @@ pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> R
                 leaves.span(abi, u32::MAX, beyond, &mut spans);
             }
         }
-        end = first;
         if !spans.is_empty() {
             let tree = tree::tree(&mut leaves.graph, &spans);
             let tree = leaves.graph.load(Word { offset: 0, mask: u32::MAX }, tree);
-            dispatch = leaves.graph.branch(Test::Equal, last.audit, tree, dispatch);
+            dispatch = leaves.graph.branch(Test::Equal, native.audit, tree, dispatch);
         }
     }
     let start = leaves.graph.load(Word { offset: 4, mask: u32::MAX }, dispatch);
