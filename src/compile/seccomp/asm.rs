@@ -6,7 +6,7 @@
 use super::graph::{MAX_INSTRUCTIONS, code};
 use super::table::{Machine, X32_BIT};
 use super::{ACTIONS, Data};
-use crate::error::Text;
+use crate::error::{Text, decimal};
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt::Write as _;
 use rustix::io::Errno;
@@ -146,7 +146,7 @@ pub fn action(value: u32) -> String {
             format!("{name} {}", Text(errno))
         }
         Some((name, (_, Data::Up(_)))) => format!("{name} {data}"),
-        None => format!("{value:#x}"),
+        None => hex(value),
     }
 }
 
@@ -195,17 +195,17 @@ fn line(
 ) {
     let k = instruction.k;
     let [yes, no] = targets(at, instruction).unwrap_or_default();
-    let hex = || format!("{k:#x}");
+    let hex = || hex(k);
     let (operation, operand) = match instruction.code {
         code::LOAD => ("ld", word(k, machine)),
         code::AND => ("and", hex()),
         code::RETURN => ("ret", action(k)),
-        code::JUMP => ("ja", format!("{yes}")),
+        code::JUMP => ("ja", decimal(yes)),
         test => {
             let constant = match loaded {
                 4 => machine.abis.iter().find(|abi| abi.audit == k).map_or_else(hex, |abi| abi.name.into()),
                 0 => call(k, architecture, machine),
-                _ if k < 10 => format!("{k}"),
+                _ if k < 10 => decimal(k),
                 _ => hex(),
             };
             let test = match test {
@@ -249,9 +249,13 @@ fn call(real: u32, architecture: Option<u32>, machine: &Machine) -> String {
 /// A call's number as people know it: in decimal, but x32's with their bit.
 pub fn number(real: u32) -> String {
     match real & X32_BIT {
-        0 => format!("{real}"),
-        _ => format!("{real:#x}"),
+        0 => decimal(real),
+        _ => hex(real),
     }
+}
+
+fn hex(value: u32) -> String {
+    format!("{value:#x}")
 }
 
 /// What a program makes of every call that has a name, an ABI after the other: the calls of each action, all together where
