@@ -236,38 +236,31 @@ pub(crate) struct IfReq {
     pad: [u8; if cfg!(target_pointer_width = "64") { 20 } else { 12 }],
 }
 
-fn if_req(name: &CStr) -> Result<IfReq> {
-    let mut req = IfReq { name: [0; 16], value: [0; 4], pad: [0; _] };
+/// One ioctl on an interface, with the value that goes in and the one that comes out.
+fn interface(socket: BorrowedFd<'_>, request: u32, name: &CStr, value: [u8; 4]) -> Result<[u8; 4]> {
+    let mut req = IfReq { name: [0; 16], value, pad: [0; _] };
     let bytes = name.to_bytes_with_nul();
-    let room = req.name.get_mut(..bytes.len()).ok_or(Errno::NAMETOOLONG)?;
-    room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    Ok(req)
+    req.name.get_mut(..bytes.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(bytes);
+    // SAFETY: the kernel reads and writes the struct of these requests.
+    ret_unit(unsafe { sys!(k::__NR_ioctl, socket, request, &raw mut req) })?;
+    Ok(req.value)
 }
 
 /// ioctl(SIOCGIFINDEX): an interface's number in the network namespace of a socket of any kind. `ENODEV`.
 pub fn get_interface_index(socket: BorrowedFd<'_>, name: &CStr) -> Result<u32> {
-    let mut req = if_req(name)?;
-    // SAFETY: the kernel writes the index into the struct of this request.
-    ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCGIFINDEX, &raw mut req) })?;
-    Ok(u32::from_ne_bytes(req.value))
+    interface(socket, io::SIOCGIFINDEX, name, [0; 4]).map(u32::from_ne_bytes)
 }
 
 /// ioctl(SIOCGIFFLAGS): `IFF_*` of an interface (1 is up), by any socket of the network namespace. `ENODEV`.
 pub fn get_interface_flags(socket: BorrowedFd<'_>, name: &CStr) -> Result<u16> {
-    let mut req = if_req(name)?;
-    // SAFETY: the kernel writes the flags into the struct of this request.
-    ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCGIFFLAGS, &raw mut req) })?;
-    let [a, b, _, _] = req.value;
+    let [a, b, _, _] = interface(socket, io::SIOCGIFFLAGS, name, [0; 4])?;
     Ok(u16::from_ne_bytes([a, b]))
 }
 
 /// ioctl(SIOCSIFFLAGS): sets `IFF_*` of an interface. `EPERM` without CAP_NET_ADMIN over the network namespace.
 pub fn set_interface_flags(socket: BorrowedFd<'_>, name: &CStr, flags: u16) -> Result<()> {
-    let mut req = if_req(name)?;
     let [a, b] = flags.to_ne_bytes();
-    req.value = [a, b, 0, 0];
-    // SAFETY: reads the struct of this request.
-    ret_unit(unsafe { sys!(k::__NR_ioctl, socket, io::SIOCSIFFLAGS, &raw const req) })
+    interface(socket, io::SIOCSIFFLAGS, name, [a, b, 0, 0]).map(drop)
 }
 
 #[cfg(test)]
