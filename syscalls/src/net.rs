@@ -54,24 +54,29 @@ struct SockAddrUn {
 
 /// A path of at most 107 bytes, or an abstract name: a NUL and at most 107 bytes. `ENAMETOOLONG`; `EINVAL` for an empty one and
 /// for a path with a NUL in it, where the kernel would take the part before.
-fn address(path: &[u8]) -> Result<(SockAddrUn, usize)> {
-    let mut addr = SockAddrUn { family: AF_UNIX as u16, path: [0; 108] };
+fn address(path: &[u8], addr: &mut SockAddrUn) -> Result<usize> {
     let first = path.first().ok_or(Errno::INVAL)?;
     if *first != 0 && path.contains(&0) {
         return Err(Errno::INVAL);
     }
     // A path is sent with its NUL; an abstract name is just its bytes.
     let len = if *first == 0 { path.len() } else { path.len().saturating_add(1) };
-    let room = addr.path.get_mut(..len).and_then(|r| r.get_mut(..path.len())).ok_or(Errno::NAMETOOLONG)?;
-    room.iter_mut().zip(path).for_each(|(to, from)| *to = *from);
-    Ok((addr, len.saturating_add(size_of::<u16>())))
+    let room = addr.path.get_mut(..len).and_then(|room| room.get_mut(..path.len()));
+    room.ok_or(Errno::NAMETOOLONG)?.copy_from_slice(path);
+    Ok(len.saturating_add(size_of::<u16>()))
+}
+
+/// connect or bind, by the call's number.
+fn call_with(number: u32, socket: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
+    let mut addr = SockAddrUn { family: AF_UNIX as u16, path: [0; 108] };
+    let len = address(path, &mut addr)?;
+    // SAFETY: an address with its length.
+    ret_unit(unsafe { sys!(number, socket, &raw const addr, len) })
 }
 
 /// connect to a unix socket: a path, or an abstract name with a leading NUL.
 pub fn connect_unix(socket: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
-    let (addr, len) = address(path)?;
-    // SAFETY: an address with its length.
-    ret_unit(unsafe { sys!(k::__NR_connect, socket, &raw const addr, len) })
+    call_with(k::__NR_connect, socket, path)
 }
 
 /// A unix socket of this kind (`SOCK_*`) that is connected: [`socket`] and [`connect_unix`] in one.
@@ -83,9 +88,7 @@ pub fn connected(kind: u32, path: &[u8]) -> Result<OwnedFd> {
 
 /// bind of a unix socket: a path, or an abstract name with a leading NUL.
 pub fn bind_unix(socket: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
-    let (addr, len) = address(path)?;
-    // SAFETY: an address with its length.
-    ret_unit(unsafe { sys!(k::__NR_bind, socket, &raw const addr, len) })
+    call_with(k::__NR_bind, socket, path)
 }
 
 /// listen.
@@ -358,12 +361,13 @@ mod tests {
 
     #[test]
     fn addresses_that_do_not_fit_are_refused() {
-        assert_eq!(address(b"").err(), Some(Errno::INVAL));
-        assert_eq!(address(b"/run/a\0b").err(), Some(Errno::INVAL));
-        assert_eq!(address(&[b'a'; 107]).map(|a| a.1), Ok(110));
-        assert_eq!(address(&[b'a'; 108]).err(), Some(Errno::NAMETOOLONG));
-        assert_eq!(address(&[0; 108]).map(|a| a.1), Ok(110));
-        assert_eq!(address(&[0; 109]).err(), Some(Errno::NAMETOOLONG));
+        let length = |path: &[u8]| address(path, &mut SockAddrUn { family: 0, path: [0; 108] });
+        assert_eq!(length(b""), Err(Errno::INVAL));
+        assert_eq!(length(b"/run/a\0b"), Err(Errno::INVAL));
+        assert_eq!(length(&[b'a'; 107]), Ok(110));
+        assert_eq!(length(&[b'a'; 108]), Err(Errno::NAMETOOLONG));
+        assert_eq!(length(&[0; 108]), Ok(110));
+        assert_eq!(length(&[0; 109]), Err(Errno::NAMETOOLONG));
     }
 
     #[test]
