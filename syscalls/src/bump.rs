@@ -247,27 +247,26 @@ impl Heap {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // A shorter one stays where it is.
-        if length(new_size).is_some_and(|new| Some(new) <= length(layout.size())) {
-            return block;
+        let (Some(old), Some(new)) = (length(layout.size()), length(new_size)) else { return null_mut() };
+        if new <= old {
+            return block; // a shorter one stays where it is
         }
         self.check_seal();
-        let grown = self.with(|state| {
-            let end = state.last.checked_add(length(new_size)?)?;
-            (block.addr() == state.last && end <= state.end).then(|| state.at = end)
-        });
-        if grown.is_some() {
-            return block;
-        }
         // SAFETY: `new_size` rounded up to the alignment does not overflow, by this function's contract.
-        let layout_new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let new = self.with(|state| take(state, layout_new)).unwrap_or(null_mut());
-        if !new.is_null() {
+        let larger = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        let moved = self.with(|state| {
+            let end = state.last.checked_add(new)?;
+            if block.addr() == state.last && end <= state.end {
+                state.at = end;
+                return Some(block);
+            }
+            let moved = take(state, larger)?;
             // SAFETY: two blocks of at least the old size that do not overlap.
-            unsafe { core::ptr::copy_nonoverlapping(block, new, layout.size().min(new_size)) };
-            self.with(|state| put(state, block, length(layout.size()).unwrap_or(0)));
-        }
-        new
+            unsafe { core::ptr::copy_nonoverlapping(block, moved, layout.size()) };
+            put(state, block, old);
+            Some(moved)
+        });
+        moved.unwrap_or(null_mut())
     }
 }
 
