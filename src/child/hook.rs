@@ -5,9 +5,6 @@ use core::time::Duration;
 use syscalls::process::{self, WEXITED, WNOHANG, WNOWAIT, WaitFor, WaitStatus};
 use syscalls::{AsFd, BorrowedFd, Errno, OwnedFd, fd, fs, signal};
 
-/// How often a kernel without pidfds is asked whether a hook has ended.
-const STEP: Duration = Duration::from_millis(10);
-
 /// Runs one hook in a process of its own and waits for it. The state is on its stdin.
 ///
 /// `ECANCELED` for one that failed, `ETIMEDOUT` for one that had to be killed with its process group.
@@ -56,16 +53,17 @@ fn close_all() -> syscalls::Result<()> {
 }
 
 fn wait(hook: &Hook, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Result<()> {
-    if let Some(seconds) = hook.timeout
-        && !ends_within(Duration::from_secs(seconds.into()), pid, pidfd)?
-    {
+    let in_time = match hook.timeout {
+        Some(seconds) => ends_within(seconds.into(), pid, pidfd)?,
+        None => true,
+    };
+    if !in_time {
         // The group is there unless the hook was killed before it could make it.
         process::kill_group(pid, process::SIGKILL).or_else(|_| process::kill(pid, process::SIGKILL))?;
-        process::waitid(WaitFor::Pid(pid), WEXITED)?;
-        return Err(Errno::TIMEDOUT);
     }
     loop {
         match process::waitid(WaitFor::Pid(pid), WEXITED) {
+            Ok(Some(_)) if !in_time => return Err(Errno::TIMEDOUT),
             Ok(Some((_, WaitStatus::Exited(0)))) => return Ok(()),
             Ok(Some(_)) => return Err(Errno::CANCELED),
             Ok(None) | Err(Errno::INTR) => {}
@@ -74,23 +72,23 @@ fn wait(hook: &Hook, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Result<()> 
     }
 }
 
-/// Whether a child ends in time.
-fn ends_within(limit: Duration, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Result<bool> {
+/// Whether a child ends in so many seconds.
+fn ends_within(seconds: u64, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Result<bool> {
     if let Some(pidfd) = pidfd {
+        let limit = Some(Duration::from_secs(seconds));
         loop {
-            match fd::poll(&mut [fd::PollFd::new(pidfd.as_fd(), fd::POLLIN)], Some(limit)) {
+            match fd::poll(&mut [fd::PollFd::new(pidfd.as_fd(), fd::POLLIN)], limit) {
                 Err(Errno::INTR) => {}
                 other => return other.map(|ready| ready > 0),
             }
         }
     }
-    let mut left = limit;
-    while process::waitid(WaitFor::Pid(pid), WEXITED | WNOHANG | WNOWAIT)?.is_none() {
-        match left.checked_sub(STEP) {
-            Some(rest) => left = rest,
-            None => return Ok(false),
+    // A kernel without pidfds is asked a hundred times a second.
+    for _ in 0..seconds.saturating_mul(100) {
+        if process::waitid(WaitFor::Pid(pid), WEXITED | WNOHANG | WNOWAIT)?.is_some() {
+            return Ok(true);
         }
-        fd::poll(&mut [], Some(STEP))?;
+        fd::poll(&mut [], Some(Duration::from_millis(10)))?;
     }
-    Ok(true)
+    Ok(false)
 }
