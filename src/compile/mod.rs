@@ -61,7 +61,7 @@ pub fn compile(config: &Config<'_>, request: Request<'_>) -> Result<&'static mut
 
     mounts::root(config, request.bundle, plan)?;
     plan.root.no_pivot = request.no_pivot;
-    mounts::mounts(config, request.bundle, user_namespace, plan)?;
+    mounts::mounts(config, request.bundle, plan)?;
     if plan.namespaces.joins(u64::from(linux_raw_sys::general::CLONE_NEWNS)) {
         mounts::attached_nowhere(&plan.root, &plan.mounts)?;
     }

@@ -1,16 +1,16 @@
 //! `root` and `mounts`: paths made relative to the container's root, options sorted into flags, attributes and data.
 
-use super::{cstring, inside, options, options::Effect};
+use super::{cstring, inside, options, options::Effect, options::What};
 use crate::config::{self, Config};
 use crate::error::{Error, Result, decimal, error};
-use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Plan, Root};
+use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Namespaces, Plan, Root};
 use crate::words::Words;
 use crate::{texts, texts::Texts};
 use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 use linux_raw_sys::general::{
-    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_NOATIME, MS_PRIVATE,
-    MS_RDONLY, MS_REC, MS_RELATIME, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE,
+    CLONE_NEWIPC, CLONE_NEWUSER, MOUNT_ATTR__ATIME, MOUNT_ATTR_RDONLY, MS_NOATIME, MS_PRIVATE, MS_RDONLY,
+    MS_REC, MS_RELATIME, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE,
 };
 
 /// Files below /proc that lxcfs and its like replace; all other destinations there are refused (CVE-2019-16884: a mount
@@ -50,10 +50,10 @@ pub fn root(config: &Config<'_>, bundle: &str, plan: &mut Plan) -> Result<()> {
 }
 
 /// `mounts`, in order. What has no effect is told in the plan's warnings.
-pub fn mounts(config: &Config<'_>, bundle: &str, user_namespace: bool, plan: &mut Plan) -> Result<()> {
+pub fn mounts(config: &Config<'_>, bundle: &str, plan: &mut Plan) -> Result<()> {
     for (index, mount) in config.mounts.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
-        compile(mount, index, config, bundle, user_namespace, plan)?;
+        compile(mount, index, config, bundle, plan)?;
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ pub fn notify(directory: &str, config: &Config<'_>, plan: &mut Plan) -> Result<(
         options: ["bind", "ro", "nosuid", "nodev", "noexec"].into_iter().collect(),
         ..config::Mount::default()
     };
-    compile(&mount, Mount::OWN, config, "/", false, plan)
+    compile(&mount, Mount::OWN, config, "/", plan)
 }
 
 /// Makes every mount of the cgroup file system read-only.
@@ -161,12 +161,12 @@ pub fn cgroups_v1(mounts: &mut Vec<Mount>, mount_label: &str, own: &[(&str, &str
     }
 }
 
+/// Compiles one mount at the end of the list, where it is filled in.
 fn compile(
     mount: &config::Mount<'_>,
     index: u16,
     config: &Config<'_>,
     bundle: &str,
-    user_namespace: bool,
     plan: &mut Plan,
 ) -> Result<()> {
     let told =
@@ -176,13 +176,16 @@ fn compile(
         return Err(refuse(words!("destination must not be empty")));
     }
 
-    let mut seen = Seen::default();
+    let made = plan.mounts.push_mut(Mount::default());
+    let mut seen = Seen { mount: made, superblock: 0, data: String::new(), words: 0 };
+    let mut has_mode = false;
     for (place, option) in mount.options.iter().enumerate() {
         match options::find(option) {
             Some(effect) => seen.apply(effect),
             None if option.is_empty() => {}
             None => {
                 seen.add_data(option);
+                has_mode |= option.starts_with("mode=");
                 if option.starts_with("context=") && !config.linux.mount_label.is_empty() {
                     return Err(told(filled!(
                         "options[{}]: linux.mountLabel already gives the context",
@@ -225,20 +228,20 @@ fn compile(
     if seen.has(options::COPY_SYMLINK) && seen.has(options::SOURCE_NOFOLLOW | options::TARGET_NOFOLLOW) {
         return Err(refuse(words!("copy-symlink goes without src-nofollow and dest-nofollow")));
     }
-    if !seen.data.is_empty() && (binds || kind == MountKind::BindRemount) {
+    let bound = binds || kind == MountKind::BindRemount;
+    if !seen.data.is_empty() && bound {
         return Err(told(filled!(
             "option {quoted} is unknown, and a bind has no file system to pass it to",
             seen.data
         )));
     }
-    if seen.superblock != 0 && (binds || kind == MountKind::BindRemount) {
+    if seen.superblock != 0 && bound {
         let why = words!(
             "flags of the file system itself (sync, dirsync, lazytime, iversion, mand) have no effect on a bind"
         );
         plan.warnings.push(refuse(why).message());
     }
-    let tree = !seen.mount.tree_attr.is_empty();
-    if tree && !binds && kind != MountKind::BindRemount && kind != MountKind::Filesystem {
+    if !seen.mount.tree_attr.is_empty() && !bound && kind != MountKind::Filesystem {
         return Err(refuse(words!("recursive flags (rro and its like) need a mount of its own")));
     }
 
@@ -247,52 +250,47 @@ fn compile(
     if target_text.strip_prefix("proc/").is_some_and(|file| PROC_FILES.position(file).is_none()) {
         return Err(refuse(words!("no mounts below /proc, except for the files that lxcfs replaces")));
     }
-    if matches!(fstype, "proc" | "sysfs") && target_text == "." {
+    let kernels = matches!(fstype, "proc" | "sysfs");
+    if kernels && target_text == "." {
         return Err(refuse(words!("the root cannot be a procfs or sysfs")));
     }
 
-    idmap(mount, &mut seen, binds, user_namespace).map_err(refuse)?;
-    // The kernel labels the files of procfs and sysfs one by one. The queues of an ipc namespace have their context already.
-    let label = match kind {
-        MountKind::Filesystem if !matches!(fstype, "proc" | "sysfs") => config.linux.mount_label,
-        _ => "",
+    idmap(mount, &mut seen, binds, &plan.namespaces).map_err(refuse)?;
+    // The kernel labels the files of procfs and sysfs one by one. The queues of an ipc namespace have their context already, and the
+    // host's queues keep the label that they have there.
+    let label = if kind == MountKind::Filesystem && !kernels { config.linux.mount_label } else { "" };
+    let (context, label) = match fstype {
+        "mqueue" if plan.namespaces.has(u64::from(CLONE_NEWIPC)) => ("", label),
+        "mqueue" => ("", ""),
+        _ => (label, ""),
     };
-    let (context, label) = if fstype == "mqueue" { ("", label) } else { (label, "") };
-    // The host's queues keep the label that they have there.
-    let own_queues = config.linux.namespaces.iter().any(|namespace| namespace.kind == "ipc");
-    let label = if own_queues { label } else { "" };
 
     // A tmpfs takes the place of a directory, and so its mode, which the child puts in.
-    let mode_below = tmpfs && !seen.data.split(',').any(|option| option.starts_with("mode="));
+    let mode_below = tmpfs && !has_mode;
     if mode_below {
         seen.add_data(MODE_BELOW);
     }
 
-    // A link named /proc or /sys would let the image choose what the masks cover (CVE-2019-19921).
-    let no_symlinks =
-        matches!(fstype, "proc" | "sysfs") || kind == MountKind::Cgroup && target_text.starts_with("sys/");
-    let source = match kind {
-        MountKind::Bind | MountKind::TreeBind | MountKind::CopySymlink => below(bundle, mount.source),
-        _ if mount.source.is_empty() => cstring(if fstype.is_empty() { "none" } else { fstype }),
-        _ => cstring(mount.source),
-    };
-    let (copy_up, source_nofollow, target_nofollow) =
-        (seen.has(options::COPY_UP), seen.has(options::SOURCE_NOFOLLOW), seen.has(options::TARGET_NOFOLLOW));
-    let made = &mut seen.mount;
+    let Seen { mount: made, superblock, data, words } = seen;
     made.kind = kind;
-    made.source = source;
+    made.source = match mount.source {
+        source if binds => below(bundle, source),
+        "" if fstype.is_empty() => c"none",
+        "" => cstring(fstype),
+        source => cstring(source),
+    };
     made.target = target;
-    made.fstype = cstring(if kind == MountKind::Cgroup { "cgroup2" } else { fstype });
-    made.flags |= seen.superblock;
-    made.data = labelled(context, &seen.data);
+    made.fstype = if kind == MountKind::Cgroup { c"cgroup2" } else { cstring(fstype) };
+    made.flags |= superblock;
+    made.data = labelled(context, &data);
     made.label = cstring(label);
-    made.copy_up = copy_up;
+    made.copy_up = words & options::COPY_UP != 0;
     made.mode_below = mode_below;
-    made.source_nofollow = source_nofollow;
-    made.target_nofollow = target_nofollow;
-    made.no_symlinks = no_symlinks;
+    made.source_nofollow = words & options::SOURCE_NOFOLLOW != 0;
+    made.target_nofollow = words & options::TARGET_NOFOLLOW != 0;
+    // A link named /proc or /sys would let the image choose what the masks cover (CVE-2019-19921).
+    made.no_symlinks = kernels || kind == MountKind::Cgroup && target_text.starts_with("sys/");
     made.index = index;
-    plan.mounts.push(seen.mount);
     Ok(())
 }
 
@@ -308,9 +306,9 @@ pub fn labelled(label: &str, data: &str) -> &'static CStr {
 /// `uidMappings` and `gidMappings` of a mount.
 fn idmap(
     mount: &config::Mount<'_>,
-    seen: &mut Seen,
+    seen: &mut Seen<'_>,
     binds: bool,
-    user_namespace: bool,
+    namespaces: &Namespaces,
 ) -> core::result::Result<(), Words> {
     let (uids, gids) = match (&mount.uid_mappings, &mount.gid_mappings) {
         (Some(uids), Some(gids)) if !uids.is_empty() && !gids.is_empty() => (&uids[..], &gids[..]),
@@ -325,7 +323,7 @@ fn idmap(
     if !binds {
         return Err(words!("only binds can be id-mapped"));
     }
-    if uids.is_empty() && !user_namespace {
+    if uids.is_empty() && !namespaces.has(u64::from(CLONE_NEWUSER)) {
         return Err(words!("idmap needs uidMappings and gidMappings, or a user namespace of the container"));
     }
     seen.mount.idmap = Some(IdMap {
@@ -339,17 +337,16 @@ fn idmap(
 }
 
 /// The options of one mount, added up. A later option overrides an earlier one.
-#[derive(Default)]
-struct Seen {
+struct Seen<'m> {
     /// What they make of the mount at once.
-    mount: Mount,
+    mount: &'m mut Mount,
     superblock: u32,
     data: String,
     /// Bits of `Effect::Word`.
     words: u32,
 }
 
-impl Seen {
+impl Seen<'_> {
     /// Whether one of these words is among them.
     fn has(&self, words: u32) -> bool {
         self.words & words != 0
@@ -363,25 +360,27 @@ impl Seen {
     }
 
     fn apply(&mut self, effect: Effect) {
-        match effect {
-            Effect::None => {}
-            Effect::Set(flag, attr) => {
+        let flag = effect.flag();
+        let mount = &mut *self.mount;
+        match effect.what {
+            What::Set => {
                 if flag & ATIMES != 0 {
-                    self.mount.flags &= !ATIMES;
+                    mount.flags &= !ATIMES;
                 }
-                self.mount.flags |= flag;
-                set(&mut self.mount.attr, attr, attr == 0);
+                mount.flags |= flag;
+                set(&mut mount.attr, flag);
             }
-            Effect::Clear(flag, attr) => {
-                self.mount.flags &= !flag;
-                clear(&mut self.mount.attr, attr);
+            What::Clear => {
+                mount.flags &= !flag;
+                clear(&mut mount.attr, flag);
             }
-            Effect::SetTree(attr) => set(&mut self.mount.tree_attr, attr, attr == 0),
-            Effect::ClearTree(attr) => clear(&mut self.mount.tree_attr, attr),
-            Effect::SetSuper(flag) => self.superblock |= flag,
-            Effect::ClearSuper(flag) => self.superblock &= !flag,
-            Effect::Propagation(flags) => self.mount.propagation = flags,
-            Effect::Word(bit) => self.words |= bit,
+            What::SetTree => set(&mut mount.tree_attr, flag),
+            What::ClearTree => clear(&mut mount.tree_attr, flag),
+            What::SetSuper => self.superblock |= flag,
+            What::ClearSuper => self.superblock &= !flag,
+            What::Propagate => mount.propagation = flag,
+            What::PropagateTree => mount.propagation = flag | MS_REC,
+            What::Word => self.words |= flag,
         }
     }
 }
@@ -392,9 +391,9 @@ const ATIMES: u32 = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
 /// The access time attributes are values of one field, which mount_setattr(2) wants cleared before it is set.
 const ATIME: u64 = MOUNT_ATTR__ATIME as u64;
 
-fn set(change: &mut AttrChange, attr: u32, relatime: bool) {
-    let attr = u64::from(attr);
-    if relatime || attr & ATIME != 0 {
+fn set(change: &mut AttrChange, flag: u32) {
+    let attr = u64::from(options::attribute(flag));
+    if flag & ATIMES != 0 {
         change.set &= !ATIME;
         change.clear |= ATIME;
     } else {
@@ -403,12 +402,9 @@ fn set(change: &mut AttrChange, attr: u32, relatime: bool) {
     change.set |= attr;
 }
 
-fn clear(change: &mut AttrChange, attr: u32) {
+fn clear(change: &mut AttrChange, flag: u32) {
     // Clearing one access time mode leaves the kernel's default, relatime.
-    let attr = match attr {
-        MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME => ATIME,
-        _ => u64::from(attr),
-    };
+    let attr = if flag & ATIMES != 0 { ATIME } else { u64::from(options::attribute(flag)) };
     change.set &= !attr;
     change.clear |= attr;
 }
@@ -434,7 +430,7 @@ mod tests {
         );
         let config: &mut Config<'_> = config::parse("config.json", json.as_bytes()).unwrap();
         let mut plan = Plan::default();
-        mounts(config, "/", false, &mut plan).unwrap();
+        mounts(config, "/", &mut plan).unwrap();
         plan.mounts.pop().unwrap()
     }
 

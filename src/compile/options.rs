@@ -2,31 +2,59 @@
 
 use crate::texts::{Table, table};
 use linux_raw_sys::general::{
-    MOUNT_ATTR__ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NOEXEC,
-    MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_RDONLY, MOUNT_ATTR_STRICTATIME, MS_DIRSYNC,
+    MOUNT_ATTR_NOATIME, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_STRICTATIME, MS_DIRSYNC,
     MS_I_VERSION, MS_LAZYTIME, MS_MANDLOCK, MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID,
     MS_NOSYMFOLLOW, MS_PRIVATE, MS_RDONLY, MS_REC, MS_RELATIME, MS_SHARED, MS_SILENT, MS_SLAVE,
     MS_STRICTATIME, MS_SYNCHRONOUS, MS_UNBINDABLE,
 };
 
-/// What one option does.
+/// What one option does: to which flag, kept as the number of its bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing: the default by name.
-    None,
-    /// Sets or clears a flag of the mount: its MS_* for mount(2), its MOUNT_ATTR_* for mount_setattr(2).
-    Set(u32, u32),
-    Clear(u32, u32),
+pub struct Effect {
+    pub what: What,
+    bit: u8,
+}
+
+/// What is done to the flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A flag of the mount is set or cleared: by MS_* for mount(2), by its [`attribute`] for mount_setattr(2).
+    Set,
+    Clear,
     /// The same for the whole tree, which only mount_setattr(2) can.
-    SetTree(u32),
-    ClearTree(u32),
-    /// Sets or clears a flag of the file system itself (MS_* only).
-    SetSuper(u32),
-    ClearSuper(u32),
-    /// Propagation type, with or without MS_REC.
-    Propagation(u32),
-    /// A word to the runtime, not to the kernel: one of the bits below.
-    Word(u32),
+    SetTree,
+    ClearTree,
+    /// A flag of the file system itself is set or cleared (MS_* only).
+    SetSuper,
+    ClearSuper,
+    /// It is the propagation type, of the mount or of the whole tree.
+    Propagate,
+    PropagateTree,
+    /// It is a word to the runtime, not to the kernel: one of the bits below, or none.
+    Word,
+}
+
+const fn to(what: What, flag: u32) -> Effect {
+    Effect { what, bit: flag.trailing_zeros() as u8 }
+}
+
+impl Effect {
+    /// The flag: one bit, or 0.
+    pub fn flag(self) -> u32 {
+        1u32.checked_shl(self.bit.into()).unwrap_or(0)
+    }
+}
+
+/// The MOUNT_ATTR_* for an MS_* of a mount. That of relatime is 0: the value of a cleared ATIME field.
+pub fn attribute(flag: u32) -> u32 {
+    match flag {
+        MS_NOATIME => MOUNT_ATTR_NOATIME,
+        MS_STRICTATIME => MOUNT_ATTR_STRICTATIME,
+        MS_RELATIME => 0,
+        MS_NODIRATIME => MOUNT_ATTR_NODIRATIME,
+        MS_NOSYMFOLLOW => MOUNT_ATTR_NOSYMFOLLOW,
+        same => same,
+    }
 }
 
 pub const BIND: u32 = 1;
@@ -39,75 +67,75 @@ pub const COPY_SYMLINK: u32 = 1 << 6;
 pub const SOURCE_NOFOLLOW: u32 = 1 << 7;
 pub const TARGET_NOFOLLOW: u32 = 1 << 8;
 
-use Effect::*;
+use What::*;
 
 /// Every option that is not file system data, sorted by name (config.md "mounts", config-linux.md; the last three are crun's).
 pub static OPTIONS: Table<Effect> = table! {
-    "async" => ClearSuper(MS_SYNCHRONOUS),
-    "atime" => Clear(MS_NOATIME, MOUNT_ATTR_NOATIME),
-    "bind" => Word(BIND),
-    "copy-symlink" => Word(COPY_SYMLINK),
-    "defaults" => None,
-    "dest-nofollow" => Word(TARGET_NOFOLLOW),
-    "dev" => Clear(MS_NODEV, MOUNT_ATTR_NODEV),
-    "diratime" => Clear(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME),
-    "dirsync" => SetSuper(MS_DIRSYNC),
-    "exec" => Clear(MS_NOEXEC, MOUNT_ATTR_NOEXEC),
-    "idmap" => Word(IDMAP),
-    "iversion" => SetSuper(MS_I_VERSION),
-    "lazytime" => SetSuper(MS_LAZYTIME),
-    "loud" => ClearSuper(MS_SILENT),
-    "mand" => SetSuper(MS_MANDLOCK),
-    "noatime" => Set(MS_NOATIME, MOUNT_ATTR_NOATIME),
-    "nodev" => Set(MS_NODEV, MOUNT_ATTR_NODEV),
-    "nodiratime" => Set(MS_NODIRATIME, MOUNT_ATTR_NODIRATIME),
-    "noexec" => Set(MS_NOEXEC, MOUNT_ATTR_NOEXEC),
-    "noiversion" => ClearSuper(MS_I_VERSION),
-    "nolazytime" => ClearSuper(MS_LAZYTIME),
-    "nomand" => ClearSuper(MS_MANDLOCK),
-    "norelatime" => Clear(MS_RELATIME, MOUNT_ATTR__ATIME),
-    "nostrictatime" => Clear(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME),
-    "nosuid" => Set(MS_NOSUID, MOUNT_ATTR_NOSUID),
-    "nosymfollow" => Set(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW),
-    "private" => Propagation(MS_PRIVATE),
-    "ratime" => ClearTree(MOUNT_ATTR_NOATIME),
-    "rbind" => Word(TREE_BIND),
-    "rdev" => ClearTree(MOUNT_ATTR_NODEV),
-    "rdiratime" => ClearTree(MOUNT_ATTR_NODIRATIME),
-    "relatime" => Set(MS_RELATIME, 0), // MOUNT_ATTR_RELATIME is 0: the value of a cleared ATIME field
-    "remount" => Word(REMOUNT),
-    "rexec" => ClearTree(MOUNT_ATTR_NOEXEC),
-    "ridmap" => Word(TREE_IDMAP),
-    "rnoatime" => SetTree(MOUNT_ATTR_NOATIME),
-    "rnodev" => SetTree(MOUNT_ATTR_NODEV),
-    "rnodiratime" => SetTree(MOUNT_ATTR_NODIRATIME),
-    "rnoexec" => SetTree(MOUNT_ATTR_NOEXEC),
-    "rnorelatime" => ClearTree(MOUNT_ATTR__ATIME),
-    "rnostrictatime" => ClearTree(MOUNT_ATTR_STRICTATIME),
-    "rnosuid" => SetTree(MOUNT_ATTR_NOSUID),
-    "rnosymfollow" => SetTree(MOUNT_ATTR_NOSYMFOLLOW),
-    "ro" => Set(MS_RDONLY, MOUNT_ATTR_RDONLY),
-    "rprivate" => Propagation(MS_PRIVATE | MS_REC),
-    "rrelatime" => SetTree(0),
-    "rro" => SetTree(MOUNT_ATTR_RDONLY),
-    "rrw" => ClearTree(MOUNT_ATTR_RDONLY),
-    "rshared" => Propagation(MS_SHARED | MS_REC),
-    "rslave" => Propagation(MS_SLAVE | MS_REC),
-    "rstrictatime" => SetTree(MOUNT_ATTR_STRICTATIME),
-    "rsuid" => ClearTree(MOUNT_ATTR_NOSUID),
-    "rsymfollow" => ClearTree(MOUNT_ATTR_NOSYMFOLLOW),
-    "runbindable" => Propagation(MS_UNBINDABLE | MS_REC),
-    "rw" => Clear(MS_RDONLY, MOUNT_ATTR_RDONLY),
-    "shared" => Propagation(MS_SHARED),
-    "silent" => SetSuper(MS_SILENT),
-    "slave" => Propagation(MS_SLAVE),
-    "src-nofollow" => Word(SOURCE_NOFOLLOW),
-    "strictatime" => Set(MS_STRICTATIME, MOUNT_ATTR_STRICTATIME),
-    "suid" => Clear(MS_NOSUID, MOUNT_ATTR_NOSUID),
-    "symfollow" => Clear(MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW),
-    "sync" => SetSuper(MS_SYNCHRONOUS),
-    "tmpcopyup" => Word(COPY_UP),
-    "unbindable" => Propagation(MS_UNBINDABLE),
+    "async" => to(ClearSuper, MS_SYNCHRONOUS),
+    "atime" => to(Clear, MS_NOATIME),
+    "bind" => to(Word, BIND),
+    "copy-symlink" => to(Word, COPY_SYMLINK),
+    "defaults" => to(Word, 0),
+    "dest-nofollow" => to(Word, TARGET_NOFOLLOW),
+    "dev" => to(Clear, MS_NODEV),
+    "diratime" => to(Clear, MS_NODIRATIME),
+    "dirsync" => to(SetSuper, MS_DIRSYNC),
+    "exec" => to(Clear, MS_NOEXEC),
+    "idmap" => to(Word, IDMAP),
+    "iversion" => to(SetSuper, MS_I_VERSION),
+    "lazytime" => to(SetSuper, MS_LAZYTIME),
+    "loud" => to(ClearSuper, MS_SILENT),
+    "mand" => to(SetSuper, MS_MANDLOCK),
+    "noatime" => to(Set, MS_NOATIME),
+    "nodev" => to(Set, MS_NODEV),
+    "nodiratime" => to(Set, MS_NODIRATIME),
+    "noexec" => to(Set, MS_NOEXEC),
+    "noiversion" => to(ClearSuper, MS_I_VERSION),
+    "nolazytime" => to(ClearSuper, MS_LAZYTIME),
+    "nomand" => to(ClearSuper, MS_MANDLOCK),
+    "norelatime" => to(Clear, MS_RELATIME),
+    "nostrictatime" => to(Clear, MS_STRICTATIME),
+    "nosuid" => to(Set, MS_NOSUID),
+    "nosymfollow" => to(Set, MS_NOSYMFOLLOW),
+    "private" => to(Propagate, MS_PRIVATE),
+    "ratime" => to(ClearTree, MS_NOATIME),
+    "rbind" => to(Word, TREE_BIND),
+    "rdev" => to(ClearTree, MS_NODEV),
+    "rdiratime" => to(ClearTree, MS_NODIRATIME),
+    "relatime" => to(Set, MS_RELATIME),
+    "remount" => to(Word, REMOUNT),
+    "rexec" => to(ClearTree, MS_NOEXEC),
+    "ridmap" => to(Word, TREE_IDMAP),
+    "rnoatime" => to(SetTree, MS_NOATIME),
+    "rnodev" => to(SetTree, MS_NODEV),
+    "rnodiratime" => to(SetTree, MS_NODIRATIME),
+    "rnoexec" => to(SetTree, MS_NOEXEC),
+    "rnorelatime" => to(ClearTree, MS_RELATIME),
+    "rnostrictatime" => to(ClearTree, MS_STRICTATIME),
+    "rnosuid" => to(SetTree, MS_NOSUID),
+    "rnosymfollow" => to(SetTree, MS_NOSYMFOLLOW),
+    "ro" => to(Set, MS_RDONLY),
+    "rprivate" => to(PropagateTree, MS_PRIVATE),
+    "rrelatime" => to(SetTree, MS_RELATIME),
+    "rro" => to(SetTree, MS_RDONLY),
+    "rrw" => to(ClearTree, MS_RDONLY),
+    "rshared" => to(PropagateTree, MS_SHARED),
+    "rslave" => to(PropagateTree, MS_SLAVE),
+    "rstrictatime" => to(SetTree, MS_STRICTATIME),
+    "rsuid" => to(ClearTree, MS_NOSUID),
+    "rsymfollow" => to(ClearTree, MS_NOSYMFOLLOW),
+    "runbindable" => to(PropagateTree, MS_UNBINDABLE),
+    "rw" => to(Clear, MS_RDONLY),
+    "shared" => to(Propagate, MS_SHARED),
+    "silent" => to(SetSuper, MS_SILENT),
+    "slave" => to(Propagate, MS_SLAVE),
+    "src-nofollow" => to(Word, SOURCE_NOFOLLOW),
+    "strictatime" => to(Set, MS_STRICTATIME),
+    "suid" => to(Clear, MS_NOSUID),
+    "symfollow" => to(Clear, MS_NOSYMFOLLOW),
+    "sync" => to(SetSuper, MS_SYNCHRONOUS),
+    "tmpcopyup" => to(Word, COPY_UP),
+    "unbindable" => to(Propagate, MS_UNBINDABLE),
 };
 
 /// What an option does; None when it is data for the file system.
@@ -117,10 +145,8 @@ pub fn find(name: &str) -> Option<Effect> {
 
 /// The propagation types by their `rootfsPropagation` names; the spec's four are recursive by nature.
 pub fn propagation(name: &str) -> Option<u32> {
-    match find(name) {
-        Some(Propagation(flags)) => Some(flags | MS_REC),
-        _ => Option::None,
-    }
+    let effect = find(name)?;
+    matches!(effect.what, Propagate | PropagateTree).then_some(effect.flag() | MS_REC)
 }
 
 #[cfg(test)]
@@ -132,6 +158,6 @@ mod tests {
         for (name, effect) in OPTIONS.iter() {
             assert_eq!(find(name), Some(effect), "{name}");
         }
-        assert_eq!(find("size=4k"), Option::None);
+        assert_eq!(find("size=4k"), None);
     }
 }
