@@ -20,6 +20,7 @@ pub const DEFAULTS: &[(&str, u32, u32)] = &[
 
 /// The configured devices, and those default ones that are not among them. Where /dev is bound there are none by default, as with
 /// runc and crun: they would be made in a directory of the host.
+#[inline(never)]
 pub fn devices(config: &Config<'_>, plan: &mut Plan) -> Result<()> {
     let configured = &config.linux.devices;
     let mut devices: Vec<Device> = Vec::with_capacity(configured.len().saturating_add(DEFAULTS.len()));

@@ -29,6 +29,7 @@ static PROC_FILES: Texts = texts![
 ];
 
 /// `root`, with `bundle` as the directory of a relative path.
+#[inline(never)]
 pub fn root(config: &Config<'_>, bundle: &str, plan: &mut Plan) -> Result<()> {
     let root = config.root.as_ref().ok_or_else(|| Error::new(words!("config.json: root: is missing")))?;
     if root.path.is_empty() {
