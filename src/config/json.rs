@@ -3,9 +3,9 @@
 //! serde_json does the reading; what it reads goes into a [`Slot`], a place that knows what may stand in it. One visitor for
 //! all types, instead of the one for each type that derived code has, makes the runtime 200 KB smaller.
 
-use super::place::{end_of_token, path_at};
-use crate::error::{Quoted, Result, error};
-use alloc::{boxed::Box, fmt::format, format, string::String, vec::Vec};
+use super::place::{line_and_column, path_at, up_to};
+use crate::error::{Quoted, Result, decimal, error};
+use alloc::{boxed::Box, fmt::format, string::String, string::ToString, vec::Vec};
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
@@ -477,19 +477,20 @@ pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<(
     let mut reader = Reader::default();
     let into = Into { slot: Some(slot), reader: &mut reader };
     let read = into.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    let (words, line, column) = match (reader.refusal, read) {
-        (Some((words, token)), _) => {
-            let (line, column) = end_of_token(json, token);
-            (words, line, column)
-        }
+    let (words, text, token) = match (reader.refusal, read) {
+        (Some((words, token)), _) => (words, json, token),
         (None, Ok(())) => return Ok(()),
-        (None, Err(error)) => (format!("{error}"), error.line(), error.column()),
+        (None, Err(error)) => {
+            let end = up_to(json, error.line(), error.column());
+            (error.to_string(), json.get(..end).unwrap_or(json), usize::MAX)
+        }
     };
-    let at = format!("line {line} column {column}");
-    let words = words.strip_suffix(&*at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(&words);
-    let place = path_at(json, line, column);
-    let colon = if place.is_empty() { "" } else { ": " };
-    Err(error!("{}: {}{}{} ({})", file, place, colon, words, at))
+    let (end, path) = path_at(text, token);
+    let (line, column) = line_and_column(json.get(..end).unwrap_or_default());
+    let at = filled!("line {} column {}", decimal(line), decimal(column));
+    let words = words.strip_suffix(at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(&words);
+    let colon = if path.is_empty() { "" } else { ": " };
+    Err(error!("{}: {}{}{} ({})", file, path, colon, words, at))
 }
 
 #[cfg(test)]
@@ -497,6 +498,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::config::Config;
+    use alloc::format;
 
     fn refusal(json: &str) -> String {
         format!("{}", parse::<Config<'_>>("config.json", json.as_bytes()).unwrap_err())

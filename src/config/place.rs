@@ -3,6 +3,9 @@
 
 use alloc::{format, string::String, vec::Vec};
 
+/// No path is longer.
+const DEEPEST: usize = 64;
+
 /// The length of a string up to its closing quote.
 fn string_length(text: &[u8]) -> usize {
     let mut escaped = false;
@@ -14,29 +17,21 @@ fn string_length(text: &[u8]) -> usize {
     text.iter().position(is_end).unwrap_or(text.len())
 }
 
-/// Line and column in which a token ends, by its number (`json::Reader::tokens`), as serde_json counts them: what it has read.
-pub fn end_of_token(json: &[u8], number: usize) -> (usize, usize) {
+/// How much of a text ends at a line and column as serde_json counts them: what it has read.
+pub fn up_to(json: &[u8], line: usize, column: usize) -> usize {
+    let mut end = 0usize;
+    for _ in 1..line {
+        let rest = json.get(end..).unwrap_or_default();
+        end = end.saturating_add(rest.iter().position(|byte| *byte == b'\n').unwrap_or(0)).saturating_add(1);
+    }
+    end.saturating_add(column).min(json.len())
+}
+
+/// The opposite.
+pub fn line_and_column(text: &[u8]) -> (usize, usize) {
     let (mut line, mut column) = (1usize, 0usize);
-    let mut tokens = 0usize;
-    let mut within = false;
-    let mut rest = json;
-    while let [byte, after @ ..] = rest {
-        let word = !byte.is_ascii_whitespace() && !b"{}[]:,\"".contains(byte);
-        let begins = matches!(byte, b'{' | b'[' | b'"') || word && !within;
-        if tokens == number && !(word && within) {
-            break;
-        }
-        within = word;
-        rest = after;
-        let mut length = 1usize;
-        if begins {
-            tokens = tokens.saturating_add(1);
-        }
-        if *byte == b'"' {
-            length = string_length(rest).saturating_add(2);
-            rest = rest.get(length.saturating_sub(1)..).unwrap_or_default();
-        }
-        column = column.saturating_add(length);
+    for byte in text {
+        column = column.saturating_add(1);
         if *byte == b'\n' {
             (line, column) = (line.saturating_add(1), 0);
         }
@@ -44,16 +39,10 @@ pub fn end_of_token(json: &[u8], number: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The JSON path (`linux.namespaces[3].type`) of the value that holds or ends at a place in the text. A lenient scan: what
-/// stands after the place is not looked at, and broken text gives the path as far as it could be told.
-pub fn path_at(json: &[u8], line: usize, column: usize) -> String {
-    let mut end = 0usize;
-    for _ in 1..line {
-        let rest = json.get(end..).unwrap_or_default();
-        end = end.saturating_add(rest.iter().position(|byte| *byte == b'\n').unwrap_or(0)).saturating_add(1);
-    }
-    let text = json.get(..end.saturating_add(column).min(json.len())).unwrap_or_default();
-
+/// Goes through a text up to a token, by its number (`json::Reader::tokens`), or to its end. Returns how much of it that is, and the
+/// JSON path (`linux.namespaces[3].type`) of the value that holds or ends there. A lenient scan: broken text gives the path as far as it
+/// could be told.
+pub fn path_at(text: &[u8], token: usize) -> (usize, String) {
     /// An open object with the name last seen in it, or an open array with the index of the current element.
     enum Open<'a> {
         Object(&'a [u8]),
@@ -62,36 +51,37 @@ pub fn path_at(json: &[u8], line: usize, column: usize) -> String {
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut string: &[u8] = b"";
     let mut before = b' ';
-    let mut at = 0usize;
-    while let Some(byte) = text.get(at) {
-        at = at.saturating_add(1);
-        match byte {
+    let (mut at, mut tokens) = (0usize, 0usize);
+    let is_word = |byte: &u8| !byte.is_ascii_whitespace() && !b"{}[]:,\"".contains(byte);
+    while let Some((byte, rest)) = text.get(at..).and_then(<[u8]>::split_first) {
+        let length = match byte {
             b'"' => {
-                let start = at;
-                at = at.saturating_add(string_length(text.get(at..).unwrap_or_default()));
-                string = text.get(start..at).unwrap_or_default();
-                at = at.saturating_add(1);
+                let length = string_length(rest);
+                string = rest.get(..length).unwrap_or_default();
+                length.saturating_add(1)
             }
-            b':' => {
-                if let Some(Open::Object(name)) = open.last_mut() {
-                    *name = string;
-                }
-            }
-            b',' => {
-                if let (Some(Open::Array(index)), true) = (open.last_mut(), at < text.len()) {
-                    *index = index.saturating_add(1);
-                }
-            }
-            // The last character is where reading stopped: an array or object that should not be there at all.
-            b'{' if at < text.len() => open.push(Open::Object(b"")),
-            b'[' if at < text.len() => open.push(Open::Array(0)),
-            b'}' | b']' if at < text.len() || matches!(before, b'{' | b'[') => drop(open.pop()),
+            byte if is_word(byte) => rest.iter().take_while(|byte| is_word(byte)).count(),
+            _ => 0,
+        };
+        at = at.saturating_add(length).saturating_add(1).min(text.len());
+        if matches!(byte, b'{' | b'[' | b'"') || is_word(byte) {
+            tokens = tokens.saturating_add(1);
+        }
+        // The last character is where reading stopped: an array or object that should not be there at all.
+        let last = at == text.len() || tokens == token;
+        let opens = !last && open.len() <= DEEPEST;
+        match (byte, open.last_mut()) {
+            (b':', Some(Open::Object(name))) => *name = string,
+            (b',', Some(Open::Array(index))) if !last => *index = index.saturating_add(1),
+            (b'{', _) if opens => open.push(Open::Object(b"")),
+            (b'[', _) if opens => open.push(Open::Array(0)),
+            (b'}' | b']', _) if !last || matches!(before, b'{' | b'[') => drop(open.pop()),
             _ => {}
         }
         if !byte.is_ascii_whitespace() {
             before = *byte;
         }
-        if open.len() > 64 {
+        if tokens == token {
             break;
         }
     }
@@ -111,5 +101,5 @@ pub fn path_at(json: &[u8], line: usize, column: usize) -> String {
             Open::Array(index) => path.push_str(&format!("[{index}]")),
         }
     }
-    path
+    (at, path)
 }
