@@ -53,7 +53,7 @@ const STRICT: &[(&str, &[&str])] = &[
     ("plan", &[]),
     ("proc", &["store"]),
     ("sync", &["words"]),
-    ("config", &["error", "texts"]),
+    ("config", &["error", "texts", "words"]),
     ("error", &["json", "words"]),
 ];
 

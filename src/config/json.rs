@@ -4,8 +4,9 @@
 //! all types, instead of the one for each type that derived code has, makes the runtime 200 KB smaller.
 
 use super::place::{line_and_column, path_at, up_to};
-use crate::error::{Quoted, Result, decimal, error};
-use alloc::{boxed::Box, fmt::format, string::String, string::ToString, vec::Vec};
+use crate::error::{Result, decimal, error};
+use crate::words::Words;
+use alloc::{boxed::Box, string::String, string::ToString, vec::Vec};
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
@@ -55,10 +56,13 @@ impl<'l, T> IntoIterator for &'l List<T> {
     }
 }
 
+/// What comes of putting a value where it does not fit: what it should have been.
+pub type Put = core::result::Result<(), Words>;
+
 /// A place for one JSON value.
 pub trait Slot<'a> {
-    /// Takes a value, or says what it should have been. `null` is not put: it leaves the place as it is.
-    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str>;
+    /// Takes a value. `null` is not put: it leaves the place as it is.
+    fn put(&mut self, value: Value<'a>) -> Put;
 
     /// The place for the next element of the array, or for the property or entry of that name of the object, that was put here.
     fn next(&mut self, _name: &'a str) -> Next<'_, 'a> {
@@ -97,7 +101,7 @@ pub enum Next<'s, 'a> {
 macro_rules! object {
     ($name:ident$(<$life:lifetime>)? { $($key:literal => $field:ident),* $(,)? }) => {
         impl<'a> $crate::config::Slot<'a> for $name$(<$life>)? {
-            fn put(&mut self, value: $crate::config::Value<'a>) -> core::result::Result<(), &'static str> {
+            fn put(&mut self, value: $crate::config::Value<'a>) -> $crate::config::Put {
                 value.object()
             }
             fn next(&mut self, name: &'a str) -> $crate::config::Next<'_, 'a> {
@@ -119,7 +123,7 @@ pub(crate) use object;
 macro_rules! lists {
     ($name:ident<$life:lifetime>, $names:expr) => {
         impl<'a> $crate::config::Slot<'a> for $name<$life> {
-            fn put(&mut self, value: $crate::config::Value<'a>) -> core::result::Result<(), &'static str> {
+            fn put(&mut self, value: $crate::config::Value<'a>) -> $crate::config::Put {
                 value.object()
             }
             fn next(&mut self, name: &'a str) -> $crate::config::Next<'_, 'a> {
@@ -147,31 +151,33 @@ pub fn number(names: &str, name: &str) -> u32 {
 
 impl Value<'_> {
     /// Whether an object begins.
-    pub fn object(self) -> core::result::Result<(), &'static str> {
+    pub fn object(self) -> Put {
         match self {
             Value::Object => Ok(()),
-            _ => Err("an object"),
+            _ => Err(words!("an object")),
         }
     }
 }
 
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Unsigned(value) => value.fmt(f),
-            Value::Signed(value) => value.fmt(f),
-            Value::Other => f.write_str("a number with a fraction, an exponent or too many digits"),
-            Value::Boolean(_) => f.write_str("a boolean"),
-            Value::Text(_) => f.write_str("a string"),
-            Value::Array => f.write_str("an array"),
-            Value::Object => f.write_str("an object"),
-        }
+impl Value<'_> {
+    /// What it is, for a message.
+    fn name(self) -> &'static str {
+        let words = match self {
+            Value::Unsigned(value) => return value.to_string().leak(),
+            Value::Signed(value) => return value.to_string().leak(),
+            Value::Other => words!("a number with a fraction, an exponent or too many digits"),
+            Value::Boolean(_) => words!("a boolean"),
+            Value::Text(_) => words!("a string"),
+            Value::Array => words!("an array"),
+            Value::Object => words!("an object"),
+        };
+        words.text()
     }
 }
 
 impl<'a> Slot<'a> for bool {
-    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
-        let Value::Boolean(value) = value else { return Err("true or false") };
+    fn put(&mut self, value: Value<'a>) -> Put {
+        let Value::Boolean(value) = value else { return Err(words!("true or false")) };
         *self = value;
         Ok(())
     }
@@ -180,13 +186,13 @@ impl<'a> Slot<'a> for bool {
 macro_rules! integers {
     ($($name:ident $words:literal,)*) => {$(
         impl<'a> Slot<'a> for $name {
-            fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+            fn put(&mut self, value: Value<'a>) -> Put {
                 let value = match value {
                     Value::Unsigned(value) => $name::try_from(value).ok(),
                     Value::Signed(value) => $name::try_from(value).ok(),
                     _ => None,
                 };
-                *self = value.ok_or($words)?;
+                *self = value.ok_or(words!($words))?;
                 Ok(())
             }
         }
@@ -202,15 +208,15 @@ integers! {
 }
 
 impl<'a> Slot<'a> for &'a str {
-    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
-        let Value::Text(value) = value else { return Err("a string") };
+    fn put(&mut self, value: Value<'a>) -> Put {
+        let Value::Text(value) = value else { return Err(words!("a string")) };
         *self = value;
         Ok(())
     }
 }
 
 impl<'a, T: Slot<'a> + Default> Slot<'a> for Option<T> {
-    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+    fn put(&mut self, value: Value<'a>) -> Put {
         self.get_or_insert_default().put(value)
     }
     fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
@@ -219,10 +225,10 @@ impl<'a, T: Slot<'a> + Default> Slot<'a> for Option<T> {
 }
 
 impl<'a, T: Slot<'a> + Default> Slot<'a> for List<T> {
-    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+    fn put(&mut self, value: Value<'a>) -> Put {
         match value {
             Value::Array => Ok(()),
-            _ => Err("an array"),
+            _ => Err(words!("an array")),
         }
     }
     fn next(&mut self, _name: &'a str) -> Next<'_, 'a> {
@@ -271,7 +277,7 @@ impl<'a, V> Map<'a, V> {
 }
 
 impl<'a, V: Slot<'a> + Default> Slot<'a> for Map<'a, V> {
-    fn put(&mut self, value: Value<'a>) -> core::result::Result<(), &'static str> {
+    fn put(&mut self, value: Value<'a>) -> Put {
         value.object()
     }
     fn next(&mut self, name: &'a str) -> Next<'_, 'a> {
@@ -299,13 +305,12 @@ struct Reader {
     /// How many strings, numbers and words, beginnings of arrays and of objects there were.
     tokens: usize,
     /// In words, with the number of the token.
-    refusal: Option<(String, usize)>,
+    refusal: Option<(&'static str, usize)>,
 }
 
 impl Reader {
-    fn refuse(&mut self, words: fmt::Arguments<'_>) {
-        let at = self.tokens;
-        self.refusal.get_or_insert_with(|| (format(words), at));
+    fn refuse(&mut self, words: &'static str) {
+        self.refusal.get_or_insert((words, self.tokens));
     }
 }
 
@@ -347,7 +352,7 @@ impl<'a> Into<'_, 'a> {
     fn put(&mut self, value: Value<'a>) {
         self.reader.tokens = self.reader.tokens.saturating_add(1);
         if let Some(Err(expected)) = self.slot.as_mut().map(|slot| slot.put(value)) {
-            self.reader.refuse(format_args!("expected {expected}, found {value}"));
+            self.reader.refuse(filled!("expected {}, found {}", expected, value.name()));
         }
     }
 }
@@ -388,7 +393,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
             Some(_) => String::from(value).leak(),
         }));
         if value.as_bytes().contains(&0) {
-            self.reader.refuse(NUL);
+            self.reader.refuse(NUL.text());
         }
         Ok(())
     }
@@ -408,7 +413,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
         while let Some(name) = next {
             self.reader.tokens = self.reader.tokens.saturating_add(1);
             let name = name.unwrap_or_else(|| {
-                self.reader.refuse(NUL);
+                self.reader.refuse(NUL.text());
                 ""
             });
             let mut again = false;
@@ -427,7 +432,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
                 }
             };
             if again {
-                self.reader.refuse(format_args!("duplicate name {}", Quoted(name)));
+                self.reader.refuse(filled!("duplicate name {quoted}", name));
                 slot = None;
             }
             access.next_value_seed(Into { slot, reader: self.reader })?;
@@ -438,7 +443,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
 }
 
 /// What a string must not hold, or it would be no C string.
-const NUL: fmt::Arguments<'static> = format_args!("a string must not hold a NUL character");
+const NUL: Words = words!("a string must not hold a NUL character");
 
 impl<'a> DeserializeSeed<'a> for Name {
     type Value = Option<&'a str>;
@@ -482,13 +487,13 @@ pub fn read<'a>(file: &str, json: &'a [u8], slot: &mut dyn Slot<'a>) -> Result<(
         (None, Ok(())) => return Ok(()),
         (None, Err(error)) => {
             let end = up_to(json, error.line(), error.column());
-            (error.to_string(), json.get(..end).unwrap_or(json), usize::MAX)
+            (&*error.to_string().leak(), json.get(..end).unwrap_or(json), usize::MAX)
         }
     };
     let (end, path) = path_at(text, token);
     let (line, column) = line_and_column(json.get(..end).unwrap_or_default());
     let at = filled!("line {} column {}", decimal(line), decimal(column));
-    let words = words.strip_suffix(at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(&words);
+    let words = words.strip_suffix(at).and_then(|words| words.strip_suffix(" at ")).unwrap_or(words);
     let colon = if path.is_empty() { "" } else { ": " };
     Err(error!("{}: {}{}{} ({})", file, path, colon, words, at))
 }

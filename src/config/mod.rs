@@ -15,7 +15,7 @@ pub mod seccomp;
 use crate::{texts, texts::Texts};
 use json::lists;
 pub(crate) use json::object;
-pub use json::{List, Map, Next, Slot, Value, number, parse, read};
+pub use json::{List, Map, Next, Put, Slot, Value, number, parse, read};
 pub use process::Process;
 
 /// The runtime-spec version that config.json, state and features are written to.

@@ -6,7 +6,7 @@
 use crate::args::{Flag, Given, text, values};
 use crate::cmd::print;
 use crate::compile::seccomp::{self, Call, Options, asm, table};
-use crate::config::{self, Config, Slot, Value, object, seccomp::Seccomp};
+use crate::config::{self, Config, Put, Slot, Value, object, seccomp::Seccomp};
 use crate::error::{Result, decimal, error};
 use crate::json::Writer;
 use crate::store::read_named;
@@ -27,7 +27,7 @@ object!(Template { "archMap" => arch_map });
 struct Present(bool);
 
 impl<'a> Slot<'a> for Present {
-    fn put(&mut self, _value: Value<'a>) -> core::result::Result<(), &'static str> {
+    fn put(&mut self, _value: Value<'a>) -> Put {
         self.0 = true;
         Ok(())
     }
