@@ -7,7 +7,7 @@
 use crate::cgroup::host;
 use crate::compile::cstring;
 use crate::config::{Config, IntelRdt};
-use crate::error::{Error, Quoted, Result, error};
+use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::paths;
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
@@ -95,15 +95,18 @@ fn prepare_group(group: &'static Group, asked: &IntelRdt<'_>) -> Result<&'static
         return Err(refuse("memBwSchema", "must be one line that starts with MB:"));
     }
     let mut schemata = Vec::new();
-    for (field, line) in [("l3CacheSchema", l3), ("memBwSchema", bandwidth)] {
+    let mut add = |field, line: &str| {
         if line.is_empty() {
-            continue;
+            return Ok(());
         }
         if is_named && !is_new && !agrees(&read(paths::join(&[group.control, "/schemata"]))?, line) {
             return Err(refuse(field, "the group of that closID is there and has another schema"));
         }
         schemata.push(line.into());
-    }
+        Ok(())
+    };
+    add("l3CacheSchema", l3)?;
+    add("memBwSchema", bandwidth)?;
     for line in asked.schemata.as_deref().unwrap_or_default() {
         if line.contains('\n') {
             return Err(refuse("schemata", "each must be one line"));
@@ -199,7 +202,7 @@ impl Prepared {
 impl Group {
     /// Puts a process into the group, with all that it will start.
     pub fn assign(&self, pid: i32) -> Result<()> {
-        let pid = format!("{pid}");
+        let pid = decimal(pid);
         self.write(paths::join(&[self.control, "/tasks"]), &pid, "linux.intelRdt")?;
         match self.monitor {
             Some(monitor) => self.write(paths::join(&[monitor, "/tasks"]), &pid, "linux.intelRdt"),

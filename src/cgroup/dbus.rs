@@ -3,8 +3,8 @@
 //! Messages are written by hand in this machine's byte order (dbus.freedesktop.org, D-Bus Specification 0.43). Owns no
 //! policy; only `cgroup::systemd` uses it.
 
-use crate::error::{Error, Result, error};
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use crate::error::{Error, Result, decimal, error};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -287,7 +287,7 @@ impl Connection {
     /// Says the user id in decimal, its digits in hexadecimal: 30 to 39. What is received then is the answer.
     fn greet(&mut self) -> rustix::io::Result<()> {
         let mut greeting = String::from("\0AUTH EXTERNAL ");
-        for digit in format!("{}", syscalls::ids::start().uid).chars() {
+        for digit in decimal(syscalls::ids::start().uid).chars() {
             greeting.push('3');
             greeting.push(digit);
         }

@@ -2,6 +2,7 @@
 
 use crate::args::values::integer;
 use crate::compile::cstring;
+use crate::error::decimal;
 use crate::paths;
 use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
@@ -23,6 +24,11 @@ pub(super) struct Dir {
 }
 
 impl Dir {
+    /// Moves a process in.
+    pub(super) fn take(&self, pid: i32) -> rustix::io::Result<()> {
+        write_file(&self.fd, c"cgroup.procs", decimal(pid).as_bytes())
+    }
+
     /// Whether a process is in the directory or below it. There is none in one that another call has removed meanwhile.
     pub(super) fn is_populated(&self) -> rustix::io::Result<bool> {
         let mut any = false;
@@ -251,7 +257,7 @@ fn children(dir: &OwnedFd, names: &mut Buffer) -> rustix::io::Result<()> {
 pub(super) fn inherit_cpuset(path: &str) -> rustix::io::Result<()> {
     let Some((parent, _)) = paths::split_last(path, b'/') else { return Ok(()) };
     let (dir, parent) = (open(path)?, open(parent)?);
-    for file in [c"cpuset.cpus", c"cpuset.mems"] {
+    for &file in &[c"cpuset.cpus", c"cpuset.mems"] {
         match read_file(&dir, file) {
             Ok(text) if text.trim_ascii().is_empty() => {
                 write_file(&dir, file, read_file(&parent, file)?.trim_ascii())?;

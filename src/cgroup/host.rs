@@ -124,17 +124,14 @@ pub fn unescape(path: &str) -> String {
     let mut parts = path.split('\\');
     let mut plain = String::from(parts.next().unwrap_or_default());
     for part in parts {
-        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match (code, part.get(3..)) {
-            (Some(code), Some(rest)) => {
-                plain.push(char::from(code));
-                plain.push_str(rest);
+        let (code, rest) = match part.as_bytes() {
+            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
+                ((a & 7) << 6 | (b & 7) << 3 | c & 7, 3)
             }
-            _ => {
-                plain.push('\\');
-                plain.push_str(part);
-            }
-        }
+            _ => (b'\\', 0),
+        };
+        plain.push(char::from(code));
+        plain.push_str(part.get(rest..).unwrap_or_default());
     }
     plain
 }

@@ -22,10 +22,10 @@ use crate::args::Value;
 use crate::compile::cgroup::{Occasion, compile};
 use crate::compile::cstring;
 use crate::config::resources::Resources;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::paths;
 use crate::words::Words;
-use alloc::{boxed::Box, format, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::cell::RefCell;
 use dir::{Dir, collect, has, open, pause, read, remove_children, write_file};
 use host::Host;
@@ -123,7 +123,7 @@ impl Cgroup {
     /// The same, but of the cgroup2 the part below where a process of the container is now. A cgroup that gives controllers to those
     /// below it takes no process itself (cgroups(7) "no internal processes"), and an init that manages cgroups makes its own one.
     pub fn follow(&'static mut self, pid: i32) -> Result<&'static Cgroup> {
-        let place = dir::place_of(&format!("{pid}"))
+        let place = dir::place_of(&decimal(pid))
             .map_err(Error::os(words!("read the cgroup of the container's process")))?;
         for dir in self.dirs.iter_mut().filter(|dir| !dir.v1) {
             // The paths have the part in common that is below the mount.
@@ -193,7 +193,7 @@ impl Cgroup {
     /// Moves a process in: to all directories, or, when it was born in the cgroup2, to the others.
     pub fn join(&self, pid: i32, born_in_cgroup2: bool) -> Result<()> {
         for dir in self.dirs.iter().filter(|dir| dir.v1 || !born_in_cgroup2) {
-            match (write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes()), &self.scope) {
+            match (dir.take(pid), &self.scope) {
                 (Err(Errno::ACCESS), Some(scope)) => scope.attach(pid)?,
                 (moved, _) => {
                     moved.map_err(Error::sys(words!("move a process into the cgroup"), dir.path))?

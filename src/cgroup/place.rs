@@ -3,7 +3,7 @@
 //! [`prepare`] only looks: it finds the hierarchies, compiles the limits for them and refuses what cannot be had.
 //! [`Prepared::create`] makes the directories, or has systemd make a scope, and undoes all of it when a limit cannot be set.
 
-use super::dir::{Dir, collect, inherit_cpuset, number, place_of, write_file};
+use super::dir::{Dir, collect, inherit_cpuset, number, place_of};
 use super::host::Host;
 use super::systemd::{self, Scope};
 use super::{Cgroup, PATIENCE, apply, device};
@@ -11,9 +11,9 @@ use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::compile::cstring;
 use crate::config::resources::Resources;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::paths;
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use rustix::fs::{Access, Mode};
 use rustix::io::Errno;
 
@@ -181,7 +181,7 @@ fn in_scope(prepared: &mut Prepared, root: Option<&'static str>, wanted: Wanted<
     for write in plan.writes.iter_mut().filter(|write| wanted.holds && write.file == c"pids.max") {
         // The process that holds it counts.
         if let Some(limit) = number(write.value.as_bytes()) {
-            write.value = format!("{}", limit.saturating_add(1)).leak();
+            write.value = decimal(limit.saturating_add(1)).leak();
         }
     }
     Ok(())
@@ -339,7 +339,7 @@ impl Cgroup {
         if self.scope.is_some() {
             return refuse_v1(writes);
         }
-        self.note = format!("{}\n{}", self.note, note(&places)).leak();
+        self.note = paths::join(&[self.note, "\n", note(&places)]);
         keep(self.note)?;
         let (dirs, made) = (self.dirs.len(), self.made.len());
         let moved = places.iter().try_for_each(|place| self.make(place)).and_then(|()| {
@@ -367,7 +367,7 @@ impl Cgroup {
             let mut any = false;
             for pid in all.iter().filter(|pid| !there.contains(pid)) {
                 any = true;
-                match write_file(&dir.fd, c"cgroup.procs", format!("{pid}").as_bytes()) {
+                match dir.take(*pid) {
                     Ok(()) | Err(Errno::SRCH) => {}
                     Err(errno) => return Err(errno),
                 }

@@ -8,10 +8,10 @@
 use super::dbus::{BUS, Call, Connection, Object};
 use crate::compile::cgroup::Write;
 use crate::compile::process::bit_list;
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Result, decimal, error};
 use crate::paths;
 use crate::{texts, texts::Texts};
-use alloc::{boxed::Box, format, string::String};
+use alloc::{boxed::Box, string::String};
 use rustix::fd::OwnedFd;
 use syscalls::process::{Fork, SIGCHLD, WEXITED, WaitFor};
 
@@ -90,7 +90,9 @@ impl Scope {
     fn connect(&self) -> Result<Box<Connection>> {
         match self.user {
             false => Connection::open(SYSTEM_BUS),
-            true => Connection::open(&format!("/run/user/{}/bus", syscalls::ids::start().uid)),
+            true => {
+                Connection::open(paths::join(&["/run/user/", &decimal(syscalls::ids::start().uid), "/bus"]))
+            }
         }
     }
 
