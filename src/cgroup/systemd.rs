@@ -115,6 +115,11 @@ impl Scope {
     /// Makes the scope, with a placeholder in it.
     pub fn start(&self, id: &str, writes: &[Write]) -> Result<Placeholder> {
         let placeholder = Placeholder::new()?;
+        self.start_around(placeholder.pid, id, writes)?;
+        Ok(placeholder)
+    }
+
+    fn start_around(&self, pid: i32, id: &str, writes: &[Write]) -> Result<()> {
         let mut connection = self.connect()?;
         let mut rule = Call::new(&BUS, "AddMatch", "s");
         rule.string("type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'");
@@ -127,7 +132,7 @@ impl Scope {
         start.text("Slice", self.slice);
         start.flag("Delegate", true);
         let pids = start.property("PIDs", "au").array(4);
-        start.word(placeholder.pid.cast_unsigned()).end(pids);
+        start.word(pid.cast_unsigned()).end(pids);
         start.flag("DefaultDependencies", false);
         // A scope whose last process was killed for memory counts as failed, and would stay to be looked at.
         start.text("CollectMode", "inactive-or-failed");
@@ -145,7 +150,7 @@ impl Scope {
             answer = connection.call(&mut start);
         }
         match connection.job_result(answer?.string(0, 0).unwrap_or_default())? {
-            "done" => Ok(placeholder),
+            "done" => Ok(()),
             result => Err(error!("systemd: start of {}: {}", self.unit, result)),
         }
     }
