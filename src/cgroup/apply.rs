@@ -9,7 +9,6 @@ use crate::paths;
 use crate::words::Words;
 use alloc::{boxed::Box, vec::Vec};
 use core::ffi::CStr;
-use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use syscalls::Buffer;
 
@@ -17,7 +16,7 @@ use syscalls::Buffer;
 /// `cgroup.subtree_control`, the topmost first. With `all`, everything that the kernel has is made available on the way, as far as it
 /// lets itself: callers that name the place read the files there, limit or no limit.
 pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
-    let Some(dir) = cgroup.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
+    let Some(dir) = cgroup.v2() else { return Ok(()) };
     let controllers =
         || writes.iter().filter(|write| !write.v1).filter_map(|write| Some((write.controller()?, write)));
     let mut have = Buffer::default();
@@ -33,27 +32,26 @@ pub fn enable(cgroup: &Cgroup, writes: &[Write], all: bool) -> Result<()> {
         let Ok(fd) = open(above) else { continue };
         // Above the mount there is no such file.
         let Ok(mut enabled) = read_file(&fd, c"cgroup.subtree_control") else { continue };
-        if all {
-            let there = read_file(&fd, c"cgroup.controllers").unwrap_or_default();
-            let there = core::str::from_utf8(&there).unwrap_or_default().split_ascii_whitespace();
-            for name in there.filter(|name| !has_part(&enabled, b" \n", name)) {
-                // One that is refused is missed only by who asks for a limit of it.
-                enable_one(&fd, name).unwrap_or_default();
-            }
-        }
-        for (name, write) in needed() {
+        let mut enable = |name: &str| {
             if !has_part(&enabled, b" \n", name) {
-                enable_one(&fd, name).map_err(|errno| not_enabled(name, &write.place, above, errno))?;
+                write_file(&fd, c"cgroup.subtree_control", ["+", name].concat().as_bytes())?;
                 enabled.extend(b" ");
                 enabled.extend(name.as_bytes());
             }
+            Ok(())
+        };
+        if all {
+            let there = read_file(&fd, c"cgroup.controllers").unwrap_or_default();
+            for name in core::str::from_utf8(&there).unwrap_or_default().split_ascii_whitespace() {
+                // One that is refused is missed only by who asks for a limit of it.
+                enable(name).unwrap_or_default();
+            }
+        }
+        for (name, write) in needed() {
+            enable(name).map_err(|errno| not_enabled(name, &write.place, above, errno))?;
         }
     }
     Ok(())
-}
-
-fn enable_one(dir: &OwnedFd, controller: &str) -> rustix::io::Result<()> {
-    write_file(dir, c"cgroup.subtree_control", ["+", controller].concat().as_bytes())
 }
 
 fn not_enabled(name: &str, place: &str, above: &str, errno: Errno) -> Error {
@@ -222,5 +220,56 @@ impl Undo<'_> {
 
     fn write(&self, line: &str) {
         write_file(&self.dir.fd, self.file, line.as_bytes()).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stand::with_files;
+    use super::*;
+    use alloc::string::{String, ToString};
+
+    fn write(file: &str, value: &'static str, missing: Missing) -> Write {
+        Write { v1: false, file: crate::compile::cstring(file), value, place: file.into(), missing }
+    }
+
+    /// What is in a file, of which the stand takes nothing away: a shorter value leaves the rest of a longer one.
+    fn text(cgroup: &Cgroup, file: &CStr) -> String {
+        let read = cgroup.v2().and_then(|dir| read_file(&dir.fd, file).ok()).unwrap_or_default();
+        String::from_utf8_lossy(&read).into_owned()
+    }
+
+    #[test]
+    fn of_writes_that_are_the_same_limit_the_first_with_a_file_is_done() {
+        let writes = [write("io.bfq.weight", "7", Missing::Next), write("io.weight", "8", Missing::Fail)];
+        with_files("first", &[(false, "io.bfq.weight", "1"), (false, "io.weight", "1")], |cgroup| {
+            assert!(apply(cgroup, &writes, false).is_ok());
+            assert_eq!([c"io.bfq.weight", c"io.weight"].map(|file| text(cgroup, file)), ["7", "1"]);
+        });
+        with_files("second", &[(false, "io.weight", "1")], |cgroup| {
+            assert!(apply(cgroup, &writes, false).is_ok());
+            assert_eq!(text(cgroup, c"io.weight"), "8");
+        });
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_all_as_it_was() {
+        let files = [(false, "memory.max", "max\n"), (false, "io.max", "8:0 rbps=5 wbps=max\n")];
+        let writes = |last| {
+            let io = write("io.max", "8:0 rbps=9", Missing::Fail);
+            [write("memory.max", "512", Missing::Fail), io, last]
+        };
+        let absent = writes(write("pids.max", "3", Missing::Skip));
+        with_files("done", &files, |cgroup| {
+            assert!(apply(cgroup, &absent, true).is_ok_and(|done| done.len() == 2));
+            assert_eq!(text(cgroup, c"memory.max"), "512\n");
+        });
+        let refused = writes(write("cpu.max", "1 2", Missing::Fail));
+        with_files("undone", &files, |cgroup| {
+            let error = apply(cgroup, &refused, true).map(drop).map_err(|error| error.to_string());
+            assert!(error.is_err_and(|error| error.contains("the cpu controller has no cpu.max here")));
+            assert_eq!(text(cgroup, c"memory.max"), "max\n");
+            assert_eq!(text(cgroup, c"io.max"), "8:0 rbps=5 wbps=max\n");
+        });
     }
 }

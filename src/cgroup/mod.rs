@@ -14,6 +14,8 @@ mod dir;
 pub mod freeze;
 pub mod host;
 mod place;
+#[cfg(test)]
+mod stand;
 pub mod stats;
 pub mod systemd;
 mod watch;
@@ -93,7 +95,11 @@ impl Cgroup {
 
     /// The cgroup2 directory, for CLONE_INTO_CGROUP and device programs.
     pub fn cgroup2(&self) -> Option<BorrowedFd<'_>> {
-        self.dirs.iter().find(|dir| !dir.v1).map(|dir| dir.fd.as_fd())
+        self.v2().map(|dir| dir.fd.as_fd())
+    }
+
+    fn v2(&self) -> Option<&Dir> {
+        self.dirs.iter().find(|dir| !dir.v1)
     }
 
     /// The cgroups below it that `exec --cgroup` names: `PATH`, or `CONTROLLERS:PATH` for those of cgroup v1.
@@ -206,7 +212,7 @@ impl Cgroup {
     /// Makes a process of `uid` the owner, as config-linux.md "Cgroup ownership" says for a container with its own cgroup
     /// namespace and a writable cgroup2: the directory, and the files that the kernel lists as fit for it.
     pub fn delegate(&self, uid: u32) -> Result<()> {
-        let Some(dir) = self.dirs.iter().find(|dir| !dir.v1) else { return Ok(()) };
+        let Some(dir) = self.v2() else { return Ok(()) };
         let owner = Some(rustix::fs::Uid::from_raw(uid));
         let failed = |errno| Error::sys(words!("change the owner of the cgroup"), dir.path)(errno);
         rustix::fs::chownat(&dir.fd, c"", owner, None, AtFlags::EMPTY_PATH).map_err(failed)?;
