@@ -1,10 +1,14 @@
 //! Paths as text, and as the kernel takes them.
 
-use crate::compile::cstring;
 use alloc::{fmt, string::String};
 use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
+
+/// A C string, never freed, of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.
+pub fn cstring(text: &str) -> &'static CStr {
+    CStr::from_bytes_until_nul([text, "\0"].concat().leak().as_bytes()).unwrap_or_default()
+}
 
 /// A path for the kernel: `c_path(format_args!("/proc/{pid}/stat"))`. Never freed; a NUL would end it.
 #[inline(never)]

@@ -48,10 +48,10 @@ const LAYERS: &[(bool, &[&str])] = &[
 /// Modules that may name these and no others of the crate, whatever their layer allows.
 const STRICT: &[(&str, &[&str])] = &[
     ("child", &["plan", "sync"]),
-    ("compile", &["activation", "config", "error", "plan", "readiness", "texts", "words"]),
+    ("compile", &["activation", "config", "error", "paths", "plan", "readiness", "texts", "words"]),
     ("validate", &["config", "error"]),
     ("plan", &[]),
-    ("proc", &["store"]),
+    ("proc", &["args", "paths", "store", "texts"]),
     ("sync", &["words"]),
     ("config", &["error", "texts", "words"]),
     ("error", &["json", "words"]),

@@ -15,6 +15,7 @@ pub mod sysctl;
 
 use crate::config::{Config, HookKind, Hooks, Linux};
 use crate::error::{Error, Result, decimal, error};
+pub use crate::paths::cstring;
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use crate::words::Words;
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -181,11 +182,6 @@ fn name(name: Option<&str>, field: &str, plan: &mut Option<&'static [u8]>) -> Re
         *plan = Some(cstring(name).to_bytes());
     }
     Ok(())
-}
-
-/// A C string, never freed, of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.
-pub fn cstring(text: &str) -> &'static CStr {
-    CStr::from_bytes_until_nul([text, "\0"].concat().leak().as_bytes()).unwrap_or_default()
 }
 
 /// Such strings as execve(2) takes them.
