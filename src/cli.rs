@@ -81,7 +81,10 @@ impl Reader<'_> {
             let switch = flag.shape() == Shape::Switch;
             let value = match parser.optional_value() {
                 None if switch => c"true",
-                None => kept(parser.value().map_err(describe)?)?,
+                None => match parser.try_raw_args().and_then(|mut rest| rest.next()) {
+                    Some(value) => kept(value)?,
+                    None => return Err(error!("--{} needs a value", flag.long())),
+                },
                 Some(value) => kept(value)?,
             };
             // Callers written in Go may spell a switch --flag=true, as Go's own flag package does.
@@ -190,7 +193,6 @@ fn hint(typed: &str, dashes: &str, known: &mut dyn Iterator<Item = &'static str>
 /// lexopt's own findings. The other kinds come from conversions that are not used here.
 fn describe(error: lexopt::Error) -> Error {
     match error {
-        lexopt::Error::MissingValue { option: Some(option) } => error!("{} needs a value", option),
         lexopt::Error::UnexpectedValue { option, .. } => error!("{} takes no value", option),
         _ => error!("the command line cannot be read"),
     }
