@@ -41,7 +41,7 @@ pub fn passed(environment: syscalls::Args, preserve_fds: u32) -> Result<Passed> 
 /// How many descriptors LISTEN_FDS says there are. They are for the process that LISTEN_PID names: what was inherited from a
 /// service that kept them for itself is nobody's to pass on.
 fn listen_fds(environment: syscalls::Args) -> u32 {
-    let number = |name: &[u8]| environment.var(name)?.to_str().ok()?.parse::<u32>().ok();
+    let number = |name: &[u8]| environment.var(name)?.to_str().ok()?.parse::<u64>().ok()?.try_into().ok();
     let own = || rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     match number(b"LISTEN_PID") {
         Some(pid) if pid == own() => number(b"LISTEN_FDS").unwrap_or(0),

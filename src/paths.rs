@@ -50,6 +50,15 @@ pub fn join(parts: &[&str]) -> &'static str {
     parts.concat().leak()
 }
 
+/// A directory's path without slashes at its end.
+#[inline(never)]
+pub fn without_slash(mut path: &str) -> &str {
+    while let Some(rest) = path.strip_suffix('/') {
+        path = rest;
+    }
+    path
+}
+
 /// What stands before and after the last of an ASCII character: of a slash, the directory and the name in it.
 pub fn split_last(text: &str, last: u8) -> Option<(&str, &str)> {
     let at = text.bytes().rposition(|byte| byte == last)?;

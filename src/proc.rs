@@ -4,9 +4,10 @@ use crate::args::values::integer;
 use crate::paths::{c_path, open, split_last};
 use crate::store::read_all;
 use crate::texts::part;
+use core::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
-use syscalls::Buffer;
+use syscalls::{AsFd, Buffer, fd};
 
 /// What /proc says of a process.
 pub enum Stat {
@@ -77,9 +78,8 @@ pub fn innermost_pid(pid: i32) -> i32 {
 pub fn is_there(pid: i32) -> bool {
     match syscalls::process::pidfd_open(pid, 0) {
         Ok(pidfd) => {
-            let mut fds = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
-            let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-            matches!(rustix::event::poll(&mut fds, Some(&now)), Ok(0))
+            let mut fds = [fd::PollFd::new(pidfd.as_fd(), fd::POLLIN)];
+            matches!(fd::poll(&mut fds, Some(Duration::ZERO)), Ok(0))
         }
         Err(_) => syscalls::process::kill(pid, 0).is_ok(),
     }

@@ -11,7 +11,7 @@ use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::paths;
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
-use crate::texts::part;
+use crate::texts::{part, same};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
@@ -148,7 +148,7 @@ fn says(schemata: &str, resource: &str, domain: &str) -> bool {
                 && name.trim_ascii() == resource.trim_ascii()
                 && other.trim_ascii() == id.trim_ascii()
             {
-                return bare(have).eq_ignore_ascii_case(bare(value));
+                return same(bare(have), bare(value));
             }
         }
     }

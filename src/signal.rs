@@ -3,7 +3,8 @@
 //! The numbers are those of the machine's own ABI (MIPS counts differently from all others). Read by
 //! `kill`.
 
-use crate::{texts, texts::Texts};
+use crate::texts;
+use crate::texts::{Texts, same};
 use linux_raw_sys::general as raw;
 
 /// The kernel's number of signals (`_NSIG` in the architecture's asm/signal.h): MIPS has twice as many.
@@ -43,27 +44,30 @@ pub fn parse(text: &str) -> Option<u32> {
         return decimal(text).filter(|number| *number <= MAX);
     }
     let name = match text.get(..3) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("sig") => text.get(3..)?,
+        Some(prefix) if same(prefix.as_bytes(), b"sig") => text.get(3..)?,
         _ => text,
     };
-    if let Some(place) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+    if let Some(place) = NAMES.position_where(|known| same(known, name.as_bytes())) {
         return NUMBERS.get(place).copied();
     }
-    let base = name.get(..5)?;
-    let number =
-        match (name.get(5..)?, base.eq_ignore_ascii_case("rtmin"), base.eq_ignore_ascii_case("rtmax")) {
-            ("", true, _) => REALTIME,
-            ("", _, true) => MAX,
-            (rest, true, _) => REALTIME.checked_add(decimal(rest.strip_prefix('+')?)?)?,
-            (rest, _, true) => MAX.checked_sub(decimal(rest.strip_prefix('-')?)?)?,
-            _ => return None,
-        };
+    let base = name.get(..5)?.as_bytes();
+    let number = match (name.get(5..)?, same(base, b"rtmin"), same(base, b"rtmax")) {
+        ("", true, _) => REALTIME,
+        ("", _, true) => MAX,
+        (rest, true, _) => REALTIME.checked_add(decimal(rest.strip_prefix('+')?)?)?,
+        (rest, _, true) => MAX.checked_sub(decimal(rest.strip_prefix('-')?)?)?,
+        _ => return None,
+    };
     (REALTIME..=MAX).contains(&number).then_some(number)
 }
 
 /// Digits and nothing else: `str::parse` would take a sign.
 fn decimal(text: &str) -> Option<u32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse::<u64>().ok()?.try_into().ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -225,7 +225,11 @@ fn close_all_but(first: u32) -> Result<Option<u32>> {
             let mut names = rustix::fs::RawDir::new(&directory, buffer.spare_capacity_mut());
             while let Some(name) = names.next() {
                 let name = name.map_err(failed)?;
-                let number = name.file_name().to_str().ok().and_then(|name| name.parse().ok());
+                let number = name
+                    .file_name()
+                    .to_str()
+                    .ok()
+                    .and_then(|name| u32::try_from(name.parse::<u64>().ok()?).ok());
                 if let Some(number) = number.filter(|number| *number >= first) {
                     close(number)?;
                 }

@@ -5,13 +5,13 @@
 
 use crate::error::{Error, Result, decimal, error};
 use alloc::{boxed::Box, string::String, vec::Vec};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use core::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use syscalls::{AsFd, net};
+use syscalls::{AsFd, fd, net};
 
 /// How long systemd may take to answer.
-const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The protocol's limit of one message is 128 MiB; what is asked for here is far smaller.
 const LONGEST: usize = 1 << 20;
 
@@ -313,8 +313,7 @@ impl Connection {
 
     fn receive(&mut self) -> rustix::io::Result<()> {
         loop {
-            let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
-            match rustix::event::poll(&mut fds, Some(&PATIENCE)) {
+            match fd::poll(&mut [fd::PollFd::new(self.socket.as_fd(), fd::POLLIN)], Some(PATIENCE)) {
                 Ok(0) => return Err(Errno::TIMEDOUT),
                 Ok(_) => break,
                 Err(Errno::INTR) => {}

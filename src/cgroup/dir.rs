@@ -7,10 +7,11 @@ use crate::paths;
 use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
+use core::time::Duration;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
-use syscalls::Buffer;
+use syscalls::{Buffer, fd};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -52,9 +53,7 @@ impl Dir {
         if !read_to_end(file.as_fd()).is_ok_and(|text| key(&text, "populated") == Some(1)) {
             return pause();
         }
-        let mut fds = [rustix::event::PollFd::new(&file, rustix::event::PollFlags::PRI)];
-        let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-        match rustix::event::poll(&mut fds, Some(&timeout)) {
+        match fd::poll(&mut [fd::PollFd::new(file.as_fd(), fd::POLLPRI)], Some(Duration::from_millis(100))) {
             Ok(0) => 100,
             _ => 1,
         }
@@ -63,9 +62,8 @@ impl Dir {
 
 /// Sleeps for one millisecond and says so.
 pub(super) fn pause() -> u32 {
-    let moment = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
     // A signal ends the wait early, which costs a round more.
-    rustix::event::poll(&mut [], Some(&moment)).map_or(1, |_| 1)
+    fd::poll(&mut [], Some(Duration::from_millis(1))).map_or(1, |_| 1)
 }
 
 /// Opens a directory.

@@ -4,6 +4,7 @@
 //! a limit was asked for that may live on a cgroup v1 hierarchy.
 
 use crate::compile::{cgroup::Controllers, cstring};
+use crate::texts::part;
 use alloc::{format, string::String, vec::Vec};
 use rustix::fs::Access;
 use rustix::io::Errno;
@@ -86,9 +87,8 @@ impl Host {
             let Some((mount, file_system)) = halves(line) else { continue };
             let mut mount = mount.split(' ').skip(3);
             let (Some(root), Some(point)) = (mount.next(), mount.next()) else { continue };
-            let mut file_system = file_system.split(' ');
             let whole = root == "/";
-            match (file_system.next(), file_system.nth(1)) {
+            match (part(file_system, ' ', 0), part(file_system, ' ', 2)) {
                 (Some("cgroup2"), _) if self.v2.is_none() || (whole && !v2_whole) => {
                     let point = &*unescape(point).leak();
                     if is(point, CGROUP2_SUPER_MAGIC) {

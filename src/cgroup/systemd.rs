@@ -109,7 +109,7 @@ impl Scope {
         let mut get = Call::new(&PROPERTIES, "Get", "ss");
         get.string(MANAGER.interface).string("ControlGroup");
         let answer = self.connect()?.call(&mut get)?;
-        Ok(answer.variant().unwrap_or_default().trim_end_matches('/'))
+        Ok(paths::without_slash(answer.variant().unwrap_or_default()))
     }
 
     /// Makes the scope, with a placeholder in it.

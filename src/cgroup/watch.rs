@@ -4,10 +4,10 @@ use super::Cgroup;
 use super::dir::{key, open_file, read_to_end};
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fd::AsFd;
+use core::time::Duration;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use syscalls::fd::{POLLPRI, PollFd, poll};
 use syscalls::time;
 
 /// Without files that tell of a change (cgroup v1) the cgroup is looked at this often, in milliseconds.
@@ -47,7 +47,7 @@ impl<'c> Watch<'c> {
         for dir in cgroup.dirs.iter().filter(|dir| !dir.v1) {
             for name in [c"cgroup.events", c"memory.events"] {
                 match open_file(&dir.fd, name, OFlags::RDONLY) {
-                    Ok(file) => files.push(PollFd::from_borrowed_fd(syscalls::leak(file), PollFlags::PRI)),
+                    Ok(file) => files.push(PollFd::new(syscalls::leak(file), POLLPRI)),
                     Err(Errno::NOENT) => {}
                     Err(errno) => return Err(Error::sys(words!("watch the cgroup"), dir.path)(errno)),
                 }
@@ -75,11 +75,7 @@ impl<'c> Watch<'c> {
             if self.files.is_empty() {
                 left = left.min(LOOK);
             }
-            let timeout = Timespec {
-                tv_sec: (left / 1000) as i64,
-                tv_nsec: (left % 1000).wrapping_mul(1_000_000) as i64,
-            };
-            match rustix::event::poll(&mut self.files, Some(&timeout)) {
+            match poll(&mut self.files, Some(Duration::from_millis(left))) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(Error::os(words!("wait for the cgroup"))(errno)),
             }
@@ -90,8 +86,8 @@ impl<'c> Watch<'c> {
     fn is_populated(&self) -> bool {
         let mut populated = None;
         for file in &self.files {
-            let start = rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0));
-            let text = start.and_then(|_| read_to_end(file.as_fd())).unwrap_or_default();
+            let start = rustix::fs::seek(file.fd(), rustix::fs::SeekFrom::Start(0));
+            let text = start.and_then(|_| read_to_end(file.fd())).unwrap_or_default();
             populated = populated.or(key(&text, "populated"));
         }
         match populated {

@@ -9,7 +9,7 @@ use crate::child::Setup;
 use crate::compile::{self, Request};
 use crate::config::{self, Config, HookKind};
 use crate::console::OtherSide;
-use crate::error::{Error, Quoted, Result};
+use crate::error::{Error, Quoted, Result, decimal};
 use crate::handover;
 use crate::hooks;
 use crate::netdev::Moves;
@@ -403,7 +403,7 @@ fn record(
     // As `list` shows the owner: root, or else a number, since other names are for the C library to know.
     let owner = match syscalls::ids::start().real_uid {
         0 => String::from("root"),
-        uid => uid.to_string(),
+        uid => decimal(uid),
     };
     Box::leak(Box::new(Record {
         oci_version: config::SPEC,

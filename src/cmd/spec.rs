@@ -5,12 +5,12 @@
 
 use super::Context;
 use crate::args::Flag;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, decimal};
 use crate::json::Writer;
 use crate::paths::{open, shown};
 use crate::store::write_all;
 use crate::words::Words;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
@@ -52,7 +52,7 @@ fn text(rootless: Option<(u32, u32)>) -> String {
         },
     };
     let (user, group) = rootless.unwrap_or_default();
-    let (user, group) = (user.to_string(), group.to_string());
+    let (user, group) = (decimal(user), decimal(group));
     let parts = [CAPABILITIES, CAPABILITIES, CAPABILITIES, devpts, sys, linux, &user, &group];
     let mut out = Writer::default();
     out.template(CONFIG, &parts);
@@ -129,13 +129,12 @@ mod tests {
         let sets = process.capabilities.as_ref().unwrap();
         assert_eq!(sets.0.each_ref().map(|names| names.len()), [14, 14, 14, 0, 0]);
         assert_eq!((process.rlimits[0].kind, process.rlimits[0].hard), ("RLIMIT_NOFILE", 1024));
-        let destinations: Vec<_> = config.mounts.iter().map(|mount| mount.destination.to_string()).collect();
+        let destinations: Vec<_> = config.mounts.iter().map(|mount| mount.destination).collect();
         assert_eq!(
             destinations,
             ["/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"]
         );
-        let kinds: Vec<_> =
-            config.linux.namespaces.iter().map(|namespace| namespace.kind.to_string()).collect();
+        let kinds: Vec<_> = config.linux.namespaces.iter().map(|namespace| namespace.kind).collect();
         assert_eq!(kinds, ["pid", "ipc", "uts", "mount", "cgroup", "network"]);
         let rule = &config.linux.resources.devices[0];
         assert!(!rule.allow && rule.access == "rwm");

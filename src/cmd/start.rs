@@ -9,10 +9,9 @@ use crate::readiness::Proxy;
 use crate::spawn::render;
 use crate::store::{Entry, FIFO, Status};
 use crate::sync::{FRAME, Frame, Step};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use syscalls::process;
+use syscalls::{AsFd, fd, process};
 
 /// `start`. Returns after the poststart hooks did (config.md).
 pub fn start(context: &Context) -> Result<()> {
@@ -57,8 +56,8 @@ pub fn release(entry: &Entry, config: &Config<'_>) -> Result<Result<()>> {
         })?;
     retry_on_intr(|| rustix::io::write(&fifo, &[1])).map_err(Error::os(words!("exec.fifo: write")))?;
     // POLLERR on the writing end: the last reader is gone (pipe(7)).
-    let mut fds = [PollFd::new(&fifo, PollFlags::empty())];
-    retry_on_intr(|| poll(&mut fds, None)).map_err(Error::os(words!("exec.fifo: poll")))?;
+    let mut fds = [fd::PollFd::new(fifo.as_fd(), 0)];
+    retry_on_intr(|| fd::poll(&mut fds, None)).map_err(Error::os(words!("exec.fifo: poll")))?;
     let frame = leftover(entry)?;
     // The container is not "created" any more; the lock kept others from starting it twice.
     rustix::fs::unlinkat(&entry.directory, FIFO, AtFlags::empty())

@@ -2,7 +2,8 @@
 
 use crate::config::process;
 use crate::plan::Capabilities;
-use crate::{texts, texts::Texts};
+use crate::texts;
+use crate::texts::{Texts, same};
 use alloc::vec::Vec;
 
 /// Every capability without its `CAP_`, its number being its place (linux/capability.h, Linux 5.9 and later).
@@ -53,10 +54,10 @@ pub static NAMES: Texts = texts![
 /// The bit of a capability, named with or without `CAP_`, in any case.
 pub fn bit(name: &str) -> Option<u64> {
     let bare = match name.get(..4) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("CAP_") => name.get(4..)?,
+        Some(prefix) if same(prefix.as_bytes(), b"CAP_") => name.get(4..)?,
         _ => name,
     };
-    let number = NAMES.position_where(|known| known.eq_ignore_ascii_case(bare.as_bytes()))?;
+    let number = NAMES.position_where(|known| same(known, bare.as_bytes()))?;
     1u64.checked_shl(u32::try_from(number).ok()?)
 }
 

@@ -3,6 +3,7 @@
 use super::{cstring, inside, options, options::Effect, options::What};
 use crate::config::{self, Config};
 use crate::error::{Error, Result, decimal, error};
+use crate::paths::without_slash;
 use crate::plan::{AttrChange, IdMap, MODE_BELOW, Mount, MountKind, Namespaces, Plan, Root};
 use crate::words::Words;
 use crate::{texts, texts::Texts};
@@ -414,7 +415,7 @@ fn clear(change: &mut AttrChange, flag: u32) {
 fn below(bundle: &str, path: &str) -> &'static CStr {
     match path.starts_with('/') {
         true => cstring(path),
-        false => cstring(&format!("{}/{path}", bundle.trim_end_matches('/'))),
+        false => cstring(&format!("{}/{path}", without_slash(bundle))),
     }
 }
 

@@ -4,6 +4,7 @@ use super::{capabilities, cstring, cstrings};
 use crate::activation::LISTEN_PID;
 use crate::config;
 use crate::error::{Result, decimal, error};
+use crate::paths::without_slash;
 use crate::plan::{MemoryPolicy, Process, Rlimit, Scheduler, Terminal};
 use crate::texts::{Table, table};
 use crate::words::Words;
@@ -202,7 +203,7 @@ fn candidates(program: &str, path: &str) -> &'static [&'static CStr] {
     }
     let mut candidates = Vec::new();
     for directory in path.split(':') {
-        let directory = if directory.is_empty() { "." } else { directory.trim_end_matches('/') };
+        let directory = if directory.is_empty() { "." } else { without_slash(directory) };
         candidates.push(cstring(&format!("{directory}/{program}")));
     }
     candidates.leak()

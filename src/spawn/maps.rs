@@ -42,7 +42,7 @@ pub fn gives_groups_up(namespaces: &Namespaces) -> bool {
 pub fn is_single(map: &[u8], own: u32) -> bool {
     let text = core::str::from_utf8(map).unwrap_or_default();
     let mut numbers = text.split_ascii_whitespace().skip(1);
-    numbers.next().and_then(|host| host.parse().ok()) == Some(own)
+    numbers.next().and_then(|host| host.parse().ok()) == Some(u64::from(own))
         && numbers.next() == Some("1")
         && numbers.next().is_none()
 }

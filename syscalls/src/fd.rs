@@ -16,7 +16,7 @@ use linux_raw_sys::general as k;
 use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::io::{Errno, Result};
 
-pub use linux_raw_sys::general::{POLLERR, POLLHUP, POLLIN, POLLOUT};
+pub use linux_raw_sys::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI};
 
 /// The working directory, for every call that takes a directory.
 // SAFETY: AT_FDCWD is no descriptor that could be closed.
@@ -147,9 +147,14 @@ pub struct PollFd<'fd> {
 }
 
 impl<'fd> PollFd<'fd> {
-    /// Waits for `events` (`POLLIN`, `POLLOUT`); `POLLHUP` and `POLLERR` are always waited for.
+    /// Waits for `events` (`POLLIN`, `POLLPRI`, `POLLOUT`); `POLLHUP` and `POLLERR` are always waited for.
     pub fn new(fd: BorrowedFd<'fd>, events: u32) -> Self {
         PollFd { fd, events: events as i16, revents: 0 }
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> BorrowedFd<'fd> {
+        self.fd
     }
 
     /// What the last [`poll`] found.

@@ -127,9 +127,9 @@ fn answers(
     }
     let mut answered = false;
     for abi in machine.abis {
-        let number = match call.parse::<u32>() {
-            Ok(number) => number | abi.bit,
-            Err(_) => {
+        let number = match call.parse::<u64>().map(u32::try_from) {
+            Ok(Ok(number)) => number | abi.bit,
+            _ => {
                 let entry = machine.table.find(call);
                 match entry.and_then(|entry| machine.table.number(abi, entry)) {
                     Some(number) => abi.real(number),
