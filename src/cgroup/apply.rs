@@ -225,7 +225,7 @@ impl Undo<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stand::with_files;
+    use super::super::tests::with_files;
     use super::*;
     use alloc::string::{String, ToString};
 

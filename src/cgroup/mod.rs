@@ -14,10 +14,10 @@ mod dir;
 pub mod freeze;
 pub mod host;
 mod place;
-#[cfg(test)]
-mod stand;
 pub mod stats;
 pub mod systemd;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use crate::args::Value;

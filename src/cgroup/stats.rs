@@ -335,7 +335,7 @@ impl Cgroup {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-    use super::super::stand::with_files;
+    use super::super::tests::with_files;
     use super::*;
     use alloc::vec::Vec;
 
