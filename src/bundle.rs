@@ -28,10 +28,11 @@ impl Bundle {
             Some(file) => text(file, "--config")?,
             None => format!("{path}/config.json").leak(),
         };
-        let json = store::read_named("config.json", file).map_err(|error| match error.cause() {
+        let (json, file) = store::read_named("config.json", file).map_err(|error| match error.cause() {
             Some(Errno::NOENT) => error.hint(words!("`runlet spec` writes one")),
             _ => error,
         })?;
+        core::mem::forget(file); // exit closes it, with all else
         Ok(Box::leak(Box::new(Bundle { path, json })))
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: argv -> [`Given`] and the command's function, by lexopt and the tables in `commands` and `args::flags`.
 //!
 //! Low-level arguments only: a flag's spelling and the shape of its value are checked here, what it means is not.
-//! This is the one place that uses std. Called by `main`, once. It neither prints nor exits: a mistake is an error, and what was
+//! This is the one place that names std. Called by `main`, once. It neither prints nor exits: a mistake is an error, and what was
 //! said about the log is in [`Given`] even so, because callers read the reason there.
 
 mod commands;
@@ -187,7 +187,8 @@ fn kept(value: OsString) -> Result<&'static CStr> {
 
 /// What to do about a name that no table knows: the nearest one that a table does.
 fn hint(typed: &str, dashes: &str, known: &mut dyn Iterator<Item = &'static str>) -> &'static str {
-    help::nearest(typed, known).map_or("see --help", |near| filled!("did you mean {}{}?", dashes, near))
+    help::nearest(typed.trim_start_matches('-'), known)
+        .map_or("see --help", |near| filled!("did you mean {}{}?", dashes, near))
 }
 
 /// lexopt's own findings. The other kinds come from conversions that are not used here.

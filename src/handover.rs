@@ -3,8 +3,8 @@
 
 use crate::activation::is_callers;
 use crate::args::{Flag, Given, text};
-use crate::compile::cstring;
 use crate::error::{Error, Result, decimal, error};
+use crate::paths::cstring;
 use crate::paths::{self, shown};
 use crate::spawn::Child;
 use crate::store;
@@ -18,22 +18,11 @@ pub fn connect(path: &CStr, flag: &str) -> Result<OwnedFd> {
     net::connected(net::SOCK_STREAM, path.to_bytes()).map_err(Error::at(flag, shown(path)))
 }
 
-/// What the caller asked to be told of a process: a pidfd, and the pid in a file.
-pub fn tell(given: &Given, child: &Child) -> Result<()> {
-    if let Some(path) = given.path(Flag::PidfdSocket) {
-        send_pidfd(path, child)?;
-    }
-    match given.path(Flag::PidFile) {
-        Some(path) => write_pid_file(path, child.pid),
-        None => Ok(()),
-    }
-}
-
-/// Writes a pid beside the file and renames it: whoever sees the file sees all of it, and a name that somebody else may have put
-/// there is not written through.
-fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
-    let name = path;
-    let path = text(path, "--pid-file")?;
+/// Writes the child's pid beside `--pid-file`, if that is asked for, and renames it: whoever sees the file sees all of it, and a name
+/// that somebody else may have put there is not written through.
+pub fn write_pid_file(given: &Given, child: &Child) -> Result<()> {
+    let Some(name) = given.path(Flag::PidFile) else { return Ok(()) };
+    let path = text(name, "--pid-file")?;
     let failed = |errno| Error::sys(words!("--pid-file: write"), path)(errno);
     let beside = cstring(&match paths::split_last(path, b'/') {
         Some((directory, name)) => format!("{directory}/.{name}.new"),
@@ -47,12 +36,13 @@ fn write_pid_file(path: &CStr, pid: i32) -> Result<()> {
         other => other,
     };
     let file = file.map_err(failed)?;
-    store::write_all(file.as_fd(), pid.to_string().as_bytes()).map_err(failed)?;
+    store::write_all(file.as_fd(), child.pid.to_string().as_bytes()).map_err(failed)?;
     rustix::fs::rename(beside, name).map_err(failed)
 }
 
-/// Hands a pidfd of the child to `--pidfd-socket`.
-fn send_pidfd(path: &CStr, child: &Child) -> Result<()> {
+/// Hands a pidfd of the child to `--pidfd-socket`, if that is asked for.
+pub fn send_pidfd(given: &Given, child: &Child) -> Result<()> {
+    let Some(path) = given.path(Flag::PidfdSocket) else { return Ok(()) };
     let socket = connect(path, "--pidfd-socket")?;
     let pidfd = match &child.pidfd {
         Some(pidfd) => pidfd.as_fd(),

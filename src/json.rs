@@ -62,43 +62,11 @@ impl Writer {
         self.shown(name, &value);
     }
 
-    /// A number that may be absent.
-    pub fn optional(&mut self, name: &str, value: Option<u32>) {
-        if let Some(value) = value {
-            self.unsigned(name, value.into());
-        }
-    }
-
-    /// Numbers, under names with a space between.
-    pub fn numbers(&mut self, names: &str, values: &[u64]) {
-        for (name, value) in names.split(' ').zip(values) {
-            self.unsigned(name, *value);
-        }
-    }
-
-    /// Booleans, under names with a space between.
-    pub fn flags(&mut self, names: &str, values: &[bool]) {
-        for (name, value) in names.split(' ').zip(values) {
-            self.flag(name, *value);
-        }
-    }
-
     /// A text that need not be UTF-8; a property is left out if it is empty.
     pub fn bytes(&mut self, name: &str, value: &[u8]) {
         if !value.is_empty() || name.is_empty() {
             self.string(name, &String::from_utf8_lossy(value));
         }
-    }
-
-    /// An array with an object for each of these.
-    pub fn objects<T>(&mut self, name: &str, values: &[T], write: &dyn Fn(&mut Writer, &T)) {
-        self.array(name);
-        for value in values {
-            self.object("");
-            write(self, value);
-            self.end_object();
-        }
-        self.end_array();
     }
 
     /// An array of the texts of a table, with the beginning that it leaves out.

@@ -140,7 +140,7 @@ fn own_pid() -> i32 {
 /// On the way it bears a name that nobody has: with its last one the kernel might find another of that name there, and what it
 /// makes of a template it does not tell.
 fn hand_over(from: &OwnedFd, to: &OwnedFd, index: u32, pid: i32) -> syscalls::Result<u32> {
-    let name = crate::compile::cstring(&format!("runlet{}", own_pid()));
+    let name = crate::paths::cstring(&format!("runlet{}", own_pid()));
     let mut message = link(index, 0, name);
     attribute(&mut message, n::IFLA_NET_NS_PID as u16, &pid.to_ne_bytes());
     ask(from, message, &mut |_| {})?;

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
-/// A C string, never freed, of text that holds no NUL: strings of config.json never do (`config::Str`), nor do arguments.
+/// A C string, never freed, of text that holds no NUL: strings of config.json never do (config/json.rs refuses them), nor do arguments.
 pub fn cstring(text: &str) -> &'static CStr {
     CStr::from_bytes_until_nul([text, "\0"].concat().leak().as_bytes()).unwrap_or_default()
 }

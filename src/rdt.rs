@@ -5,10 +5,10 @@
 //! been made is noted in the state directory before it is, as the cgroup is, so that a killed create can be undone.
 
 use crate::cgroup::host;
-use crate::compile::cstring;
 use crate::config::{Config, IntelRdt};
 use crate::error::{Error, Quoted, Result, decimal, error};
 use crate::paths;
+use crate::paths::cstring;
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use crate::texts::{part, same};

@@ -152,7 +152,7 @@ fn copy(exe: BorrowedFd<'_>) -> syscalls::Result<BorrowedFd<'static>> {
 }
 
 fn path_of(file: BorrowedFd<'_>) -> &'static CStr {
-    crate::compile::cstring(&format!("/proc/self/fd/{}", file.as_raw_fd()))
+    crate::paths::cstring(&format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn open_again(exe: BorrowedFd<'_>) -> syscalls::Result<BorrowedFd<'static>> {

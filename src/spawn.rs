@@ -10,8 +10,9 @@ pub mod render;
 pub mod sources;
 
 use crate::child::{Fds, Jail, Setup};
-use crate::compile::{cstring, namespaces::NAMESPACES};
+use crate::compile::namespaces::NAMESPACES;
 use crate::error::{Error, Quoted, Result, decimal, error};
+use crate::paths::cstring;
 use crate::paths::{open, shown};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind, Step};

@@ -12,16 +12,15 @@
 //! A writer holds a lock on the directory (flock(2)); readers need none, so that a hook may call `state`. Nothing here says
 //! whether the container runs: that is derived from the process each time (`Record::status`).
 
-use crate::compile::cstring;
 use crate::config::{Map, object};
 use crate::error::{Error, Result, error};
 use crate::json::Writer;
+use crate::paths::cstring;
 use crate::paths::{c_path, make_directory, open, shown};
 use crate::proc::{self, Stat};
 use crate::readiness;
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::ffi::CStr;
-use core::mem::ManuallyDrop;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -474,16 +473,16 @@ pub fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<(
     Ok(())
 }
 
-/// All of a file that the caller names, for as long as the process lives; `what` names it, as a flag.
+/// All of a file that the caller names, for as long as the process lives, and the file; `what` names it, as a flag.
 #[inline(never)]
-pub fn read_named(what: &str, path: &str) -> Result<&'static [u8]> {
+pub fn read_named(what: &str, path: &str) -> Result<(&'static [u8], OwnedFd)> {
     let mut step = "open";
     let read = open(cstring(path), OFlags::RDONLY).and_then(|file| {
         step = "read";
-        read_all(&ManuallyDrop::new(file)) // exit closes it, with all else
+        Ok((&*read_all(&file)?.leak(), file))
     });
     match read {
-        Ok(bytes) => Ok(bytes.leak()),
+        Ok(read) => Ok(read),
         Err(errno) => Err(error!("{}: {} {quoted}", what, step, path).errno(errno)),
     }
 }

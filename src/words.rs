@@ -178,7 +178,7 @@ pub const fn places(text: &str) -> usize {
     places
 }
 
-/// A literal's packed bytes, for `phrases!`.
+/// A literal's packed bytes, for `words!` and `phrases!`.
 #[macro_export]
 macro_rules! shortened {
     ($text:literal) => {{

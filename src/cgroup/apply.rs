@@ -230,7 +230,7 @@ mod tests {
     use alloc::string::{String, ToString};
 
     fn write(file: &str, value: &'static str, missing: Missing) -> Write {
-        Write { v1: false, file: crate::compile::cstring(file), value, place: file.into(), missing }
+        Write { v1: false, file: paths::cstring(file), value, place: file.into(), missing }
     }
 
     /// What is in a file, of which the stand takes nothing away: a shorter value leaves the rest of a longer one.

@@ -1,9 +1,9 @@
 //! One directory of a cgroup file system and its files: read, written, waited for, walked. No policy.
 
 use crate::args::values::integer;
-use crate::compile::cstring;
 use crate::error::decimal;
 use crate::paths;
+use crate::paths::cstring;
 use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;

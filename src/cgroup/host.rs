@@ -3,7 +3,8 @@
 //! The common places are asked with one access(2) each; /proc/self/mountinfo is read only when they are not there, or when
 //! a limit was asked for that may live on a cgroup v1 hierarchy.
 
-use crate::compile::{cgroup::Controllers, cstring};
+use crate::compile::cgroup::Controllers;
+use crate::paths::cstring;
 use crate::texts::part;
 use alloc::{format, string::String, vec::Vec};
 use rustix::fs::Access;

@@ -22,10 +22,10 @@ mod watch;
 
 use crate::args::Value;
 use crate::compile::cgroup::{Occasion, compile};
-use crate::compile::cstring;
 use crate::config::resources::Resources;
 use crate::error::{Error, Result, decimal, error};
 use crate::paths;
+use crate::paths::cstring;
 use crate::words::Words;
 use alloc::{boxed::Box, vec::Vec};
 use core::cell::RefCell;

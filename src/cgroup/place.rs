@@ -9,10 +9,10 @@ use super::systemd::{self, Scope};
 use super::{Cgroup, PATIENCE, apply, device};
 use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
-use crate::compile::cstring;
 use crate::config::resources::Resources;
 use crate::error::{Error, Result, decimal, error};
 use crate::paths;
+use crate::paths::cstring;
 use alloc::{boxed::Box, string::String, vec::Vec};
 use rustix::fs::{Access, Mode};
 use rustix::io::Errno;
@@ -105,7 +105,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static
         warning: None,
         note: "",
         places: Vec::new(),
-        is_callers: !wanted.cgroups_path.is_empty(),
+        is_callers: false,
         scope: None,
         id: wanted.id,
         holds: false,
@@ -138,6 +138,7 @@ pub fn prepare(resources: &Resources<'_>, wanted: Wanted<'_>) -> Result<&'static
         in_scope(prepared, host.v2, wanted)?;
         return Ok(prepared);
     }
+    prepared.is_callers = !wanted.cgroups_path.is_empty();
     let relative = match prepared.is_callers {
         false => paths::join(&["/", PARENT, "/", wanted.id]),
         true => relative(wanted.cgroups_path)?,
@@ -411,10 +412,13 @@ impl Cgroup {
             let is_frozen = (there || !place.is_default()) && dir.is_frozen(false)?;
             Ok(if is_frozen { "is frozen, nothing could start in it" } else { "" })
         };
-        match state().map_err(not_made(path))? {
-            "" => Ok(()),
-            state => Err(error!("linux.cgroupsPath: the cgroup {quoted} {}", path, state)),
-        }
+        let refused = match state() {
+            Ok("") => return Ok(()),
+            Ok(state) => error!("linux.cgroupsPath: the cgroup {quoted} {}", path, state),
+            Err(errno) => not_made(path)(errno),
+        };
+        self.dirs.pop(); // it is somebody else's
+        Err(refused)
     }
 
     /// Makes a directory, or gives the kernel's answer.

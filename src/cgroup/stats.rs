@@ -75,8 +75,9 @@ static HUGE_PAGE_SIZES: Texts = texts![
     "16KB", "64KB", "256KB", "512KB", "1MB", "2MB", "4MB", "8MB", "16MB", "32MB", "256MB", "512MB", "1GB",
     "2GB", "16GB",
 ];
-/// Reads and writes the numbers of a cgroup.
-pub(super) struct Numbers<'c> {
+
+/// Reads and writes the numbers of a cgroup, time and again in the same memory.
+pub struct Numbers<'c> {
     cgroup: &'c Cgroup,
     /// What a `#` stands for.
     part: &'c str,
@@ -90,7 +91,8 @@ pub(super) struct Numbers<'c> {
 impl Numbers<'_> {
     /// A file's text; empty where there is none.
     pub(super) fn read(&mut self, v1: bool, name: &str) -> &str {
-        self.wanted.room(64).clear();
+        self.wanted.room(0).clear();
+        self.wanted.room(64);
         for byte in name.bytes() {
             match byte {
                 b'#' => self.wanted.extend(self.part.as_bytes()),
@@ -272,6 +274,33 @@ impl Numbers<'_> {
             }
         }
     }
+
+    /// Writes the `data` of a stats event.
+    pub fn stats(&mut self, out: &mut Writer) {
+        self.name.room(0).clear(); // what was read for the last one is old
+        out.object("data");
+        self.write(CPU_USAGE, out);
+        self.percpu(out);
+        self.write(CPU_THROTTLING, out);
+        self.pressure("cpu.pressure", out);
+        self.write("}\ncpuset{", out);
+        self.cpuset("cpus", "cpuset.effective_cpus", "cpuset.cpus.effective", out);
+        self.cpuset("mems", "cpuset.effective_mems", "cpuset.mems.effective", out);
+        out.end_object();
+        self.memory(out);
+        self.pressure("memory.pressure", out);
+        self.write("}\npids{", out);
+        self.pids(out);
+        self.write("}\nblkio{", out);
+        self.block_io("ioServiceBytesRecursive", "io_service_bytes", "bytes", out);
+        self.block_io("ioServicedRecursive", "io_serviced", "ios", out);
+        self.pressure("io.pressure", out);
+        self.write("}\nhugetlb{", out);
+        self.hugetlb(out);
+        self.write("}\nintel_rdt{\n}", out);
+        out.verbatim("network_interfaces", "null");
+        out.end_object();
+    }
 }
 
 /// One count of a device.
@@ -288,7 +317,8 @@ fn block_entry(device: &str, operation: &str, value: &str, out: &mut Writer) {
 }
 
 impl Cgroup {
-    pub(super) fn numbers(&self) -> Numbers<'_> {
+    /// What reads its numbers.
+    pub fn numbers(&self) -> Numbers<'_> {
         Numbers {
             cgroup: self,
             part: "",
@@ -302,33 +332,6 @@ impl Cgroup {
     /// A number of a cgroup's, by its sources; `None` where there is none.
     pub(super) fn find(&self, sources: &str) -> Option<u64> {
         self.numbers().find(sources)
-    }
-
-    /// Writes the `data` of a stats event.
-    pub fn stats(&self, out: &mut Writer) {
-        let mut numbers = self.numbers();
-        out.object("data");
-        numbers.write(CPU_USAGE, out);
-        numbers.percpu(out);
-        numbers.write(CPU_THROTTLING, out);
-        numbers.pressure("cpu.pressure", out);
-        numbers.write("}\ncpuset{", out);
-        numbers.cpuset("cpus", "cpuset.effective_cpus", "cpuset.cpus.effective", out);
-        numbers.cpuset("mems", "cpuset.effective_mems", "cpuset.mems.effective", out);
-        out.end_object();
-        numbers.memory(out);
-        numbers.pressure("memory.pressure", out);
-        numbers.write("}\npids{", out);
-        numbers.pids(out);
-        numbers.write("}\nblkio{", out);
-        numbers.block_io("ioServiceBytesRecursive", "io_service_bytes", "bytes", out);
-        numbers.block_io("ioServicedRecursive", "io_serviced", "ios", out);
-        numbers.pressure("io.pressure", out);
-        numbers.write("}\nhugetlb{", out);
-        numbers.hugetlb(out);
-        numbers.write("}\nintel_rdt{\n}", out);
-        out.verbatim("network_interfaces", "null");
-        out.end_object();
     }
 }
 

@@ -356,7 +356,7 @@ mod tests {
     fn limits_become_properties() {
         let write = |file: &str, value: &str| Write {
             v1: false,
-            file: crate::compile::cstring(file),
+            file: paths::cstring(file),
             value: String::from(value).leak(),
             place: "".into(),
             missing: Missing::Fail,

@@ -84,11 +84,13 @@ fn ends_within(seconds: u64, pid: i32, pidfd: Option<&OwnedFd>) -> syscalls::Res
         }
     }
     // A kernel without pidfds is asked a hundred times a second.
-    for _ in 0..seconds.saturating_mul(100) {
-        if process::waitid(WaitFor::Pid(pid), WEXITED | WNOHANG | WNOWAIT)?.is_some() {
-            return Ok(true);
+    let mut left = seconds.saturating_mul(100);
+    while process::waitid(WaitFor::Pid(pid), WEXITED | WNOHANG | WNOWAIT)?.is_none() {
+        if left == 0 {
+            return Ok(false);
         }
+        left = left.saturating_sub(1);
         fd::poll(&mut [], Some(Duration::from_millis(10)))?;
     }
-    Ok(false)
+    Ok(true)
 }

@@ -331,6 +331,7 @@ impl Made<'_> {
         let Some(child) = &self.child else {
             return Err(Error::new(words!("the container's process is missing")));
         };
+        handover::send_pidfd(context.given, child)?;
         if let Some(rdt) = &design.rdt {
             rdt.keep(&self.entry)?;
         }
@@ -338,7 +339,7 @@ impl Made<'_> {
             rustix::fs::renameat(&self.entry.directory, FIFO_NEW, &self.entry.directory, FIFO)
                 .map_err(Error::os(words!("exec.fifo: rename")))?;
         }
-        handover::tell(context.given, child)?;
+        handover::write_pid_file(context.given, child)?;
         self.entry.unlock()
     }
 

@@ -3,7 +3,7 @@
 use super::container::Container;
 use super::{Context, print};
 use crate::args::Flag;
-use crate::cgroup::{Cgroup, Watch};
+use crate::cgroup::Watch;
 use crate::error::{Result, error};
 use crate::json::Writer;
 
@@ -16,31 +16,32 @@ pub fn events(context: &Context) -> Result<()> {
         return Err(error!("container {quoted} has no cgroup to count in", id));
     };
     let mut out = Writer::line();
-    let mut record = |kind: &str, stats: Option<&Cgroup>| {
+    let mut numbers = cgroup.numbers();
+    let mut record = |kind: &str| {
         out.object("");
         out.string("type", kind);
         out.string("id", id);
-        if let Some(cgroup) = stats {
-            cgroup.stats(&mut out);
+        if kind == "stats" {
+            numbers.stats(&mut out);
         }
         out.end_object();
         out.take(print)
     };
     if context.given.switch(Flag::Stats) {
-        return record("stats", Some(cgroup));
+        return record("stats");
     }
     let mut watch = Watch::new(cgroup)?;
     let interval = context.given.number(Flag::Interval).map_or(5000, i64::unsigned_abs);
     loop {
         let seen = watch.wait(interval)?;
         for _ in 0..seen.out_of_memory {
-            record("oom", None)?;
+            record("oom")?;
         }
         if seen.ended {
             return Ok(());
         }
         if seen.is_due {
-            record("stats", Some(cgroup))?;
+            record("stats")?;
         }
     }
 }

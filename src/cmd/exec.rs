@@ -6,12 +6,13 @@ use crate::activation;
 use crate::args::{Flag, text, values};
 use crate::cgroup::Cgroup;
 use crate::child::Setup;
-use crate::compile::{self, capabilities, cstring, namespaces::NAMESPACES, process::Surroundings};
+use crate::compile::{self, capabilities, namespaces::NAMESPACES, process::Surroundings};
 use crate::config::{self, Config, List, process::Capabilities};
 use crate::console::OtherSide;
 use crate::error::{Error, Result, error};
-use crate::handover::tell;
+use crate::handover::{send_pidfd, write_pid_file};
 use crate::log::Log;
+use crate::paths::cstring;
 use crate::paths::{c_path, open, shown};
 use crate::plan::{Join, Namespaces, Process};
 use crate::rdt;
@@ -59,6 +60,7 @@ fn start(context: &Context) -> Result<()> {
     }
     let config = container.config()?;
     let file = file.map(|file| store::read_named("--process", text(file, "--process")?)).transpose()?;
+    let file = file.map(|(json, _)| json);
     let late_pid = late_pid(config);
     let process = plan(context, config, file)?;
     let foreground = !given.switch(Flag::Detach);
@@ -106,7 +108,11 @@ fn start(context: &Context) -> Result<()> {
             state: None,
             barrier: false,
         };
-        match parent.hold(&mut child).and_then(|()| tell(given, &child)) {
+        let told = parent
+            .hold(&mut child)
+            .and_then(|()| send_pidfd(given, &child))
+            .and_then(|()| write_pid_file(given, &child));
+        match told {
             Ok(()) => Ok(child),
             Err(error) => {
                 child.kill();

@@ -97,7 +97,7 @@ fn read(file: &CStr) -> Result<&'static [u8]> {
             store::read_stream(stdin).map_err(Error::os(words!("--resources: read standard input")))?;
         return Ok(bytes.leak());
     }
-    store::read_named("--resources", text(file, "--resources")?)
+    Ok(store::read_named("--resources", text(file, "--resources")?)?.0)
 }
 
 #[cfg(test)]

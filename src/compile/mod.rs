@@ -15,7 +15,7 @@ pub mod sysctl;
 
 use crate::config::{Config, HookKind, Hooks, Linux};
 use crate::error::{Error, Result, decimal, error};
-pub use crate::paths::cstring;
+use crate::paths::cstring;
 use crate::plan::{Filter, Hook, MountKind, Plan, Process};
 use crate::words::Words;
 use alloc::{boxed::Box, string::String, vec::Vec};

@@ -187,7 +187,7 @@ fn compile(
             None if option.is_empty() => {}
             None => {
                 seen.add_data(option);
-                has_mode |= option.starts_with("mode=");
+                has_mode |= option.split(',').any(|one| one.starts_with("mode="));
                 if option.starts_with("context=") && !config.linux.mount_label.is_empty() {
                     return Err(told(filled!(
                         "options[{}]: linux.mountLabel already gives the context",
@@ -344,7 +344,7 @@ struct Seen<'m> {
     mount: &'m mut Mount,
     superblock: u32,
     data: String,
-    /// Bits of `Effect::Word`.
+    /// Bits of those that are a [`What::Word`].
     words: u32,
 }
 

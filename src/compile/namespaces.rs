@@ -1,8 +1,8 @@
 //! `linux.namespaces`, id maps and time offsets.
 
-use super::cstring;
 use crate::config::{Config, IdMapping};
 use crate::error::{Result, decimal, error};
+use crate::paths::cstring;
 use crate::plan::{Join, Namespaces};
 use crate::words::Words;
 use alloc::{string::String, vec::Vec};

@@ -1,8 +1,8 @@
 //! `linux.netDevices`: names checked, and only for a container with a network namespace to move them to.
 
-use super::cstring;
 use crate::config::Config;
 use crate::error::{Result, error};
+use crate::paths::cstring;
 use crate::plan::{NetDevice, Plan};
 use crate::words::Words;
 use alloc::vec::Vec;

@@ -1,8 +1,8 @@
 //! `linux.sysctl`: names checked, and only those that belong to a namespace of the container (R3).
 
-use super::cstring;
 use crate::config::Config;
 use crate::error::{Result, error};
+use crate::paths::cstring;
 use crate::plan::{Plan, Sysctl};
 use crate::texts::{Table, table};
 use crate::words::Words;

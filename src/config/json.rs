@@ -309,8 +309,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn refuse(&mut self, words: &'static str) {
-        self.refusal.get_or_insert((words, self.tokens));
+    fn refuse(&mut self, words: &dyn Fn() -> &'static str) {
+        self.refusal.get_or_insert_with(|| (words(), self.tokens));
     }
 }
 
@@ -352,7 +352,7 @@ impl<'a> Into<'_, 'a> {
     fn put(&mut self, value: Value<'a>) {
         self.reader.tokens = self.reader.tokens.saturating_add(1);
         if let Some(Err(expected)) = self.slot.as_mut().map(|slot| slot.put(value)) {
-            self.reader.refuse(filled!("expected {}, found {}", expected, value.name()));
+            self.reader.refuse(&|| filled!("expected {}, found {}", expected, value.name()));
         }
     }
 }
@@ -393,7 +393,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
             Some(_) => String::from(value).leak(),
         }));
         if value.as_bytes().contains(&0) {
-            self.reader.refuse(NUL.text());
+            self.reader.refuse(&|| NUL.text());
         }
         Ok(())
     }
@@ -413,7 +413,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
         while let Some(name) = next {
             self.reader.tokens = self.reader.tokens.saturating_add(1);
             let name = name.unwrap_or_else(|| {
-                self.reader.refuse(NUL.text());
+                self.reader.refuse(&|| NUL.text());
                 ""
             });
             let mut again = false;
@@ -432,7 +432,7 @@ impl<'a> Visitor<'a> for Into<'_, 'a> {
                 }
             };
             if again {
-                self.reader.refuse(filled!("duplicate name {quoted}", name));
+                self.reader.refuse(&|| filled!("duplicate name {quoted}", name));
                 slot = None;
             }
             access.next_value_seed(Into { slot, reader: self.reader })?;
@@ -552,6 +552,10 @@ mod tests {
                 );
             }
         }
+        let deep = format!("{{\"x\":{}{},\"process\":{{\"cwd\":7}}}}", "[".repeat(100), "]".repeat(100));
+        assert!(refusal(&deep).contains("process.cwd: expected a string"), "{}", refusal(&deep));
+        let zero: &mut Config<'_> = parse("c", b"{\"process\":{\"user\":{\"uid\":-0}}}").unwrap();
+        assert_eq!(zero.process.as_ref().unwrap().user.uid, 0);
         assert!(refusal("{\"hostname\":{\"a\":1}}").contains("hostname: expected a string, found an object"));
         assert!(refusal(&"[".repeat(200_000)).contains("config.json"));
         assert!(refusal(&alloc::format!("{{\"mounts\":{}", "[".repeat(200_000))).contains("config.json"));

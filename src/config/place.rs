@@ -3,7 +3,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-/// No path is longer.
+/// A path names no more levels than these, the outermost.
 const DEEPEST: usize = 64;
 
 /// The length of a string up to its closing quote.
@@ -49,6 +49,7 @@ pub fn path_at(text: &[u8], token: usize) -> (usize, String) {
         Array(usize),
     }
     let mut open: Vec<Open<'_>> = Vec::new();
+    let mut deeper = 0usize;
     let mut string: &[u8] = b"";
     let mut before = b' ';
     let (mut at, mut tokens) = (0usize, 0usize);
@@ -69,13 +70,18 @@ pub fn path_at(text: &[u8], token: usize) -> (usize, String) {
         }
         // The last character is where reading stopped: an array or object that should not be there at all.
         let last = at == text.len() || tokens == token;
-        let opens = !last && open.len() <= DEEPEST;
+        let closes = !last || matches!(before, b'{' | b'[');
+        let deepest = open.len() == DEEPEST;
         match (byte, open.last_mut()) {
+            (b'{' | b'[', _) if last => {}
+            (b'{' | b'[', _) if deepest => deeper = deeper.saturating_add(1),
+            (b'{', _) => open.push(Open::Object(b"")),
+            (b'[', _) => open.push(Open::Array(0)),
+            (b'}' | b']', _) if closes && deeper > 0 => deeper = deeper.saturating_sub(1),
+            (b'}' | b']', _) if closes => drop(open.pop()),
+            _ if deeper > 0 => {}
             (b':', Some(Open::Object(name))) => *name = string,
             (b',', Some(Open::Array(index))) if !last => *index = index.saturating_add(1),
-            (b'{', _) if opens => open.push(Open::Object(b"")),
-            (b'[', _) if opens => open.push(Open::Array(0)),
-            (b'}' | b']', _) if !last || matches!(before, b'{' | b'[') => drop(open.pop()),
             _ => {}
         }
         if !byte.is_ascii_whitespace() {

@@ -1,8 +1,8 @@
 //! Id maps: of a container's new user namespace, and of the throw-away ones that id-mapped mounts (`sources`) take theirs from.
 
 use super::write_proc;
-use crate::compile::cstring;
 use crate::error::{Error, Result, error};
+use crate::paths::cstring;
 use crate::paths::open;
 use crate::plan::Namespaces;
 use crate::sync::is_absent;

@@ -3,9 +3,9 @@
 //! std's own start polls stdio, installs a stack-overflow handler and changes SIGPIPE: a dozen system calls of which a short-lived
 //! static program needs none. It also means that SIGPIPE keeps its default and closed stdio stays closed.
 //!
-//! Nor does musl's start run, which prepares what the program does without: thread-local storage, of which no variable of the program
-//! is made (`cargo dist` looks for the segment) and where errno would be, streams, functions for the end. The calls of this crate and of
-//! rustix need none of it. A use of thread-local storage all the same ends the program at once.
+//! Nor does musl's start run, which prepares what the program does without: streams, functions for the end, thread-local storage, of
+//! which no variable of the program is made (`cargo dist` looks for the segment). Where errno would be is one word here, for the program
+//! has one thread; the calls of this crate and of rustix do not touch it. Closed stdio is not filled for a set-user-ID program either.
 //!
 //! The program itself can be `#![forbid(unsafe_code)]`: what the macro brings along (symbols that the C library and `_start` look
 //! for) is this crate's code, here to be read, and the lint leaves code of another crate's macro to that crate.
@@ -18,7 +18,7 @@
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 /// The arguments and the environment of this process.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,15 @@ impl Iterator for Strings {
     }
 }
 
+/// The C library's errno: of one thread, the only one.
+static ERRNO: AtomicI32 = AtomicI32::new(0);
+
+/// For [`entry!`](crate::entry) only.
+#[doc(hidden)]
+pub fn errno() -> *mut c_int {
+    ERRNO.as_ptr()
+}
+
 /// The auxiliary vector of this process, behind its environment: pairs of words that end with a zero (getauxval(3)).
 static AUXILIARY: AtomicPtr<usize> = AtomicPtr::new(null_mut());
 
@@ -120,7 +129,7 @@ pub unsafe fn begin(argc: c_int, argv: *const *const c_char) -> *const *const c_
 
 /// `entry!(run)` makes `fn run(args: syscalls::Args) -> i32` the program. Once, in a binary with `#![no_main]`.
 ///
-/// The value is the exit status. std works without its start but for `std::env::args`, which is empty on musl.
+/// The value is the exit status. Of std works what needs no start: not its arguments, environment and threads.
 #[macro_export]
 macro_rules! entry {
     ($run:path) => {
@@ -162,7 +171,19 @@ macro_rules! entry {
                 $crate::auxiliary(kind)
             }
 
-            /// Takes the place of musl's, which would set errno: what std's `OwnedFd` is closed with.
+            /// Takes the place of musl's, which looks for it in the thread.
+            #[unsafe(no_mangle)]
+            extern "C" fn __errno_location() -> *mut c_int {
+                $crate::errno()
+            }
+
+            /// What musl's own functions call it.
+            #[unsafe(no_mangle)]
+            extern "C" fn ___errno_location() -> *mut c_int {
+                $crate::errno()
+            }
+
+            /// What std's `OwnedFd` is closed with.
             #[unsafe(no_mangle)]
             extern "C" fn close(fd: c_int) -> c_int {
                 $crate::fd::close_raw(fd).map_or(-1, |()| 0)

@@ -3,12 +3,12 @@
 //! # Safety
 //!
 //! An `OwnedFd` is made only from a number the kernel has just returned, or in [`adopt`]. A `BorrowedFd<'static>` is made
-//! only of one that this process never closes: [`leak`], [`inherited`].
+//! only of one that no owner closes: [`leak`], [`inherited`].
 //!
 //! [`adopt`], [`close_raw`] and [`dup_to`] take bare numbers, and a number that an `OwnedFd` of this process holds would pull
 //! it from under its owner. They are safe functions all the same, because nothing in this process rests memory safety on a
 //! descriptor (no file is mapped): the harm is the wrong file, never wrong memory. They are for numbers that came from
-//! outside: stdio, `--preserve-fds`, LISTEN_FDS, /proc/self/fd.
+//! outside: stdio, `--preserve-fds`, LISTEN_FDS, /proc/self/fd; and for the other side's end of a pair, after a fork.
 
 use crate::call::{own, ret, ret_fd, ret_unit};
 use core::time::Duration;
@@ -24,7 +24,7 @@ pub const CWD: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(k::AT_FDCWD
 
 /// Gives up ownership: the descriptor stays open until exec (it is close-on-exec) or exit closes it.
 pub fn leak(fd: OwnedFd) -> BorrowedFd<'static> {
-    // SAFETY: nobody owns it any more, so nobody closes it.
+    // SAFETY: nobody owns it any more, so no owner closes it; who closes it by its number does not use it any more.
     unsafe { BorrowedFd::borrow_raw(fd.into_raw_fd() & i32::MAX) }
 }
 
@@ -89,7 +89,7 @@ pub fn dup_to(fd: BorrowedFd<'_>, to: RawFd, flags: u32) -> Result<()> {
     ret_unit(unsafe { sys!(k::__NR_dup3, fd, to, flags) })
 }
 
-/// close of a bare number, for descriptors this process was given and does not own as `OwnedFd`.
+/// close of a bare number, for descriptors that no `OwnedFd` of this process holds.
 pub fn close_raw(raw: RawFd) -> Result<()> {
     // SAFETY: no memory.
     ret_unit(unsafe { sys!(k::__NR_close, raw) })

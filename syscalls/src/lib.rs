@@ -97,7 +97,7 @@ pub mod xattr;
 pub use bump::{Buffer, Bump, SEALED_STATUS, seal};
 pub use counted::Counted;
 pub use cstr_array::CStrArray;
-pub use entry::{Args, auxiliary, begin};
+pub use entry::{Args, auxiliary, begin, errno};
 pub use fd::{CWD, leak};
 pub use rustix::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 pub use rustix::io::{Errno, Result};

@@ -32,7 +32,7 @@ fn a_tmpfs_keeps_the_mode_of_what_it_covers() {
         fs::set_permissions(bundle.root().join(name), fs::Permissions::from_mode(mode)).unwrap();
     }
     bundle.mount("/data", "tmpfs", "tmpfs", &["nosuid", "size=64k"]);
-    bundle.mount("/given", "tmpfs", "tmpfs", &["mode=1711"]);
+    bundle.mount("/given", "tmpfs", "tmpfs", &["size=64k,mode=1711"]);
     bundle.mount("/missing", "tmpfs", "tmpfs", &[]);
     bundle.mount("/dev/below", "tmpfs", "tmpfs", &[]);
     let seen = context.observe(&bundle);

@@ -203,18 +203,18 @@ fn root(plan: &Plan) -> Result<()> {
     if candidates.iter().any(|candidate| covered(candidate) || relative(candidate)) {
         return Ok(());
     }
-    let mut why = Errno::NOENT;
+    let mut why = None;
     for candidate in candidates {
         match executable(&root, candidate) {
             Ok(()) | Err(Errno::NOSYS) => return Ok(()),
             Err(Errno::NOENT) => {}
-            Err(errno) => why = errno,
+            Err(errno) => why = Some((errno, candidate)),
         }
     }
     match (why, candidates) {
-        (errno, [name]) => Err(Error::at("process.args[0]", shown(name))(errno)),
-        (Errno::NOENT, _) => Err(error!("process.args[0]: executable file not found in $PATH")),
-        (errno, _) => Err(error!("process.args[0]").errno(errno)),
+        (Some((errno, name)), _) => Err(Error::at("process.args[0]", shown(name))(errno)),
+        (None, [name]) => Err(Error::at("process.args[0]", shown(name))(Errno::NOENT)),
+        (None, _) => Err(error!("process.args[0]: executable file not found in $PATH")),
     }
 }
 

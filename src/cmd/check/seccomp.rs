@@ -36,7 +36,7 @@ impl<'a> Slot<'a> for Present {
 /// Prints a profile's program, or its answer to one call.
 pub fn run(profile: &CStr, given: &Given) -> Result<()> {
     let name = text(profile, "--seccomp")?;
-    print(&judge(name, read_named("--seccomp", name)?, given)?)
+    print(&judge(name, read_named("--seccomp", name)?.0, given)?)
 }
 
 fn judge(name: &str, json: &[u8], given: &Given) -> Result<String> {

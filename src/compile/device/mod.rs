@@ -259,7 +259,7 @@ impl Assembler {
         while let Some(&Cell { minor: first, bits, .. }) = rest.first() {
             let run = rest
                 .iter()
-                .zip(first..)
+                .zip(first..=i32::MAX)
                 .take_while(|(cell, expected)| cell.minor == *expected && cell.bits == bits)
                 .count();
             let (these, others) = rest.split_at_checked(run).unwrap_or_default();

@@ -68,7 +68,7 @@ pub fn program(rules: &mut Rules, profile: &Seccomp<'_>, machine: &Machine) -> R
     // The architecture written last comes first in the program: the native one.
     for (first, native) in machine.abis.iter().enumerate().rev() {
         if machine.abis.iter().position(|abi| abi.audit == native.audit) != Some(first) {
-            continue; // another ABI of one that is still to come
+            continue; // its architecture is written at its first ABI
         }
         let mut beyond = DEFAULT;
         spans.clear();
