@@ -1,7 +1,7 @@
 //! The one error type: an operation, its subject, the kernel's answer and, where a person needs one, a hint.
 //!
 //! An error is made once, where it happens, and names the place in config.json or the flag; callers add nothing
-//! but a hint. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
+//! but a hint, the kernel's answer or the exit status. It is printed as one line: `mounts[7] "/proc/sys": mount: EROFS (read-only file system)`.
 
 use crate::json::quote;
 use crate::words::{Phrases, Words};
@@ -154,7 +154,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A number, which is none below 0, as a message has it.
+/// A number, which is none below 0, in digits.
 pub fn decimal(number: impl TryInto<u64>) -> String {
     #[inline(never)]
     fn shown(number: u64) -> String {

@@ -4,8 +4,7 @@
 use crate::activation::is_callers;
 use crate::args::{Flag, Given, text};
 use crate::error::{Error, Result, decimal, error};
-use crate::paths::cstring;
-use crate::paths::{self, shown};
+use crate::paths::{self, cstring, shown};
 use crate::spawn::Child;
 use crate::store;
 use alloc::{format, string::ToString};

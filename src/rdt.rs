@@ -7,8 +7,7 @@
 use crate::cgroup::host;
 use crate::config::{Config, IntelRdt};
 use crate::error::{Error, Quoted, Result, decimal, error};
-use crate::paths;
-use crate::paths::cstring;
+use crate::paths::{self, cstring};
 use crate::spawn::write_file;
 use crate::store::{self, Entry};
 use crate::texts::{part, same};

@@ -1,7 +1,7 @@
 //! The parent's half: everything the child needs is made, the child is cloned, and its frames are answered.
 //!
-//! Called by `create`, `run` and `exec` with a finished Plan. Owns the socket between the two; the `conversation` over it is drawn in `sync`, and
-//! what a failure means in words is `render`'s.
+//! Called by `create`, `run` and `exec` with a finished Plan. Owns the socket between the two; the `conversation` over it is drawn in
+//! `sync`, and what a failure means in words is `render`'s.
 
 pub mod conversation;
 pub mod maps;
@@ -12,8 +12,7 @@ pub mod sources;
 use crate::child::{Fds, Jail, Setup};
 use crate::compile::namespaces::NAMESPACES;
 use crate::error::{Error, Quoted, Result, decimal, error};
-use crate::paths::cstring;
-use crate::paths::{open, shown};
+use crate::paths::{cstring, open, shown};
 use crate::plan::{Namespaces, Plan, Process};
 use crate::sync::{self, Absent, FRAME, Frame, Kind, Step};
 use crate::words::Words;
@@ -43,7 +42,7 @@ pub struct Child {
 pub enum Event {
     /// A message, answered with `Child::go` where its kind asks for it.
     Frame(Frame),
-    /// The pipe was closed: by exec, or by the child's end.
+    /// The socket was closed: by exec, or by the child's end.
     Closed,
 }
 

@@ -15,8 +15,7 @@
 use crate::config::{Map, object};
 use crate::error::{Error, Result, error};
 use crate::json::Writer;
-use crate::paths::cstring;
-use crate::paths::{c_path, make_directory, open, shown};
+use crate::paths::{c_path, cstring, make_directory, open, shown};
 use crate::proc::{self, Stat};
 use crate::readiness;
 use alloc::{boxed::Box, string::String, vec::Vec};

@@ -136,11 +136,11 @@ pub fn is_absent(errno: Errno) -> bool {
 }
 
 macro_rules! steps {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+    ($($name:ident = $text:literal,)*) => {
         /// What the child does, in the order in which it does it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
-        pub enum Step { $($(#[$doc])* $name,)* }
+        pub enum Step { $($name,)* }
 
         impl Step {
             const ALL: &'static [Step] = &[$(Step::$name,)*];

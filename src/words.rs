@@ -113,7 +113,7 @@ fn unpack(text: &mut String, byte: u8) {
 /// The longest text that can be packed.
 pub const LONGEST: usize = 255;
 
-/// A text packed, and how many bytes of it count. Only the compiler calls it, as the three below.
+/// A text packed, and how many bytes of it count. Only the compiler calls it, as the two below.
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 pub const fn shorten(text: &str) -> ([u8; LONGEST], usize) {
     let mut packed = [0; LONGEST];

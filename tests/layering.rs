@@ -57,7 +57,7 @@ const STRICT: &[(&str, &[&str])] = &[
     ("error", &["json", "words"]),
 ];
 
-/// Where std may be named: it comes in with lexopt, at argv (DESIGN.md).
+/// Where std may be named: at argv, for lexopt (DESIGN.md). It comes in with rustix, too, for its types of descriptors.
 const STD: &[&str] = &["main", "cli"];
 
 /// The program's text: without comments, strings and what is only compiled for tests.

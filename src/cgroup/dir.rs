@@ -2,8 +2,7 @@
 
 use crate::args::values::integer;
 use crate::error::decimal;
-use crate::paths;
-use crate::paths::cstring;
+use crate::paths::{self, cstring};
 use alloc::{string::String, vec::Vec};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;

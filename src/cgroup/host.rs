@@ -1,4 +1,4 @@
-//! Where cgroups are mounted on this host. Reads, never writes; `cgroup::prepare` calls it.
+//! Where cgroups are mounted on this host. Reads, never writes. Called by create, update and check.
 //!
 //! The common places are asked with one access(2) each; /proc/self/mountinfo is read only when they are not there, or when
 //! a limit was asked for that may live on a cgroup v1 hierarchy.

@@ -4,18 +4,18 @@
 //! its controllers are there) directories on cgroup v1 hierarchies, or both, or none. Nothing outside them is changed but
 //! `cgroup.subtree_control` of the directories above, which has to name a controller before a limit can be set below.
 //!
-//! Called by spawn (prepare, create), and by the commands (open and the rest). Which directories a container has is kept as
+//! Called by the commands: create and check (prepare), and the rest (open). Which directories a container has is kept as
 //! a note, `Prepared::note`, that is written before anything is made: so a killed create can be undone.
 
-pub mod apply;
+mod apply;
 mod dbus;
 pub mod device;
 mod dir;
-pub mod freeze;
+mod freeze;
 pub mod host;
 mod place;
-pub mod stats;
-pub mod systemd;
+mod stats;
+mod systemd;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -24,8 +24,7 @@ use crate::args::Value;
 use crate::compile::cgroup::{Occasion, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Result, decimal, error};
-use crate::paths;
-use crate::paths::cstring;
+use crate::paths::{self, cstring};
 use crate::words::Words;
 use alloc::{boxed::Box, vec::Vec};
 use core::cell::RefCell;

@@ -11,8 +11,7 @@ use crate::args::CgroupManager;
 use crate::compile::cgroup::{CgroupPlan, Controllers, Occasion, Write, compile};
 use crate::config::resources::Resources;
 use crate::error::{Error, Result, decimal, error};
-use crate::paths;
-use crate::paths::cstring;
+use crate::paths::{self, cstring};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use rustix::fs::{Access, Mode};
 use rustix::io::Errno;
@@ -34,7 +33,8 @@ pub struct Prepared {
     pub note: &'static str,
     /// The directories to be, cgroup2 first.
     places: Vec<Place>,
-    /// Whether the place is a caller's: named, or delegated to him. Callers read the files there, limit or no limit.
+    /// Whether the place is a caller's: named, or delegated to him. Callers read the files there, limit or no limit. A scope's
+    /// controllers are systemd's to enable.
     is_callers: bool,
     /// The scope that has them.
     scope: Option<&'static Scope>,
@@ -340,7 +340,8 @@ impl Cgroup {
         if self.scope.is_some() {
             return refuse_v1(writes);
         }
-        self.note = paths::join(&[self.note, "\n", note(&places)]);
+        let before = self.note;
+        self.note = paths::join(&[before, "\n", note(&places)]);
         keep(self.note)?;
         let (dirs, made) = (self.dirs.len(), self.made.len());
         let moved = places.iter().try_for_each(|place| self.make(place)).and_then(|()| {
@@ -351,9 +352,14 @@ impl Cgroup {
             })
         });
         if moved.is_err() {
-            // What cannot be removed holds processes by now and goes with the container.
+            let mut removed = true;
             for path in self.made.get(made..).unwrap_or_default().iter().rev() {
-                paths::remove_directory(path).unwrap_or_default();
+                removed &= paths::remove_directory(path).is_ok();
+            }
+            // What cannot be removed holds processes by now and goes with the container; what was refused is not the container's.
+            if removed {
+                self.note = before;
+                keep(before).unwrap_or_default();
             }
         }
         moved
@@ -417,7 +423,7 @@ impl Cgroup {
             Ok(state) => error!("linux.cgroupsPath: the cgroup {quoted} {}", path, state),
             Err(errno) => not_made(path)(errno),
         };
-        self.dirs.pop(); // it is somebody else's
+        self.dirs.pop(); // what is refused is not the container's
         Err(refused)
     }
 

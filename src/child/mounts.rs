@@ -1,8 +1,8 @@
 //! The list of mounts.
 //!
 //! A new file system goes on with mount(2), by a name that stands for the resolved destination (`names`): nothing is resolved
-//! twice, the flags are there with the first moment of the mount, and every kernel can do it. A bind is a detached copy (open_tree), changed while nobody sees it, then attached descriptor to
-//! descriptor (R2).
+//! twice, the flags are there with the first moment of the mount, and every kernel can do it. A bind is a
+//! detached copy (open_tree), changed while nobody sees it, then attached descriptor to descriptor (R2).
 
 use super::names::At;
 use super::resolve::{Jail, Links, PROC_MAGIC, join, name_in, same_file};

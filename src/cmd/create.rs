@@ -335,6 +335,7 @@ impl Made<'_> {
         if let Some(rdt) = &design.rdt {
             rdt.keep(&self.entry)?;
         }
+        // From here on `start` can have it: what may still fail comes before, what tells the caller that it is there comes after.
         if design.barrier {
             rustix::fs::renameat(&self.entry.directory, FIFO_NEW, &self.entry.directory, FIFO)
                 .map_err(Error::os(words!("exec.fifo: rename")))?;

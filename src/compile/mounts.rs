@@ -187,8 +187,9 @@ fn compile(
             None if option.is_empty() => {}
             None => {
                 seen.add_data(option);
-                has_mode |= option.split(',').any(|one| one.starts_with("mode="));
-                if option.starts_with("context=") && !config.linux.mount_label.is_empty() {
+                let has = |name| option.split(',').any(|one| one.starts_with(name));
+                has_mode |= has("mode=");
+                if has("context=") && !config.linux.mount_label.is_empty() {
                     return Err(told(filled!(
                         "options[{}]: linux.mountLabel already gives the context",
                         decimal(place)

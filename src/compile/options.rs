@@ -36,6 +36,7 @@ pub enum What {
 }
 
 const fn to(what: What, flag: u32) -> Effect {
+    assert!(flag.count_ones() <= 1);
     Effect { what, bit: flag.trailing_zeros() as u8 }
 }
 
@@ -77,7 +78,7 @@ pub const TARGET_NOFOLLOW: u32 = 1 << 8;
 
 use What::*;
 
-/// Every option that is not file system data, sorted by name (config.md "mounts", config-linux.md; the last three are crun's).
+/// Every option that is not file system data, sorted by name (config.md "mounts", config-linux.md; copy-symlink, dest-nofollow and src-nofollow are crun's).
 pub static OPTIONS: Table<Effect> = table! {
     "async" => to(ClearSuper, MS_SYNCHRONOUS),
     "atime" => to(Clear, MS_NOATIME),

@@ -56,7 +56,7 @@ impl<'l, T> IntoIterator for &'l List<T> {
     }
 }
 
-/// What comes of putting a value where it does not fit: what it should have been.
+/// Whether a value fits where it was put; if not, what it should have been.
 pub type Put = core::result::Result<(), Words>;
 
 /// A place for one JSON value.

@@ -2,8 +2,7 @@
 
 use super::write_proc;
 use crate::error::{Error, Result, error};
-use crate::paths::cstring;
-use crate::paths::open;
+use crate::paths::{cstring, open};
 use crate::plan::Namespaces;
 use crate::sync::is_absent;
 use alloc::format;

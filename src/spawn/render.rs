@@ -148,7 +148,7 @@ pub fn program_error(program: &str, errno: Errno, labelled: bool) -> Error {
 }
 
 /// A path inside the container as config.json has it.
-pub fn inside(path: &CStr) -> &str {
+fn inside(path: &CStr) -> &str {
     match path.to_bytes() {
         b"." => "/",
         _ => ["/", shown(path)].concat().leak(),

@@ -12,7 +12,7 @@
 //!
 //! # Safety
 //!
-//! [`Args::new`] is called by the `main` that `entry!` makes, with what the C library (glibc and musl alike) passes to main:
+//! [`Args::new`] is called by the `main` that `entry!` makes, with what the C library (glibc and musl alike) or [`begin`] passes to main:
 //! NULL-terminated arrays of strings that live until the process ends and that nothing here changes. [`begin`] is called with what the
 //! kernel puts on the stack of a new process: arguments, NULL, environment, NULL, pairs of words, of which the last begins with 0.
 
@@ -183,7 +183,7 @@ macro_rules! entry {
                 $crate::errno()
             }
 
-            /// What std's `OwnedFd` is closed with.
+            /// What std's `OwnedFd` is closed with; nobody asks why it failed.
             #[unsafe(no_mangle)]
             extern "C" fn close(fd: c_int) -> c_int {
                 $crate::fd::close_raw(fd).map_or(-1, |()| 0)

@@ -39,7 +39,8 @@
 //!   exec or exit. A value dropped there is dropped twice in all, which is right for a descriptor and wrong for a lock file.
 //! - **Rights belong to threads.** The raw calls of [`ids`], [`caps`], [`prctl`] change the calling thread, where the C
 //!   library's would change all. A process that uses them has one thread.
-//! - **Bare numbers** ([`fd::adopt`], [`fd::close_raw`], [`fd::dup_to`]) are for descriptors that came from outside.
+//! - **Bare numbers** ([`fd::adopt`], [`fd::close_raw`], [`fd::dup_to`]) are for descriptors that came from outside, and for the
+//!   other side's end of a pair.
 //! - **32-bit times** are relative and short, so none ends in 2038: the one date, of [`time`], has 64 bits where the kernel can.
 //!
 //! # How far it is tested

@@ -33,7 +33,7 @@ pub struct Machine {
     /// /proc/filesystems.
     filesystems: String,
     /// Capabilities that this process may hand on.
-    pub permitted: u64,
+    permitted: u64,
     pub root: bool,
 }
 

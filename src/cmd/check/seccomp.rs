@@ -1,7 +1,8 @@
 //! `check --seccomp PROFILE`: what a profile really does, as the program that the kernel would run.
 //!
 //! The profile is the `linux.seccomp` object by itself, or a config.json that has one. Nothing is loaded into the kernel,
-//! and no privilege is needed. After the program stands what it makes of every call, which is found out by asking it. With `--syscall` one call is put to the program instead, for every architecture that has it.
+//! and no privilege is needed. After the program stands what it makes of every call, which is found out by asking it.
+//! With `--syscall` one call is put to the program instead, for every architecture that has it.
 
 use crate::args::{Flag, Given, text, values};
 use crate::cmd::print;
