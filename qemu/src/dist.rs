@@ -1,8 +1,8 @@
 //! `cargo dist`: the static musl binary that ships, made from what the machine has, and one line that says which.
 //!
-//! Three ways, tried in this order: rustup's std sources built for size (the smallest), rustup's prebuilt std for musl,
-//! Debian's compiler with std built from Debian's sources. The first two link with the compiler's own rust-lld and the C
-//! library that rustup ships with its musl targets, so a foreign architecture needs no cross tools.
+//! Two ways, tried in this order: rustup's std sources built for size, linked with the compiler's own rust-lld and the C library that
+//! rustup ships with its musl targets, so that a foreign architecture needs no cross tools; Debian's compiler with std built from
+//! Debian's sources. A prebuilt std has thread-local storage, which the program does without.
 //! Called by main, demo, verify and the image builder.
 
 use crate::host::{self, Context, Error, Result};
@@ -47,7 +47,6 @@ struct Way {
 
 const WAYS: &[Way] = &[
     Way { name: "rustup-source", prepare: rustup_source, installs_a_compiler: false },
-    Way { name: "rustup-prebuilt", prepare: rustup_prebuilt, installs_a_compiler: false },
     Way { name: "debian-source", prepare: debian_source, installs_a_compiler: true },
 ];
 
@@ -141,7 +140,6 @@ fn finish(target: &str, binary: &Path, how: String) -> Result<Built> {
 struct Recipe {
     cargo: Command,
     flags: Vec<String>,
-    std_from_source: bool,
     how: String,
 }
 
@@ -164,18 +162,7 @@ fn rustup_source(target: &str) -> Result<Recipe> {
     );
     flags.extend(lld_flags(target, &rust_lld(&sysroot)?, &musl));
     let how = format!("{}, std built from rust-src for size, {}", version("rustc")?, musl.from);
-    Ok(Recipe { cargo: Command::new("cargo"), flags, std_from_source: true, how })
-}
-
-/// rustup's compiler and its prebuilt std: larger, since that std carries unwinding and backtraces.
-fn rustup_prebuilt(target: &str) -> Result<Recipe> {
-    let sysroot = rustup_sysroot()?;
-    let musl = rustup_musl(&sysroot, target)?;
-    let mut flags = remap_flags();
-    flags.extend(lld_flags(target, &rust_lld(&sysroot)?, &musl));
-    let how = format!("{}, prebuilt std of rustup's target", version("rustc")?);
-    let cargo = Command::new("cargo");
-    Ok(Recipe { cargo, flags, std_from_source: false, how })
+    Ok(Recipe { cargo: Command::new("cargo"), flags, how })
 }
 
 /// Debian's compiler of today (rustc-web) with std from rust-web-src and Debian's musl.
@@ -198,7 +185,7 @@ fn debian_source(target: &str) -> Result<Recipe> {
         version("/usr/bin/rustc")?,
         musl.from
     );
-    Ok(Recipe { cargo, flags, std_from_source: true, how })
+    Ok(Recipe { cargo, flags, how })
 }
 
 fn version(compiler: &str) -> Result<String> {
@@ -287,14 +274,11 @@ impl Recipe {
             .current_dir(host::workspace())
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags.join("\u{1f}"))
             .env("RUNLET_COMMIT", commit())
+            .env("RUSTC_BOOTSTRAP", "1")
             .args(["build", "--quiet", "--release", "--locked", "--package", "runlet", "--bin", "runlet"])
+            .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"])
             .args(["--target", target, "--target-dir"])
             .arg(&directory);
-        if self.std_from_source {
-            self.cargo
-                .env("RUSTC_BOOTSTRAP", "1")
-                .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
-        }
         host::output(&mut self.cargo)?;
         Ok(directory.join(target).join("release/runlet"))
     }
