@@ -364,6 +364,7 @@ mod tests {
         let writes = [
             write("memory.max", "4096"),
             write("memory.swap.max", "max"),
+            write("pids.max", "7"),
             write("pids.max", "0"),
             write("cpu.max", "50000 100000"),
             write("cpu.max", "max"),
@@ -375,6 +376,7 @@ mod tests {
         for (name, value) in [
             ("MemoryMax", 4096),
             ("MemorySwapMax", u64::MAX),
+            ("TasksMax", 7),
             ("TasksMax", 1),
             ("CPUQuotaPeriodUSec", 100_000),
             ("CPUQuotaPerSecUSec", 500_000),

@@ -11,12 +11,14 @@ mod place;
 pub mod process;
 pub mod resources;
 pub mod seccomp;
+mod slot;
 
 use crate::{texts, texts::Texts};
-use json::lists;
-pub(crate) use json::object;
-pub use json::{List, Map, Next, Put, Slot, Value, number, parse, read};
+pub use json::{parse, read};
 pub use process::Process;
+use slot::lists;
+pub(crate) use slot::object;
+pub use slot::{List, Map, Next, Put, Slot, Value, number};
 
 /// The runtime-spec version that config.json, state and features are written to.
 pub const SPEC: &str = "1.3.0";

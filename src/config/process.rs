@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config.md and config-linux.md
 
-use super::json::{List, lists, object};
+use super::slot::{List, lists, object};
 use crate::{texts, texts::Texts};
 
 /// `process`.

@@ -5,7 +5,7 @@
 //! Everything is optional; an absent object equals an empty one. Strings borrow the JSON buffer.
 
 use super::Map;
-use super::json::{List, object};
+use super::slot::{List, object};
 
 /// `linux.resources`.
 #[derive(Debug, Default)]

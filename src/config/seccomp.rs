@@ -3,7 +3,7 @@
 
 #![allow(missing_docs)] // a field is the property of its name in config-linux.md
 
-use super::json::{List, object};
+use super::slot::{List, object};
 
 /// `linux.seccomp`.
 #[derive(Debug, Default)]
